@@ -1,0 +1,39 @@
+"""Global state of logging is put back after each test."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def restore_logging() -> Iterator[None]:
+    """Give each test the logging it found, and close what it left open."""
+    root = logging.getLogger()
+    handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
+    known = dict(logging.root.manager.loggerDict)
+    yield
+    for logger in [root, *logging.root.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            for handler in logger.handlers[:]:
+                if logger is not root or handler not in handlers:
+                    logger.removeHandler(handler)
+                    handler.close()
+            logger.filters.clear()
+            logger.disabled = False
+            logger.propagate = True
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.disable(disabled)
+    logging.root.manager.loggerDict.clear()
+    logging.root.manager.loggerDict.update(known)
+
+
+@pytest.fixture
+def thread_errors() -> Iterator[list[threading.ExceptHookArgs]]:
+    """Errors that ended a thread while the test ran."""
+    seen: list[threading.ExceptHookArgs] = []
+    before, threading.excepthook = threading.excepthook, seen.append
+    yield seen
+    threading.excepthook = before

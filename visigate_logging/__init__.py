@@ -1,0 +1,31 @@
+"""Error handling for a vision-based gate, as a plugin for Python's :mod:`logging`.
+
+The names below are the package's face. Each is imported when it is first asked for, so that a process pays only for
+the handlers that its configuration names.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from visigate_logging._version import __version__
+
+if TYPE_CHECKING:
+    from visigate_logging.detail.record import ErrorDetail as ErrorDetail
+
+_HOME = {
+    "ErrorDetail": "detail.record",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 -- the keys are names
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""One YAML file: loaded, checked, applied and watched."""

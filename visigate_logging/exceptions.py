@@ -1,0 +1,77 @@
+"""The exceptions of this package.
+
+::
+
+    VisigateLoggingError
+    ├── ConfigurationError (ValueError)    an option cannot be: says which key, what was met, what is possible
+    ├── MissingExtraError (ImportError)    an optional library is not installed: names the extra
+    ├── StateError (OSError)               the host's shared state file cannot be used
+    ├── StoreError                         the stored errors cannot be read
+    │   └── UnknownEventError (LookupError)  no record has that id
+    └── RecoveryError                      a recovery cannot be run as asked
+
+None of them ever leaves a handler's ``emit``.
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "MissingExtraError",
+    "RecoveryError",
+    "StateError",
+    "StoreError",
+    "UnknownEventError",
+    "VisigateLoggingError",
+]
+
+
+class VisigateLoggingError(Exception):
+    """Base of all errors that this package raises."""
+
+
+class ConfigurationError(VisigateLoggingError, ValueError):
+    """An option cannot be as it is.
+
+    Args:
+        key: dotted path of the key, as in ``handlers.mail.interval``; empty for the file as a whole.
+        problem: what was met and what is possible, in one sentence.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(key, problem)
+        self.key = key
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}" if self.key else self.problem
+
+
+class MissingExtraError(VisigateLoggingError, ImportError):
+    """An optional library is not installed.
+
+    Args:
+        library: the name of what could not be imported.
+        extra: the extra of this package that brings it.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            f"{library} is not installed; install it with: pip install 'visigate-logging[{extra}]'"
+        )
+        self.library = library
+        self.extra = extra
+
+
+class StateError(VisigateLoggingError, OSError):
+    """The host's shared state file cannot be used."""
+
+
+class StoreError(VisigateLoggingError):
+    """The stored errors cannot be read."""
+
+
+class UnknownEventError(StoreError, LookupError):
+    """No stored record has that id."""
+
+
+class RecoveryError(VisigateLoggingError):
+    """A recovery cannot be run as asked."""

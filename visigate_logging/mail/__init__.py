@@ -1,0 +1,1 @@
+"""Telling administrators: when (throttle), what (message), and how (outbox, sender)."""

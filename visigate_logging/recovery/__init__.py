@@ -1,0 +1,1 @@
+"""Mending faults: whether (policy), in a child process (runner), by what (steps)."""

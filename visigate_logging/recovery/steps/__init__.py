@@ -1,0 +1,1 @@
+"""One file for each step that a recovery procedure can be made of."""

@@ -1,0 +1,1 @@
+"""Errors on a page: a Flask blueprint."""
