@@ -1,7 +1,7 @@
 """Error handling for a vision-based gate, as a plugin for Python's :mod:`logging`.
 
-The names below are the package's face. Each is imported when it is first asked for, so that a process pays only for
-the handlers that its configuration names.
+The names below are the package's face. Each is imported when it is first asked for, so that a process
+pays only for the handlers that its configuration names.
 """
 
 from importlib import import_module

@@ -39,8 +39,8 @@ class ExceptionData:
         module: module of the class.
         message: ``str()`` of the exception.
         notes: PEP 678 notes.
-        relation: how it belongs to its parent: ``cause``, ``context`` or ``member`` of a group; None for the one that
-            was logged.
+        relation: how it belongs to its parent: ``cause``, ``context`` or ``member`` of a group; None for the one
+            that was logged.
         parent: index in the chain of the exception it belongs to; None for the one that was logged.
         frames: oldest first.
         frames_omitted: how many frames were left out of the middle.
@@ -107,7 +107,7 @@ class ErrorDetail:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """A record read back; fields that are missing get their defaults, unknown ones are passed over."""
         known = {f.name for f in fields(cls)}
-        values = {"traceback": "", "function": "", "module": "", "error_message": ""}
+        values: dict[str, Any] = {"traceback": "", "function": "", "module": "", "error_message": ""}
         values |= {k: v for k, v in data.items() if k in known}
         values["exceptions"] = tuple(_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
@@ -116,7 +116,7 @@ class ErrorDetail:
 def _exception(data: Mapping[str, Any]) -> ExceptionData:
     known = {f.name for f in fields(ExceptionData)}
     frame_keys = {f.name for f in fields(Frame)}
-    values = {k: v for k, v in data.items() if k in known}
+    values: dict[str, Any] = {k: v for k, v in data.items() if k in known}
     values["notes"] = tuple(data.get("notes") or ())
     values["frames"] = tuple(
         Frame(**{k: v for k, v in f.items() if k in frame_keys}) for f in data.get("frames") or ()
