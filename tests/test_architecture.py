@@ -63,9 +63,7 @@ def own_imports(path: Path) -> set[str]:
         else:
             continue
         found |= {
-            n.removeprefix("visigate_logging").lstrip(".")
-            for n in names
-            if n.split(".")[0] == "visigate_logging"
+            n.removeprefix("visigate_logging").lstrip(".") for n in names if n.split(".")[0] == "visigate_logging"
         }
     return found
 
@@ -100,11 +98,7 @@ def test_nothing_imports_the_command_line_or_the_pages(path: Path) -> None:
 
 def test_there_is_no_circle_between_modules() -> None:
     names = {".".join(dotted(p)): p for p in FILES}
-    graph = {
-        name: {n for n in own_imports(path) if n in names and n != name}
-        for name, path in names.items()
-        if name
-    }
+    graph = {name: {n for n in own_imports(path) if n in names and n != name} for name, path in names.items() if name}
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

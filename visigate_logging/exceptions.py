@@ -54,9 +54,7 @@ class MissingExtraError(VisigateLoggingError, ImportError):
     """
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(
-            f"{library} is not installed; install it with: pip install 'visigate-logging[{extra}]'"
-        )
+        super().__init__(f"{library} is not installed; install it with: pip install 'visigate-logging[{extra}]'")
         self.library = library
         self.extra = extra
 

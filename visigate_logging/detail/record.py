@@ -1,68 +1,29 @@
 """The detail record: what is known of one error, as plain data."""
 
-from collections.abc import Mapping
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import orjson
 
-__all__ = ["ErrorDetail", "ExceptionData", "Frame"]
+from visigate_logging.detail.extraction import DetailOptions, extractor
+from visigate_logging.detail.tracebacks import ExceptionData, Frame
+
+__all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
+
+CACHED_AS = "_visigate_detail"
+"""Attribute of a ``LogRecord`` that holds its detail; the underscore keeps other JSON formatters from merging it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One position on a stack.
-
-    Args:
-        file: path of the source file, as Python reports it.
-        line: line number, from 1.
-        function: name of the function (``<module>`` at the top of a file).
-        module: dotted name of the module.
-        code: text of the line, stripped; empty when there is no source.
-        in_app: whether this is the application's own code.
-    """
-
-    file: str
-    line: int
-    function: str
-    module: str
-    code: str
-    in_app: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ExceptionData:
-    """One exception of a chain.
-
-    Args:
-        type: name of the class.
-        module: module of the class.
-        message: ``str()`` of the exception.
-        notes: PEP 678 notes.
-        relation: how it belongs to its parent: ``cause``, ``context`` or ``member`` of a group; None for the one
-            that was logged.
-        parent: index in the chain of the exception it belongs to; None for the one that was logged.
-        frames: oldest first.
-        frames_omitted: how many frames were left out of the middle.
-        members_omitted: how many members of a group were left out.
-    """
-
-    type: str
-    module: str
-    message: str
-    notes: tuple[str, ...] = ()
-    relation: str | None = None
-    parent: int | None = None
-    frames: tuple[Frame, ...] = ()
-    frames_omitted: int = 0
-    members_omitted: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: the instance's own dict is the record in the order of the fields, ready to be serialised.
+@dataclass(kw_only=True)
 class ErrorDetail:
-    """What is known of one error; see docs/record.md for what each field means.
+    """What is known of one error; docs/record.md says what each field means.
 
-    The first seven fields are the names that VisiGate uses; they never change.
+    Secrets are masked and sizes bounded when it is built, so that whoever holds one may write or send it. The
+    first seven fields are the names that VisiGate uses; they never change.
     """
 
     timestamp: str
@@ -81,7 +42,9 @@ class ErrorDetail:
     category: str = ""
     fingerprint: str = ""
     culprit: str = ""
+    grouping: Mapping[str, Any] = field(default_factory=dict)
     exceptions: tuple[ExceptionData, ...] = ()
+    stack_info: str = ""
     file: str = ""
     line: int = 0
     process: str = ""
@@ -94,6 +57,28 @@ class ErrorDetail:
     boot_id: str = ""
     monotonic: float = 0.0
 
+    @classmethod
+    def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":
+        """The detail of a log record: built by whoever asks first, then kept on the record.
+
+        Never raises: what cannot be had is said in its place.
+
+        Args:
+            record: any record, also one that came through a queue or a socket.
+            options: None takes what is there already, else the defaults.
+        """
+        known = record.__dict__.get(CACHED_AS)
+        if isinstance(known, _Kept) and (options is None or options == known.options):
+            detail = known.detail
+        elif isinstance(known, dict):  # from another process
+            detail = ErrorDetail.from_dict(known)
+        else:
+            detail = ErrorDetail(**extractor(options or DetailOptions()).values(record))
+            if isinstance(known, _Kept):  # other options, the same event
+                detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
+            record.__dict__[CACHED_AS] = _Kept(detail, options or DetailOptions())
+        return _reclassified(detail, record)
+
     def to_dict(self) -> dict[str, Any]:
         """The record as plain dicts, lists, strings and numbers, in the order of the fields."""
         plain: dict[str, Any] = orjson.loads(self.to_json())
@@ -101,24 +86,52 @@ class ErrorDetail:
 
     def to_json(self) -> bytes:
         """The record as one line of UTF-8 JSON, without the newline."""
-        return orjson.dumps(self)
+        return orjson.dumps(self.json_values())
+
+    def json_values(self) -> dict[str, Any]:
+        """The fields as values that orjson takes; frames are serialised already."""
+        return {**self.__dict__, "exceptions": [e.json_values() for e in self.exceptions]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """A record read back; fields that are missing get their defaults, unknown ones are passed over."""
-        known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {"traceback": "", "function": "", "module": "", "error_message": ""}
-        values |= {k: v for k, v in data.items() if k in known}
-        values["exceptions"] = tuple(_exception(e) for e in data.get("exceptions") or ())
+        values: dict[str, Any] = dict.fromkeys(_FIELDS[:6], "")
+        values |= {name: data[name] for name in _FIELDS if name in data}
+        values["exceptions"] = tuple(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
 
 
-def _exception(data: Mapping[str, Any]) -> ExceptionData:
-    known = {f.name for f in fields(ExceptionData)}
-    frame_keys = {f.name for f in fields(Frame)}
-    values: dict[str, Any] = {k: v for k, v in data.items() if k in known}
+_FIELDS = tuple(f.name for f in fields(ErrorDetail))
+_FRAME_FIELDS = tuple(f.name for f in fields(Frame) if not f.name.startswith("_"))
+_EXCEPTION_FIELDS = tuple(f.name for f in fields(ExceptionData) if not f.name.startswith("_"))
+
+
+def _read_exception(data: Mapping[str, Any]) -> ExceptionData:
+    values = {name: data[name] for name in _EXCEPTION_FIELDS if name in data}
     values["notes"] = tuple(data.get("notes") or ())
     values["frames"] = tuple(
-        Frame(**{k: v for k, v in f.items() if k in frame_keys}) for f in data.get("frames") or ()
+        Frame(**{name: frame[name] for name in _FRAME_FIELDS}) for frame in data.get("frames") or ()
     )
     return ExceptionData(**values)
+
+
+class _Kept:
+    """A detail on its record; to another process it goes as a plain dict."""
+
+    __slots__ = ("detail", "options")
+
+    def __init__(self, detail: ErrorDetail, options: DetailOptions) -> None:
+        self.detail = detail
+        self.options = options
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (orjson.loads, (self.detail.to_json(),))
+
+
+def _reclassified(detail: ErrorDetail, record: logging.LogRecord) -> ErrorDetail:
+    """A later handler's classifier may have given what the first did not know."""
+    severity = record.__dict__.get("severity", detail.severity)
+    category = record.__dict__.get("category", detail.category)
+    if severity == detail.severity and category == detail.category:
+        return detail
+    return dataclasses.replace(detail, severity=str(severity), category=str(category))

@@ -1,0 +1,148 @@
+"""What kind of error it is, and how bad: by exception type, logger or module."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from visigate_logging.exceptions import ConfigurationError
+
+__all__ = ["Classifier"]
+
+_FAR = 1_000_000
+"""Rank of a rule that names no exception: after all that do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; of the conditions that it names, all must hold."""
+
+    exceptions: tuple[str, ...] = ()
+    logger: str = ""
+    module: str = ""
+    causes: bool = False
+    category: str = ""
+    severity: str = ""
+
+
+class Classifier(logging.Filter):
+    """Gives each record a ``category`` and a ``severity``; lets all records pass.
+
+    A rule has conditions and what it gives; all its conditions must hold:
+
+    ========== =====================================================================================
+    exceptions list of class names or dotted paths; subclasses count, and the nearest class wins
+    causes     true: the exceptions that led to this one, and the members of a group, count too
+    logger     name of a logger; those below it count too
+    module     dotted name of a module that the exception passed through; those below it count too
+    category   a word of your own: ``camera``, ``database``, ``network``, …
+    severity   name of a logging level; the record's own level when no rule gives one
+    ========== =====================================================================================
+
+    Category and severity are each taken from the best rule that gives it: one that names the exception's own
+    class before one that names a base class, before one that names none; among equals the first. What the
+    application gave with ``extra={"severity": …, "category": …}`` stays.
+
+    Args:
+        rules: list of such mappings.
+        name: as for :class:`logging.Filter`: classify only records of this logger and below.
+
+    Raises:
+        ConfigurationError: a rule has an unknown key, no condition, or no such level.
+    """
+
+    def __init__(self, rules: Sequence[Mapping[str, Any]] = (), name: str = "") -> None:
+        super().__init__(name)
+        self._rules = [_rule(f"rules[{i}]", r) for i, r in enumerate(rules)]
+        self._ranks: dict[tuple[type, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Set ``severity`` and ``category`` on the record."""
+        if super().filter(record):
+            ranked = sorted(self._matching(record), key=lambda pair: pair[0])
+            for attribute, otherwise in (("category", ""), ("severity", record.levelname)):
+                if not isinstance(getattr(record, attribute, None), str):
+                    values = (getattr(rule, attribute) for _, rule in ranked)
+                    setattr(record, attribute, next(filter(None, values), otherwise))
+        return True
+
+    def _matching(self, record: logging.LogRecord) -> Iterator[tuple[int, Rule]]:
+        exc = record.exc_info[1] if record.exc_info else None
+        for rule in self._rules:
+            if rule.logger and not _is_below(record.name, rule.logger):
+                continue
+            if rule.module and not _passed_through(record, rule.module):
+                continue
+            rank = self._rank(exc, rule) if rule.exceptions else _FAR
+            if rank is not None:
+                yield rank, rule
+
+    def _rank(self, exc: BaseException | None, rule: Rule) -> int | None:
+        """How near the exception is to the classes of a rule; None when it is none of them."""
+        for depth, candidate in enumerate(_led_to(exc) if rule.causes else filter(None, [exc])):
+            distances = [self._distance(type(candidate), name) for name in rule.exceptions]
+            if min(distances) < _FAR:
+                return depth * 1000 + min(distances)
+        return None
+
+    def _distance(self, kind: type, name: str) -> int:
+        known = self._ranks.get((kind, name))
+        if known is None:
+            if len(self._ranks) >= 4096:
+                self._ranks.clear()
+            paths = ({c.__name__, f"{c.__module__}.{c.__qualname__}"} for c in kind.__mro__)
+            known = next((i for i, path in enumerate(paths) if name in path), _FAR)
+            self._ranks[kind, name] = known
+        return known
+
+
+def _led_to(exc: BaseException | None) -> Iterator[BaseException]:
+    """An exception, then those that led to it and the members of groups, nearest first."""
+    queue: list[BaseException | None] = [exc]
+    seen: set[int] = set()
+    while queue and len(seen) < 100:
+        current = queue.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue.append(current.__cause__ or (None if current.__suppress_context__ else current.__context__))
+        if isinstance(current, BaseExceptionGroup):
+            queue.extend(current.exceptions)
+
+
+def _is_below(name: str, parent: str) -> bool:
+    return name == parent or name.startswith(parent + ".")
+
+
+def _passed_through(record: logging.LogRecord, module: str) -> bool:
+    tb = record.exc_info[2] if record.exc_info else None
+    if tb is None:
+        return record.module == module.rpartition(".")[2]
+    while tb is not None:
+        name = tb.tb_frame.f_globals.get("__name__")
+        if isinstance(name, str) and _is_below(name, module):
+            return True
+        tb = tb.tb_next
+    return False
+
+
+def _rule(key: str, given: Mapping[str, Any]) -> Rule:
+    known = [f.name for f in fields(Rule)]
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(key, f"a rule is a mapping, met {given!r}")
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(f"{key}.{name}", f"no such key; possible are {', '.join(known)}")
+    values = dict(given)
+    names = values.get("exceptions", ())
+    values["exceptions"] = (names,) if isinstance(names, str) else tuple(names)
+    rule = Rule(**values)
+    if not (rule.exceptions or rule.logger or rule.module):
+        raise ConfigurationError(key, "a rule needs a condition: exceptions, logger or module")
+    levels = logging.getLevelNamesMapping()
+    if rule.severity and rule.severity not in levels:
+        raise ConfigurationError(
+            f"{key}.severity", f"{rule.severity!r} is no logging level; possible are {', '.join(levels)}"
+        )
+    return rule

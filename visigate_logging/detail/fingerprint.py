@@ -1,0 +1,235 @@
+"""Which group an error belongs to, and why: rules ``v1``.
+
+The key is made of what stays the same when the same fault happens again: in another process, after a restart,
+when lines have shifted. It bears the version of the rules that made it. When rules change, a new version gets a
+file of its own beside this one, and old keys stay what they are.
+"""
+
+import errno
+import functools
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from visigate_logging.detail.tracebacks import MAIN_MODULES, Position, RaisedException
+
+__all__ = ["Grouping", "by_exception", "by_message", "explicit", "mask_message"]
+
+VERSION = "v1"
+MAX_MESSAGE = 500
+"""Characters of a message's first line that count."""
+MAX_MASKED = 1024
+"""Masked messages that are remembered."""
+MAX_KNOWN = 1024
+"""Groups that are remembered."""
+
+_KEEPS_NAMES = (AttributeError, NameError, ImportError, TypeError)
+
+_EDGE = r"\s()\[\]{}<>,;:=|\"'"
+_VARIABLE = re.compile(
+    r"(?P<errno>\[(?:Errno|WinError) -?\d+\])"
+    r"|(?P<url>\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://[^\s'\"<>]+)"
+    r"|(?P<email>\b[\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+)"
+    r"|(?P<quoted>(?<!\w)(?:'[^'\n]{0,300}'|\"[^\"\n]{0,300}\"|`[^`\n]{0,300}`)(?!\w))"
+    r"|(?P<address>\b0x[0-9a-fA-F]+)"
+    rf"|(?P<path>(?<![\w/])(?:~|\.{{1,2}})?/[^{_EDGE}]+|\b[A-Za-z]:\\[^{_EDGE}]+|\b[\w.\-]+(?:/[\w.\-]+)+\.\w{{1,5}}\b)"
+    # Number plates whose parts stand apart; in one piece they are tokens with a digit.
+    r"|(?P<plate>\b(?:[A-ZÄÖÜ]{1,3}[ \-][A-Z]{1,3}[ \-]?\d{1,4}[A-Z]?|[A-Z]{2}\d{2} [A-Z]{3}|\d{4} [A-Z]{3}"
+    r"|[A-Z]{1,3} \d{1,4} [A-Z]{1,3}|\d{1,3} [A-Z]{1,3} \d{1,4}|[A-Z]{1,3} \d{2,6})\b)"
+    rf"|(?P<token>(?<![^{_EDGE}])[^{_EDGE}\d]*\d[^{_EDGE}]*)"
+)
+_NAME = re.compile(r"['\"`][\w.]+(?:\(\))?['\"`]")
+
+
+class Grouping(NamedTuple):
+    """A group's key and what it was made of.
+
+    Args:
+        key: version and hash, as in ``v1:3f2a…``.
+        why: the parts that made the key, under their names.
+    """
+
+    key: str
+    why: dict[str, Any]
+
+
+_known: dict[tuple[Any, ...], Grouping] = {}
+
+
+def _grouping(**why: str | list[str]) -> Grouping:
+    parts = tuple(v if isinstance(v, str) else tuple(v) for v in why.values())
+    known = _known.get(parts)
+    if known is None:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        digest = hashlib.blake2b(orjson.dumps([*why, parts]), digest_size=8).hexdigest()
+        known = _known[parts] = Grouping(f"{VERSION}:{digest}", why)
+    return known
+
+
+def explicit(value: Any) -> Grouping:
+    """The group that the application named, with ``extra={"fingerprint": …}`` or ``exc.fingerprint``."""
+    parts = [str(v) for v in value] if isinstance(value, list | tuple) else [str(value)]
+    return _grouping(named=parts)
+
+
+def by_message(logger: str, where: str, message: str) -> Grouping:
+    """The group of a record without an exception.
+
+    Args:
+        logger: name of the logger.
+        where: module and function of the logging call.
+        message: the template, when the record has arguments; else the message.
+    """
+    return _grouping(logger=logger, culprit=[where], message=mask_message(message))
+
+
+def by_exception(chain: Sequence[RaisedException], messages: Sequence[str]) -> Grouping:
+    """The group of an exception.
+
+    Args:
+        chain: from ``walk_chain``.
+        messages: ``str()`` of each exception of the chain, without secrets.
+    """
+    return _group(chain, messages, 0)
+
+
+def _group(chain: Sequence[RaisedException], messages: Sequence[str], index: int) -> Grouping:
+    raised = chain[index]
+    if isinstance(raised.value, BaseExceptionGroup):
+        keys = {
+            _group(chain, messages, i).key
+            for i, other in enumerate(chain)
+            if other.parent == index and other.relation == "member"
+        }
+        return _grouping(members=sorted(keys))
+    code = error_code(raised.value)
+    return _grouping(
+        type=_type_name(type(raised.value)),
+        code=code,
+        culprit=_culprit(raised, has_code=bool(code)),
+        message=_message(raised.value, messages[index]),
+        causes=_causes(chain, index),
+    )
+
+
+def _message(exc: BaseException, message: str) -> str:
+    if isinstance(exc, RecursionError):
+        return ""  # which call met the limit, and so the text, is chance
+    return mask_message(message, keep_names=isinstance(exc, _KEEPS_NAMES))
+
+
+def _causes(chain: Sequence[RaisedException], index: int) -> list[str]:
+    causes = []
+    for i in range(index + 1, len(chain)):
+        if chain[i].parent == index and chain[i].relation == "cause":
+            index = i
+            causes.append(f"{_type_name(type(chain[i].value))} {error_code(chain[i].value)}".strip())
+    return causes
+
+
+def _type_name(kind: type) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module in ("builtins", *MAIN_MODULES) else f"{module}.{kind.__qualname__}"
+
+
+def _culprit(raised: RaisedException, *, has_code: bool) -> list[str]:
+    stack = raised.stack
+    if isinstance(raised.value, RecursionError):
+        return _recursion(stack.own)
+    own = stack.own or stack.positions
+    if not own:
+        return []
+    lines = [own[-1].statement]
+    if not (stack.positions[-1].frame.in_app or has_code):
+        caller = next((p for p in reversed(own) if p.code is not own[-1].code), None)
+        if caller is not None:
+            lines.append(caller.statement)
+    return lines
+
+
+def _recursion(positions: Sequence[Position]) -> list[str]:
+    """The functions that call each other, without the line at which the limit happened to be met."""
+    counts: dict[str, int] = {}
+    for position in positions:
+        counts[position.function] = counts.get(position.function, 0) + 1
+    most = max(counts.values(), default=0)
+    return sorted(name for name, count in counts.items() if count * 2 > most)
+
+
+_masked: dict[tuple[str, bool], str] = {}
+
+
+def mask_message(message: str, *, keep_names: bool = False) -> str:
+    """The first line of a message with what varies from case to case masked.
+
+    Args:
+        message: any text.
+        keep_names: leave quoted names, which say what is missing or of a wrong type.
+    """
+    known = _masked.get((message, keep_names))
+    if known is not None:
+        return known
+    line = message.lstrip().partition("\n")[0][:MAX_MESSAGE]
+    masked = _VARIABLE.sub(_mask_name if keep_names else _mask, line).strip()
+    if len(message) <= MAX_MESSAGE:
+        if len(_masked) >= MAX_MASKED:
+            _masked.clear()
+        _masked[message, keep_names] = masked
+    return masked
+
+
+def _mask(match: re.Match[str]) -> str:
+    kind = match.lastgroup
+    if kind == "errno":
+        return match[0]
+    return "#" if kind in ("plate", "token") else f"<{kind}>"
+
+
+def _mask_name(match: re.Match[str]) -> str:
+    return match[0] if match.lastgroup == "quoted" and _NAME.fullmatch(match[0]) else _mask(match)
+
+
+def error_code(exc: BaseException) -> str:
+    """The code that an exception carries beside its type; empty when it has none.
+
+    The name of SQLite's error, of the operating system's (``ECONNREFUSED``), an HTTP status, or what a program
+    returned.
+    """
+    if isinstance(exc, OSError) and exc.errno is not None:
+        return errno.errorcode.get(exc.errno, str(exc.errno))
+    if not exc.__dict__ and not _class_has_code(type(exc)):
+        return ""
+    name = getattr(exc, "sqlite_errorname", None)
+    if isinstance(name, str):
+        return name
+    status = _http_status(exc)
+    if status is not None:
+        return f"HTTP {status}"
+    returned = getattr(exc, "returncode", None)
+    return f"returned {returned}" if isinstance(returned, int) else ""
+
+
+_STATUS = ("status_code", "status", "code")
+
+
+@functools.lru_cache(maxsize=1024)
+def _class_has_code(kind: Any) -> bool:
+    return any(hasattr(kind, name) for name in ("sqlite_errorname", "returncode", "response", *_STATUS))
+
+
+def _http_status(exc: BaseException) -> int | None:
+    for holder in (exc, getattr(exc, "response", None)):
+        for name in _STATUS:
+            status = getattr(holder, name, None)
+            if isinstance(status, int) and 100 <= status <= 599:
+                return status
+    return None
+
+
+def why_text(why: Mapping[str, Any]) -> str:
+    """The parts of a key as lines for people."""
+    return "\n".join(f"{k}: {', '.join(v) if isinstance(v, list) else v}" for k, v in why.items() if v)

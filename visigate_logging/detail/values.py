@@ -1,0 +1,172 @@
+"""Any value as plain JSON values: bounded, without secrets, whatever it does when it is looked at."""
+
+import math
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, time
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from visigate_logging.detail.redaction import MASK, Redactor
+
+__all__ = ["Sanitiser"]
+
+MAX_DEPTH = 10
+"""Levels of nesting that are kept."""
+MAX_ITEMS = 1000
+"""Items that are kept of each mapping or sequence."""
+
+MAX_REMEMBERED = 256
+"""Characters of a text that is remembered as harmless."""
+MAX_HARMLESS = 2048
+"""How many such texts are."""
+
+_INT64 = range(-(2**63), 2**63)  # what JSON readers agree on
+
+
+class Sanitiser:
+    """Makes texts and values safe to write: UTF-8, bounded, secrets masked.
+
+    What had to be changed stands in the place of the value, in words.
+
+    Args:
+        redactor: masks the secrets.
+        limit: bytes a text, or all values of a mapping together, may have.
+    """
+
+    def __init__(self, redactor: Redactor, limit: int) -> None:
+        self._redactor = redactor
+        self._limit = limit
+        self._harmless: set[str] = set()
+
+    def _remember(self, text: str) -> None:
+        """Most texts come again; one with a secret is never kept."""
+        if len(self._harmless) >= MAX_HARMLESS:
+            self._harmless.clear()
+        self._harmless.add(text)
+
+    def text(self, text: str) -> str:
+        """A text; one over the limit keeps its beginning and end, and says how much is gone."""
+        if text in self._harmless:
+            return text
+        if len(text) * 4 <= self._limit and text.isascii():
+            masked = self._redactor.text(text)
+            if masked is text and len(text) <= MAX_REMEMBERED:
+                self._remember(text)
+            return masked
+        gone = 0
+        wide = self._limit * 2  # secrets are masked before the cut, but not in megabytes that go anyway
+        if len(text) > 2 * wide:
+            gone = len(_encoded(text[wide:-wide]))
+            text = text[:wide] + text[-wide:]
+        return _cut(_encoded(self._redactor.text(_encoded(text).decode())), self._limit, gone)
+
+    def bounded(self, text: str) -> str:
+        """A text whose parts are clean already, cut as a whole."""
+        return text if len(text) * 4 <= self._limit else _cut(_encoded(text), self._limit)
+
+    def mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """A mapping with the values under secret keys masked, at any depth."""
+        return _Walk(self, self._redactor, self._limit).mapping(values, ())
+
+
+def _encoded(text: str) -> bytes:
+    r"""UTF-8; a lone surrogate becomes ``\udcXX``."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _cut(encoded: bytes, limit: int, gone: int = 0) -> str:
+    if len(encoded) <= limit and not gone:
+        return encoded.decode()
+    head, tail = encoded[: limit * 2 // 3], encoded[-(limit // 3) :]
+    gone += len(encoded) - len(head) - len(tail)
+    return f"{head.decode(errors='ignore')}[… {gone} bytes cut …]{tail.decode(errors='ignore')}"
+
+
+class _Walk:
+    """One walk through a value, counting what it has kept."""
+
+    def __init__(self, sanitiser: Sanitiser, redactor: Redactor, limit: int) -> None:
+        self._sanitiser = sanitiser
+        self._redactor = redactor
+        self._left = limit
+
+    def mapping(self, values: Mapping[Any, Any], trail: tuple[int, ...]) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for index, (key, value) in enumerate(values.items()):
+            if index >= MAX_ITEMS or self._left <= 0:
+                kept["…"] = f"[{len(values) - index} more items cut]"
+                break
+            name = key if type(key) is str else self._key(key)
+            if not name.isascii():
+                name = self._sanitiser.text(name)
+            self._left -= len(name)
+            secret = value is not None and self._redactor.is_secret(name)
+            kept[name] = MASK if secret else self.value(value, trail)
+        return kept
+
+    def _key(self, key: Any) -> str:
+        plain = self.value(key, ())
+        return plain if isinstance(plain, str) else str(plain)
+
+    def sequence(self, values: Iterable[Any], trail: tuple[int, ...]) -> list[Any]:
+        kept: list[Any] = []
+        for value in values:
+            if len(kept) >= MAX_ITEMS or self._left <= 0:
+                kept.append("[more items cut]")
+                break
+            kept.append(self.value(value, trail))
+        return kept
+
+    def value(self, value: Any, trail: tuple[int, ...]) -> Any:
+        """A plain value; the trail has the ids of the containers it lies in."""
+        kind = type(value)
+        if kind is str:
+            self._left -= len(value)
+            return self._sanitiser.text(value)
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            return value if value in _INT64 else self._long(value)
+        if kind is float:
+            return value if math.isfinite(value) else f"<{value}>"
+        try:
+            return self._other(value, trail)
+        except BaseException as error:  # a hostile value may raise anything when it is looked at
+            return f"<{kind.__name__}: {type(error).__name__} when looked at>"
+
+    def _other(self, value: Any, trail: tuple[int, ...]) -> Any:
+        if isinstance(value, Mapping | list | tuple | AbstractSet):
+            if id(value) in trail:
+                return f"<cycle: {type(value).__name__}>"
+            if len(trail) >= MAX_DEPTH:
+                return f"<{type(value).__name__} of {len(value)}, nested too deep>"
+            trail = (*trail, id(value))
+            return self.mapping(value, trail) if isinstance(value, Mapping) else self.sequence(value, trail)
+        return self.value(_scalar(value), trail)
+
+    def _long(self, value: int) -> str:
+        try:
+            return str(value)
+        except ValueError:  # over sys.get_int_max_str_digits()
+            return f"<int of {value.bit_length()} bits>"
+
+
+def _scalar(value: Any) -> str | int | float:
+    """A value without parts, as a text or a number."""
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value[:4096]).decode("utf-8", "backslashreplace") + ("…" if len(value) > 4096 else "")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    return str.__str__(repr(value))

@@ -1,0 +1,112 @@
+"""The detail record as a line of JSON, on python-json-logger."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.exceptions import ConfigurationError
+
+__all__ = ["DetailFormatter"]
+
+SMALLEST_FIELD = 1024
+
+
+class DetailFormatter(OrjsonFormatter):
+    """Formats each record as its detail record, one line of JSON.
+
+    It fills python-json-logger's seams: ``add_fields`` takes the fields from the detail record instead of the log
+    record, and ``process_log_record`` of a subclass, ``static_fields`` and ``rename_fields`` work as there.
+
+    Args:
+        fmt, datefmt, style, validate: there because ``dictConfig`` passes them; the fields are fixed.
+        service: name of the application; default the environment's ``VISIGATE_SERVICE``.
+        release: its version; default the environment's ``VISIGATE_RELEASE``.
+        in_app: dotted names of the application's own modules; default all that is neither in the standard
+            library nor in site-packages.
+        mask_keys: further keys whose values are secret, beside the built-in ones.
+        max_field_bytes: bytes that a text or all of ``additional_info`` may have; default 65536, at least 1024.
+        static_fields: fields with fixed values that every line gets.
+        rename_fields: other names for fields. The reader of this package knows the original names only.
+
+    Raises:
+        ConfigurationError: a value that cannot be.
+    """
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: str = "%",
+        validate: bool = True,
+        *,
+        service: str = "",
+        release: str = "",
+        in_app: Sequence[str] = (),
+        mask_keys: Sequence[str] = (),
+        max_field_bytes: int = 65_536,
+        static_fields: Mapping[str, Any] | None = None,
+        rename_fields: Mapping[str, str] | None = None,
+    ) -> None:
+        if fmt is not None:
+            raise ConfigurationError("fmt", f"the fields of a detail record are fixed; met {fmt!r}: leave it out")
+        if (
+            isinstance(max_field_bytes, bool)
+            or not isinstance(max_field_bytes, int)
+            or max_field_bytes < SMALLEST_FIELD
+        ):
+            raise ConfigurationError(
+                "max_field_bytes", f"a number of bytes from {SMALLEST_FIELD} is wanted, met {max_field_bytes!r}"
+            )
+        super().__init__(
+            None,
+            datefmt,
+            style,
+            validate,
+            static_fields=dict(static_fields or {}),
+            rename_fields=dict(rename_fields or {}),
+        )
+        self.options = DetailOptions(
+            service, release, _names("in_app", in_app), _names("mask_keys", mask_keys), max_field_bytes
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON, without the newline; never raises for what a record holds."""
+        # The base would first format the message, which may not fit its arguments, and the traceback, which is
+        # the cost that this package exists to save.
+        log_data: dict[str, Any] = {}
+        self.add_fields(log_data, record, {})
+        return self.serialize_log_record(self.process_log_record(log_data))
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Put the fields of the detail record, then the static ones."""
+        log_data.update(ErrorDetail.from_record(record, self.options).json_values())
+        log_data.update(message_dict)
+        log_data.update(self.static_fields)
+        for old, new in self.rename_fields.items():
+            if old in log_data:
+                log_data[new] = log_data.pop(old)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """Serialise; what a subclass or a static field has added and JSON does not know becomes its ``repr``."""
+        try:
+            return orjson.dumps(log_data).decode()
+        except (TypeError, ValueError):
+            return orjson.dumps({str(k): _serialisable(v) for k, v in log_data.items()}).decode()
+
+
+def _serialisable(value: Any) -> Any:
+    try:
+        return orjson.Fragment(orjson.dumps(value))
+    except (TypeError, ValueError):
+        return repr(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _names(key: str, given: Sequence[str]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(key, f"a list of names is wanted, met {given!r}")
+    return names
