@@ -1,0 +1,18 @@
+"""What the processes of a host agree on: a small SQLite file, a lock, a clock, and counts."""
+
+from visigate_logging.state.clock import Instant, clock, host_seconds
+from visigate_logging.state.counts import CountSheet, Sheet, add_counts, host_counts
+from visigate_logging.state.database import State
+from visigate_logging.state.lock import HostLock
+
+__all__ = [
+    "CountSheet",
+    "HostLock",
+    "Instant",
+    "Sheet",
+    "State",
+    "add_counts",
+    "clock",
+    "host_counts",
+    "host_seconds",
+]

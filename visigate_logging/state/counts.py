@@ -1,0 +1,184 @@
+"""Count sheets: what a handler was given, and what became of it."""
+
+import os
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict
+
+from visigate_logging.state.clock import boot_id
+from visigate_logging.state.database import State
+from visigate_logging.state.forks import watch_forks
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["CountSheet", "Sheet", "add_counts", "host_counts"]
+
+_HOST = ""  # the owner of what no single process answers for
+_DROPPED = "dropped:"
+_PROCESS_ENDED = "process ended"
+
+
+class Sheet(TypedDict):
+    """A count sheet as plain data; ``accepted`` is the sum of all the others."""
+
+    accepted: int
+    delivered: int
+    folded: int
+    dropped: dict[str, int]
+    pending: int
+
+
+class CountSheet:
+    """What one handler did with its records in this process.
+
+    At every moment accepted = delivered + folded + dropped (by reason) + pending. A forked child begins at
+    zero: what was accepted before the fork is the parent's to finish.
+
+    Args:
+        handler: the handler's name; processes that use the same name are summed up by `host_counts`.
+    """
+
+    def __init__(self, handler: str) -> None:
+        self.handler = handler
+        self._counts: Counter[str] = Counter()
+        self._published: Counter[str] = Counter()
+        self.after_fork_in_child()
+        watch_forks(self)
+
+    def accept(self, n: int = 1) -> None:
+        """Count n records that the handler answers for from now on."""
+        self._add("accepted", n)
+
+    def deliver(self, n: int = 1) -> None:
+        """Count n accepted records that reached their goal."""
+        self._add("delivered", n)
+
+    def fold(self, n: int = 1) -> None:
+        """Count n accepted records that are told of only as part of a count."""
+        self._add("folded", n)
+
+    def drop(self, reason: str, n: int = 1) -> None:
+        """Count n accepted records that are lost, and why."""
+        self._add(_DROPPED + reason, n)
+
+    def hand_over(self, n: int) -> None:
+        """Take n accepted records off this sheet: `add_counts` has put them on the host's."""
+        self._add("accepted", -n)
+
+    def snapshot(self) -> Sheet:
+        """The sheet as it is now."""
+        with self._lock:
+            return _sheet(self._counts)
+
+    def publish(self, state: State) -> None:
+        """Add what is new since the last time to the state file, in one transaction.
+
+        What processes that have ended left there is kept under the host; their pending records are then
+        dropped.
+
+        Raises:
+            StateError: the state file cannot be used; nothing is lost, the next call adds it.
+        """
+        with self._publishing:
+            with self._lock:
+                counts = self._counts.copy()
+            news = counts.copy()
+            news.subtract(self._published)
+            with state.transaction() as connection:
+                _add_fields(connection, self.handler, self._owner, news)
+                _gather_ended(connection)
+            self._published = counts
+
+    def before_fork(self) -> None:
+        """Nothing to do."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing to do."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin at zero."""
+        # Reentrant: a destructor or signal handler that logs may interrupt this very thread in here.
+        self._lock = threading.RLock()
+        self._publishing = threading.Lock()
+        self._owner = uuid.uuid4().hex
+        self._counts, self._published = Counter(), Counter()
+
+    def _add(self, field: str, n: int) -> None:
+        with self._lock:
+            self._counts[field] += n
+
+
+def add_counts(
+    connection: "sqlite3.Connection",
+    handler: str,
+    *,
+    accepted: int = 0,
+    delivered: int = 0,
+    folded: int = 0,
+    dropped: Mapping[str, int] | None = None,
+) -> None:
+    """Count for the host as a whole, inside a transaction of the caller's, so that both hold or neither."""
+    fields = {"accepted": accepted, "delivered": delivered, "folded": folded}
+    fields |= {_DROPPED + reason: n for reason, n in (dropped or {}).items()}
+    _add_fields(connection, handler, _HOST, fields)
+
+
+def host_counts(state: State) -> dict[str, Sheet]:
+    """The sheet of each handler, summed over the processes of the host, living and gone.
+
+    Raises:
+        StateError: the state file cannot be used.
+    """
+    found: dict[str, Counter[str]] = {}
+    with state.transaction() as connection:
+        for handler, field, n in connection.execute(
+            "SELECT handler, field, sum(n) FROM counts GROUP BY handler, field"
+        ):
+            found.setdefault(handler, Counter())[field] = n
+    return {handler: _sheet(counts) for handler, counts in found.items()}
+
+
+def _sheet(counts: Mapping[str, int]) -> Sheet:
+    dropped = {f.removeprefix(_DROPPED): n for f, n in counts.items() if f.startswith(_DROPPED) and n}
+    accepted, delivered, folded = (counts.get(f, 0) for f in ("accepted", "delivered", "folded"))
+    pending = accepted - delivered - folded - sum(dropped.values())
+    return Sheet(accepted=accepted, delivered=delivered, folded=folded, dropped=dropped, pending=pending)
+
+
+def _add_fields(
+    connection: "sqlite3.Connection", handler: str, owner: str, fields: Mapping[str, int]
+) -> None:
+    connection.executemany(
+        "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(handler, owner, boot_id(), os.getpid(), field, n) for field, n in fields.items() if n],
+    )
+
+
+def _gather_ended(connection: "sqlite3.Connection") -> None:
+    """Move the sheets of ended processes to the host's, so that the table stays small."""
+    owners = connection.execute(
+        "SELECT DISTINCT handler, owner, boot_id, pid FROM counts WHERE owner != ?", (_HOST,)
+    ).fetchall()
+    for handler, owner, boot, pid in owners:
+        if boot == boot_id() and _lives(pid):
+            continue
+        key = (handler, owner)
+        rows = connection.execute("SELECT field, n FROM counts WHERE handler = ? AND owner = ?", key)
+        fields = Counter(dict(rows.fetchall()))
+        fields[_DROPPED + _PROCESS_ENDED] += _sheet(fields)["pending"]
+        _add_fields(connection, handler, _HOST, fields)
+        connection.execute("DELETE FROM counts WHERE handler = ? AND owner = ?", key)
+
+
+def _lives(pid: int) -> bool:
+    # A number used again by another process only puts the gathering off.
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,232 @@
+"""The host's small SQLite file: opened late, closed over forks, put aside when damaged."""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visigate_logging.exceptions import StateError
+from visigate_logging.state.forks import watch_forks
+from visigate_logging.state.lock import HostLock
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["State"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS host_clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    boot_id TEXT NOT NULL, monotonic REAL NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counts (
+    handler TEXT NOT NULL, owner TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER NOT NULL,
+    field TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (handler, owner, field)
+) WITHOUT ROWID;
+"""
+_BUSY_TIMEOUT = 10.0
+_FORK_PATIENCE = 1.0
+_KEPT_DAMAGED = 3
+_CORRUPT, _NOTADB = 11, 26  # https://www.sqlite.org/rescode.html
+
+
+class State:
+    """What the processes of a host agree on, in ``DIRECTORY/state.sqlite3``.
+
+    Nothing is opened or made before the first transaction. A committed transaction outlives a power cut
+    (``synchronous=FULL``: in WAL mode ``NORMAL`` may lose the last commits,
+    https://www.sqlite.org/pragma.html#pragma_synchronous).
+
+    SQLite's own memory of its locks is copied by a fork, and a connection opened in the child would rely on
+    locks that only the parent holds (https://www.sqlite.org/howtocorrupt.html, 2.6). So the connection is
+    closed before each fork, and both sides open their own again.
+
+    Args:
+        directory: made when absent.
+        schema: the caller's ``CREATE … IF NOT EXISTS`` statements.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], schema: str = "") -> None:
+        self.directory = Path(directory)
+        self.path = self.directory / "state.sqlite3"
+        self._schema = _SCHEMA + schema
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._fork_waits = False
+        self._torn = False
+        watch_forks(self)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator["sqlite3.Connection"]:
+        """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the body raises.
+
+        It may wait up to 10 s for another process: never to be called in a caller's thread.
+
+        Raises:
+            StateError: the file cannot be used. When it was damaged it has been put aside, and the next
+                transaction begins with an empty one.
+        """
+        import sqlite3
+
+        with self._lock:
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back(connection)
+                self._put_aside_if_damaged(error)
+                raise self._error(error) from error
+            except BaseException:
+                self._roll_back(connection)
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another."""
+        import sqlite3
+
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+
+    def before_fork(self) -> None:
+        """Close the connection, or leave a mark when a transaction does not end in time."""
+        self._fork_waits = self._lock.acquire(timeout=_FORK_PATIENCE)
+        if self._fork_waits and self._connection is not None:
+            self.close()
+
+    def after_fork_in_parent(self) -> None:
+        """Let transactions run again."""
+        if self._fork_waits:
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock of its own; a copied connection is neither used nor closed."""
+        self._lock = threading.RLock()
+        if self._connection is not None:
+            _never_closed.append(self._connection)
+            self._connection, self._torn = None, True
+
+    def _begin(self) -> "sqlite3.Connection":
+        import sqlite3
+
+        if self._torn:
+            raise StateError(
+                f"{self.path}: this process was forked during a transaction and cannot use the file"
+            )
+        if self._connection is not None and self._connection.in_transaction:
+            raise StateError(f"{self.path}: a transaction was begun inside a transaction")
+        for last_try in (False, True):
+            try:
+                connection = self._open()
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                put_aside = self._put_aside_if_damaged(error)
+                if last_try or not put_aside:
+                    self.close()
+                    raise self._error(error) from error
+            except OSError as error:
+                raise self._error(error) from error
+            else:
+                return connection
+        raise AssertionError("unreachable")
+
+    def _open(self) -> "sqlite3.Connection":
+        if self._connection is not None:
+            if self._identity == _identity(self.path):
+                return self._connection
+            self.close()  # another process has put the file aside, or somebody has removed it
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._set_up_alone():
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> "sqlite3.Connection":
+        import sqlite3
+
+        self._identity = _identity(self.path)
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(self._schema)
+        except BaseException:
+            connection.close()
+            raise
+        self._identity = _identity(self.path)
+        return connection
+
+    @contextlib.contextmanager
+    def _set_up_alone(self) -> Iterator[None]:
+        # Switching to WAL fails at once, without the busy timeout, when two processes do it together.
+        lock = HostLock(self.directory / "state.lock")
+        if not lock.acquire(_BUSY_TIMEOUT):
+            raise StateError(f"{lock.path} has been held by another process for {_BUSY_TIMEOUT:.0f} s")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _put_aside_if_damaged(self, error: "sqlite3.Error") -> bool:
+        if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF not in {_CORRUPT, _NOTADB}:
+            return False
+        self.close()
+        try:
+            with self._set_up_alone():
+                if self._identity is None or self._identity != _identity(self.path):
+                    return True  # another process has done it
+                aside = self._put_aside()
+        except OSError as problem:
+            raise self._error(problem) from error
+        logging.getLogger("visigate_logging").error(
+            "State file %s was damaged (%s): put aside as %s and begun anew; counts begin at zero",
+            self.path,
+            error,
+            aside.name,
+        )
+        return True
+
+    def _put_aside(self) -> Path:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        # The -wal first: one that is left behind would be applied to the new file and damage that as well.
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+        kept = sorted(p for p in self.directory.glob(f"{self.path.name}.damaged-*") if p.name[-1].isdigit())
+        for old in kept[:-_KEPT_DAMAGED]:
+            for suffix in ("-wal", "-shm", ""):
+                Path(f"{old}{suffix}").unlink(missing_ok=True)
+        return aside
+
+    def _roll_back(self, connection: "sqlite3.Connection") -> None:
+        import sqlite3
+
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+
+    def _error(self, error: Exception) -> StateError:
+        return error if isinstance(error, StateError) else StateError(f"{self.path}: {error}")
+
+
+_never_closed: list["sqlite3.Connection"] = []
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    # stat only: to open the file by other means and close it would drop SQLite's locks on it.
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,50 @@
+"""What must happen to locks and connections when the process forks."""
+
+import os
+import weakref
+from typing import Protocol
+
+__all__ = ["watch_forks"]
+
+
+class ForkAware(Protocol):
+    """Something that holds what a fork must not copy."""
+
+    def before_fork(self) -> None:
+        """In the parent, before; must not wait long."""
+
+    def after_fork_in_parent(self) -> None:
+        """In the parent, afterwards."""
+
+    def after_fork_in_child(self) -> None:
+        """In the child, before anything else runs there."""
+
+
+_watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
+_forking: list[ForkAware] = []
+
+
+def watch_forks(thing: ForkAware) -> None:
+    """Tell ``thing`` of every ``os.fork`` as long as it lives; it is held weakly."""
+    _watched.add(thing)
+
+
+def _before() -> None:
+    _forking[:] = list(_watched)
+    for thing in _forking:
+        thing.before_fork()
+
+
+def _after_in_parent() -> None:
+    for thing in _forking:
+        thing.after_fork_in_parent()
+    _forking.clear()
+
+
+def _after_in_child() -> None:
+    for thing in _forking:
+        thing.after_fork_in_child()
+    _forking.clear()
+
+
+os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

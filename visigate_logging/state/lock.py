@@ -1,0 +1,75 @@
+"""A lock that one process of the host holds at a time."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from visigate_logging.state.forks import watch_forks
+
+__all__ = ["HostLock"]
+
+_POLL = 0.02
+
+
+class HostLock:
+    """An exclusive ``flock`` on a file, let go when its process dies, however it dies.
+
+    A forked child would share the lock and keep it alive after the parent's death; it therefore closes its
+    copy of the descriptor at once. Programs that are executed do not inherit it. Not reentrant, and for use
+    by one thread at a time.
+
+    Args:
+        path: the file, which is made when absent and stays.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._fd: int | None = None
+        watch_forks(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._fd is not None
+
+    def acquire(self, timeout: float = 0.0) -> bool:
+        """Try for up to ``timeout`` seconds; False when another holder has it.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
+        if self._fd is not None:
+            return False
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(fd)
+                    return False
+                time.sleep(_POLL)
+            except BaseException:
+                os.close(fd)
+                raise
+            else:
+                self._fd = fd
+                return True
+
+    def release(self) -> None:
+        """Let go; nothing happens when it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def before_fork(self) -> None:
+        """Nothing: the lock stays with the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing: the lock stays with the parent."""
+
+    def after_fork_in_child(self) -> None:
+        """Close the copy, which does not unlock the parent's."""
+        self.release()

@@ -1,0 +1,197 @@
+"""One bounded queue and its thread, for work that must not be done in the caller's thread."""
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Worker"]
+
+T = TypeVar("T")
+
+_SHORTEST_WAIT = 0.01
+_LONGEST_RETRY = 64.0
+_EXIT_TIMEOUT = 2.0
+
+
+class _Signal:
+    """What travels through the queue beside items: set when all that was put before it is worked off."""
+
+    def __init__(self, *, stop: bool = False) -> None:
+        self.done = threading.Event()
+        self.stop = stop
+
+
+class Worker(Generic[T]):
+    """A bounded queue and the daemon thread that works it off.
+
+    The thread starts with the first `put` or `wake` of each process. A forked child begins with an empty
+    queue: what waited there is the parent's, and the parent works it off.
+
+    Args:
+        name: name of the thread, and of the worker in reports.
+        work: called with all items that wait, or with ``[]`` on a timer; returns in how many seconds it
+            wants to be called again even if nothing comes, or None. An exception is reported on the logger
+            ``visigate_logging``; the thread goes on and calls again after a wait that grows to 64 s. Items
+            given to a call that failed are not given again.
+        maxsize: how many items may wait.
+        close: what ends the owner in a `multiprocessing` child, where neither ``atexit`` nor
+            ``logging.shutdown`` runs; a bound method is held weakly. By default ``stop(2.0)``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[T]], float | None],
+        *,
+        maxsize: int = 10_000,
+        close: Callable[[], object] | None = None,
+    ) -> None:
+        self.name = name
+        self._work = work
+        self._maxsize = maxsize
+        self._close = _weak(close or self._stop_at_exit)
+        self._stopped = False
+        self._woken = False
+        self._start_afresh()
+        _workers.add(self)
+
+    def put(self, item: T) -> bool:
+        """Queue an item without ever blocking; False when the queue is full or the worker has stopped."""
+        if self._stopped or self._queue.qsize() >= self._maxsize or not self._runs():
+            return False
+        self._queue.put(item)
+        return True
+
+    def wake(self) -> None:
+        """Let ``work`` be called soon, with what waits."""
+        if not self._stopped and not self._woken and self._runs():
+            self._woken = True
+            self._queue.put(_Signal())
+
+    def flush(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds; True when all that was put before has been worked off."""
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return self._queue.empty()
+        if thread is threading.current_thread():
+            return False
+        signal = _Signal()
+        self._queue.put(signal)
+        return signal.done.wait(timeout)
+
+    def stop(self, timeout: float) -> bool:
+        """Take no more items, work off what waits, end the thread; True when done within ``timeout`` s."""
+        self._stopped = True
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return self._queue.empty()
+        if thread is threading.current_thread():
+            return False
+        self._queue.put(_Signal(stop=True))
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _start_afresh(self) -> None:
+        # SimpleQueue: a destructor or a signal handler that logs may interrupt its put and put as well.
+        self._queue: SimpleQueue[T | _Signal] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._woken = False
+        self._failures = 0
+
+    def _runs(self) -> bool:
+        if self._is_alive() or not self._starting.acquire(blocking=False):
+            return True
+        try:
+            if self._is_alive():
+                return True
+            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            thread.start()
+        except RuntimeError:  # the interpreter is ending, or the system has no more threads
+            return False
+        else:
+            self._thread = thread
+            self._finish_with_multiprocessing()
+            return True
+        finally:
+            self._starting.release()
+
+    def _is_alive(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def _finish_with_multiprocessing(self) -> None:
+        util = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, _call_weakly, args=(self._close,), exitpriority=10)
+
+    def _stop_at_exit(self) -> None:
+        self.stop(_EXIT_TIMEOUT)
+
+    def _run(self) -> None:
+        wait: float | None = None
+        while True:
+            items, signals = self._take(wait)
+            wait = self._call(items)
+            for signal in signals:
+                signal.done.set()
+            if any(signal.stop for signal in signals):
+                return
+
+    def _take(self, wait: float | None) -> tuple[list[T], list[_Signal]]:
+        taken: list[T | _Signal] = []
+        timeout = None if wait is None else min(max(wait, _SHORTEST_WAIT), threading.TIMEOUT_MAX)
+        with contextlib.suppress(Empty):
+            taken.append(self._queue.get(timeout=timeout))
+            self._woken = False  # before the rest is taken: a wake from here on must put its own signal
+            for _ in range(self._queue.qsize()):
+                taken.append(self._queue.get_nowait())
+        return [i for i in taken if not isinstance(i, _Signal)], [i for i in taken if isinstance(i, _Signal)]
+
+    def _call(self, items: list[T]) -> float | None:
+        try:
+            wait = self._work(items)
+        except Exception:
+            self._failures += 1
+            with contextlib.suppress(Exception):
+                self._report(len(items))
+            return min(2.0 ** min(self._failures, 10), _LONGEST_RETRY)
+        self._failures = 0
+        return wait
+
+    def _report(self, items: int) -> None:
+        # Powers of two: a fault that lasts is neither hidden nor a flood, even when its report feeds it.
+        if self._failures & (self._failures - 1) == 0:
+            logging.getLogger("visigate_logging").exception(
+                "%s failed on %d items; failures in a row: %d", self.name, items, self._failures
+            )
+
+
+def _weak(function: Callable[[], object]) -> Callable[[], Callable[[], object] | None]:
+    if hasattr(function, "__self__"):
+        return weakref.WeakMethod(function)
+    return lambda: function
+
+
+def _call_weakly(reference: Callable[[], Callable[[], object] | None]) -> None:
+    function = reference()
+    if function is not None:
+        function()
+
+
+_workers: "weakref.WeakSet[Worker[Any]]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for worker in list(_workers):
+        worker._start_afresh()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
