@@ -1,0 +1,37 @@
+"""Where the details are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from visigate_logging.store.where import find_log
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    monkeypatch.delenv("VISIGATE_LOG", raising=False)
+
+
+def test_the_environment_goes_before_the_configuration(tmp_path, monkeypatch):
+    (tmp_path / "logging.yaml").write_text(
+        "handlers: {d: {class: visigate_logging.JsonFileHandler, filename: a.jsonl}}"
+    )
+    monkeypatch.setenv("VISIGATE_LOG", "/elsewhere/e.jsonl")
+    assert find_log(tmp_path) == Path("/elsewhere/e.jsonl")
+
+
+@pytest.mark.parametrize("key", ["class", "()"])
+def test_the_json_file_handler_of_logging_yaml_names_the_log(tmp_path, key):
+    (tmp_path / "logging.yaml").write_text(
+        "version: 1\nhandlers:\n"
+        "  text: {class: logging.FileHandler, filename: error.log}\n"
+        f"  details: {{'{key}': visigate_logging.JsonFileHandler, filename: log/a.jsonl}}\n"
+    )
+    assert find_log(tmp_path) == tmp_path / "log/a.jsonl"
+
+
+@pytest.mark.parametrize("text", [None, "", "handlers: []", "handlers: {a: 1}", "a: [", "\x00", "version: 1"])
+def test_without_a_usable_configuration_the_default_holds(tmp_path, text):
+    if text is not None:
+        (tmp_path / "logging.yaml").write_text(text)
+    assert find_log(tmp_path) == tmp_path / "logs/errors/details.jsonl"

@@ -1,0 +1,7 @@
+"""``python -m visigate_logging`` is the same as ``visigate-errors``."""
+
+import sys
+
+from visigate_logging.cli import main
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+"""What the command line writes: tables, colours, bars, JSON."""
+
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+__all__ = [
+    "bar",
+    "bold",
+    "complain",
+    "dim",
+    "has_colour",
+    "painted",
+    "plain",
+    "say",
+    "say_json",
+    "table",
+    "width",
+]
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def say(text: str = "") -> None:
+    """Write one line for people."""
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any, *, line: bool = False) -> None:
+    """Write one JSON document, indented, or on one line."""
+    options = orjson.OPT_APPEND_NEWLINE | (0 if line else orjson.OPT_INDENT_2)
+    sys.stdout.write(orjson.dumps(value, option=options).decode())
+
+
+def complain(text: str) -> None:
+    """Write one line to standard error."""
+    sys.stderr.write(text + "\n")
+
+
+def plain(text: str, *, one_line: bool = False) -> str:
+    """Text from a record without what steers a terminal: control characters, changes of direction."""
+    text = " ".join(text.split()) if one_line else text
+    return CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def has_colour() -> bool:
+    """Whether to colour: on a terminal, unless ``NO_COLOR`` is set (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def painted(text: str, colour: str) -> str:
+    """The text in a colour of COLOURS, where colours are shown."""
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if has_colour() else text
+
+
+def bold(text: str) -> str:
+    """The text standing out."""
+    return painted(text, "bold")
+
+
+def dim(text: str) -> str:
+    """The text standing back."""
+    return painted(text, "dim")
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def bar(value: float, top: float, columns: int = 30) -> str:
+    """A bar as long as ``value`` is of ``top``."""
+    eighths = round(8 * columns * value / top) if top else 0
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (BLOCKS[rest] if rest else "")
+
+
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int, right: Sequence[int] = ()
+) -> str:
+    """Columns under headers, cut to the terminal's width.
+
+    Args:
+        headers: one for each column.
+        rows: the cells, from records as they are.
+        stretch: the column that gives way when the terminal is too narrow.
+        right: the columns that stand to the right, such as numbers.
+    """
+    cells = [list(headers), *([plain(cell, one_line=True) for cell in row] for row in rows)]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(headers))]
+    room = shutil.get_terminal_size((120, 40)).columns - sum(widths) - 2 * (len(widths) - 1)
+    if room < 0 and sys.stdout.isatty():
+        widths[stretch] = max(len(headers[stretch]), 20, widths[stretch] + room)
+    lines = ["  ".join(_cell(c, widths[i], i in right) for i, c in enumerate(row)).rstrip() for row in cells]
+    return "\n".join([bold(lines[0]), *lines[1:]])
+
+
+def _cell(text: str, columns: int, right: bool) -> str:
+    if width(text) > columns:
+        text = text[: columns - 1]
+        while width(text) >= columns:
+            text = text[:-1]
+        text += "…"
+    padding = " " * (columns - width(text))
+    return padding + text if right else text + padding

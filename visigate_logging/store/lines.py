@@ -1,0 +1,173 @@
+"""Lines on disk: which files hold records, and what stands in them."""
+
+import gzip
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import orjson
+
+__all__ = ["Line", "LogFile", "log_files", "parse", "read_lines"]
+
+RECORD_START = b'{"timestamp":"'
+REQUIRED = ("timestamp", "error_type")
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes after which a line without an end is damage, not a record."""
+SETTLED = 5.0
+"""Seconds without a write after which a line without a newline counts as it stands: nobody is writing it."""
+BUFFER = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file of a log, as it was when looked at."""
+
+    path: Path
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+
+    @property
+    def gzipped(self) -> bool:
+        """Whether its content is packed."""
+        return self.path.suffix == ".gz"
+
+    def open(self) -> IO[bytes]:
+        """The records' bytes, unpacked.
+
+        Raises:
+            OSError: the file cannot be opened, or another one has taken its name meanwhile.
+        """
+        stream: IO[bytes] = self.path.open("rb", buffering=BUFFER)
+        status = os.fstat(stream.fileno())
+        if (status.st_dev, status.st_ino) != (self.dev, self.ino):
+            stream.close()
+            raise FileNotFoundError(f"{self.path}: rotated while it was being opened")
+        return cast(IO[bytes], _Unpacked(stream)) if self.gzipped else stream
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzip reader that closes the file it was given."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
+class Line(NamedTuple):
+    """What stands at a place in a file: a record, or why it is none."""
+
+    offset: int
+    length: int
+    record: dict[str, Any] | None
+    problem: str = ""
+
+
+def log_files(log: Path) -> list[LogFile]:
+    """The files of a log, the one being written first, then the rotated ones as their names number them."""
+    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*))?(?:\.gz)?")
+    found = []
+    for entry in os.scandir(log.parent):
+        if (match := rotated.fullmatch(entry.name)) and (file := _look(Path(entry.path))):
+            found.append((_age(match[1]), entry.name, file))
+    return [file for *_, file in sorted(found, key=lambda item: item[:2])]
+
+
+def _age(number: str | None) -> tuple[int, int]:
+    """Sort key of a rotated file: ``.1`` is newer than ``.2``, but ``-20260102`` newer than ``-20260101``."""
+    if number is None:
+        return (0, 0)
+    value = int(number.replace("-", ""))
+    return (1, value) if value < 10_000_000 else (2, -value)
+
+
+def _look(path: Path) -> LogFile | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:  # rotated away since the directory was listed
+        return None
+    if not os.path.isfile(path):
+        return None
+    return LogFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
+    """The lines of a file from an offset on, as far as they are complete.
+
+    A last line without its newline is left for later while somebody may still be writing it. Blank lines
+    are passed over. Damage is yielded as a line with a problem; a whole record behind it is rescued.
+
+    Args:
+        file: the file, as :func:`log_files` found it.
+        start: offset in bytes (of the unpacked content) to begin at.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    offset = start
+    with file.open() as stream:
+        try:
+            stream.seek(start)
+            while line := stream.readline(MAX_LINE):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE and not _settled(file):
+                    return
+                yield from parse(line, offset)
+                offset += len(line)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            yield Line(offset, 0, None, f"the gzip file is damaged from here on: {error}")
+
+
+def _settled(file: LogFile) -> bool:
+    return file.gzipped or time.time() - file.mtime_ns / 1e9 > SETTLED
+
+
+def parse(line: bytes, offset: int = 0) -> Iterator[Line]:
+    """What a line holds: nothing, a record, or damage with perhaps whole records behind it."""
+    found = _record(line, offset)
+    if found.record:
+        yield found
+    elif line.strip():
+        yield from _rescue(line, offset, found.problem)
+
+
+def _record(text: bytes, offset: int) -> Line:
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return Line(offset, len(text), None, _what_happened(text))
+    if isinstance(record, dict) and all(isinstance(record.get(key), str) for key in REQUIRED):
+        return Line(offset, len(text), record)
+    return Line(offset, len(text), None, "JSON, but not a record")
+
+
+def _rescue(line: bytes, offset: int, problem: str) -> Iterator[Line]:
+    """The records of a line that is not one: each place where a record begins is tried."""
+    starts = sorted({0, *(match.start() for match in re.finditer(re.escape(RECORD_START), line))})
+    damaged = 0
+    for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+        found = _record(line[start:end], offset + start)
+        if found.record:
+            if start > damaged:
+                yield Line(offset + damaged, start - damaged, None, _what_happened(line[damaged:start]))
+            yield found
+            damaged = end
+    if damaged == 0:
+        yield Line(offset, len(line), None, problem)
+    elif damaged < len(line):
+        yield Line(offset + damaged, len(line) - damaged, None, _what_happened(line[damaged:]))
+
+
+def _what_happened(damage: bytes) -> str:
+    if b"\0" in damage:
+        return "zero bytes, as a power cut leaves them"
+    return "a record cut short" if damage.startswith(RECORD_START[:2]) else "not JSON"

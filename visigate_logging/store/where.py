@@ -1,0 +1,32 @@
+"""Where the details are, when nobody says."""
+
+import os
+from pathlib import Path
+
+import yaml
+
+__all__ = ["find_log"]
+
+DEFAULT = Path("logs/errors/details.jsonl")
+HANDLER = "visigate_logging.JsonFileHandler"
+
+
+def find_log(directory: Path | None = None) -> Path:
+    """The details file: ``VISIGATE_LOG``, else what ``logging.yaml`` names, else where it is by default.
+
+    Args:
+        directory: where ``logging.yaml`` is looked for; the working directory when not given.
+    """
+    if named := os.environ.get("VISIGATE_LOG"):
+        return Path(named)
+    directory = directory or Path()
+    return directory / (_configured(directory / "logging.yaml") or DEFAULT)
+
+
+def _configured(path: Path) -> str | None:
+    """The ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing."""
+    try:
+        handlers = yaml.safe_load(path.read_text("utf-8"))["handlers"].values()
+        return next((h["filename"] for h in handlers if HANDLER in (h.get("class"), h.get("()"))), None)
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return None
