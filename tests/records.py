@@ -20,9 +20,7 @@ def uuid7(when: datetime, number: int) -> str:
 def detail(number: int = 0, when: datetime = NOON, **fields: Any) -> ErrorDetail:
     """One record of a camera that does not answer."""
     frames = (
-        Frame(
-            "/usr/lib/python3.11/socket.py", 851, "create_connection", "socket", "raise exceptions[0]", False
-        ),
+        Frame("/usr/lib/python3.11/socket.py", 851, "create_connection", "socket", "raise exceptions[0]", False),
         Frame("/gate/camera.py", 42, "grab", "gate.camera", "frame = source.read()", True),
     )
     record = ErrorDetail(
@@ -41,9 +39,7 @@ def detail(number: int = 0, when: datetime = NOON, **fields: Any) -> ErrorDetail
         fingerprint="v1:0011223344556677",
         culprit="gate.camera in grab: frame = source.read()",
         exceptions=(
-            ExceptionData(
-                "ConnectionRefusedError", "builtins", "[Errno 111] Connection refused", frames=frames
-            ),
+            ExceptionData("ConnectionRefusedError", "builtins", "[Errno 111] Connection refused", frames=frames),
         ),
         file="/gate/camera.py",
         line=42,

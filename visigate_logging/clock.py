@@ -1,33 +1,50 @@
-"""Time that a jump of the wall clock does not move: the boot's id and the seconds since it."""
+"""Time that nobody can set: seconds on a clock that does not jump, and which boot they belong to."""
 
-import functools
-import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["boot_id", "monotonic"]
-
-
-def monotonic() -> float:
-    """Seconds since the boot, those in which the machine slept included where the system counts them."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+__all__ = ["Instant", "boot_id", "clock", "monotonic"]
 
 
-@functools.cache
+class Instant(NamedTuple):
+    """A point in time: seconds are comparable only within one boot."""
+
+    boot_id: str
+    seconds: float
+
+
+def clock() -> Instant:
+    """Now, on a clock that nobody can set; on Linux it runs on in suspend."""
+    return Instant(boot_id(), monotonic())
+
+
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def monotonic() -> float:
+        """Seconds since the boot, those in suspend included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    monotonic = time.monotonic
+
+
+@cache
 def boot_id() -> str:
-    """An id that is the same for all processes until the next boot; random where the system has none."""
+    """What names this boot of the host; empty where the system does not say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
-        pass
-    if sys.platform == "darwin":
-        import subprocess
+        return _sysctl("kern.bootsessionuuid") if sys.platform == "darwin" else ""
 
-        asked = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False
-        )
-        if asked.returncode == 0 and asked.stdout.strip():
-            return asked.stdout.strip().replace("-", "").lower()
-    return os.urandom(16).hex()
+
+def _sysctl(name: str) -> str:
+    import subprocess
+
+    try:
+        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -116,9 +116,7 @@ for n in range(50):
 
 
 def start_writer(state):
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(state.directory)], stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(state.directory)], stdout=subprocess.PIPE, text=True)
 
 
 def test_processes_that_begin_together_all_get_in(state):

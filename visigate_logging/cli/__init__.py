@@ -50,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all subcommands."""
-    parser = argparse.ArgumentParser(
-        prog="visigate-errors", description="Find out what went wrong at the gate."
-    )
+    parser = argparse.ArgumentParser(prog="visigate-errors", description="Find out what went wrong at the gate.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(run=lambda _args: _usage(parser))
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND")

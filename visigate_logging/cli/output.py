@@ -73,9 +73,7 @@ def dim(text: str) -> str:
 
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def bar(value: float, top: float, columns: int = 30) -> str:
@@ -85,9 +83,7 @@ def bar(value: float, top: float, columns: int = 30) -> str:
     return "█" * full + (BLOCKS[rest] if rest else "")
 
 
-def table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int, right: Sequence[int] = ()
-) -> str:
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int, right: Sequence[int] = ()) -> str:
     """Columns under headers, cut to the terminal's width.
 
     Args:

@@ -62,8 +62,7 @@ def warn_of_unreadable(store: ErrorStore) -> None:
     if found := store.unreadable:
         file, line = found[0]
         complain(
-            f"passed over {len(found)} unreadable places, the first in {file} at byte {line.offset}: "
-            f"{line.problem}"
+            f"passed over {len(found)} unreadable places, the first in {file} at byte {line.offset}: {line.problem}"
         )
 
 
@@ -114,8 +113,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ("culprit", record.culprit),
         (
             "process",
-            f"{record.process} {record.pid}, thread {record.thread}"
-            + (record.task and f", task {record.task}"),
+            f"{record.process} {record.pid}, thread {record.thread}" + (record.task and f", task {record.task}"),
         ),
         ("host", " ".join(filter(None, (record.host, record.service, record.release)))),
         ("group", record.fingerprint),

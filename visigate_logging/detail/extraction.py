@@ -122,7 +122,7 @@ class Extractor:
         """What was logged, and what was given with it."""
         given = record.__dict__
         info = self._clean.mapping({k: given[k] for k in given if k not in _OWN}) if len(given) > _OWN_COUNT else {}
-        if isinstance(record.msg, Mapping) and not record.args:
+        if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
             values = self._clean.mapping(record.msg)
             return orjson.dumps(values).decode(), values | info
         try:
@@ -156,12 +156,12 @@ class Extractor:
 
     def _data(self, raised: RaisedException, message: str) -> ExceptionData:
         kind = type(raised.value)
-        notes = _attribute(raised.value, "__notes__")
+        notes = raised.notes[:MAX_NOTES] if raised.notes and isinstance(raised.notes, list) else ()
         return ExceptionData(
             kind.__name__,
             str(kind.__module__),
             message,
-            tuple(self._clean.text(str(n)) for n in notes[:MAX_NOTES]) if isinstance(notes, list) else (),
+            tuple([self._clean.text(safe_str(note)) for note in notes]),
             raised.relation,
             raised.parent,
             raised.stack.frames,

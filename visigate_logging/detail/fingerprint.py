@@ -6,7 +6,6 @@ file of its own beside this one, and old keys stay what they are.
 """
 
 import errno
-import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ MAX_MESSAGE = 500
 MAX_MASKED = 1024
 """Masked messages that are remembered."""
 MAX_KNOWN = 1024
-"""Groups that are remembered."""
+"""Groups, and classes, that are remembered."""
 
 _KEEPS_NAMES = (AttributeError, NameError, ImportError, TypeError)
 
@@ -59,21 +58,20 @@ class Grouping(NamedTuple):
 _known: dict[tuple[Any, ...], Grouping] = {}
 
 
-def _grouping(**why: str | list[str]) -> Grouping:
-    parts = tuple(v if isinstance(v, str) else tuple(v) for v in why.values())
+def _grouping(**why: str | tuple[str, ...]) -> Grouping:
+    parts = tuple(why.items())
     known = _known.get(parts)
     if known is None:
         if len(_known) >= MAX_KNOWN:
             _known.clear()
-        digest = hashlib.blake2b(orjson.dumps([*why, parts]), digest_size=8).hexdigest()
+        digest = hashlib.blake2b(orjson.dumps(parts), digest_size=8).hexdigest()
         known = _known[parts] = Grouping(f"{VERSION}:{digest}", why)
     return known
 
 
 def explicit(value: Any) -> Grouping:
     """The group that the application named, with ``extra={"fingerprint": …}`` or ``exc.fingerprint``."""
-    parts = [str(v) for v in value] if isinstance(value, list | tuple) else [str(value)]
-    return _grouping(named=parts)
+    return _grouping(named=tuple(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
 def by_message(logger: str, where: str, message: str) -> Grouping:
@@ -84,7 +82,7 @@ def by_message(logger: str, where: str, message: str) -> Grouping:
         where: module and function of the logging call.
         message: the template, when the record has arguments; else the message.
     """
-    return _grouping(logger=logger, culprit=[where], message=mask_message(message))
+    return _grouping(logger=logger, culprit=(where,), message=mask_message(message))
 
 
 def by_exception(chain: Sequence[RaisedException], messages: Sequence[str]) -> Grouping:
@@ -105,10 +103,10 @@ def _group(chain: Sequence[RaisedException], messages: Sequence[str], index: int
             for i, other in enumerate(chain)
             if other.parent == index and other.relation == "member"
         }
-        return _grouping(members=sorted(keys))
+        return _grouping(members=tuple(sorted(keys)))
     code = error_code(raised.value)
     return _grouping(
-        type=_type_name(type(raised.value)),
+        type=_class_knows(type(raised.value))[0],
         code=code,
         culprit=_culprit(raised, has_code=bool(code)),
         message=_message(raised.value, messages[index]),
@@ -122,42 +120,39 @@ def _message(exc: BaseException, message: str) -> str:
     return mask_message(message, keep_names=isinstance(exc, _KEEPS_NAMES))
 
 
-def _causes(chain: Sequence[RaisedException], index: int) -> list[str]:
+def _causes(chain: Sequence[RaisedException], index: int) -> tuple[str, ...]:
     causes = []
     for i in range(index + 1, len(chain)):
-        if chain[i].parent == index and chain[i].relation == "cause":
+        raised = chain[i]
+        if raised.parent == index and raised.relation == "cause":
             index = i
-            causes.append(f"{_type_name(type(chain[i].value))} {error_code(chain[i].value)}".strip())
-    return causes
+            name = _class_knows(type(raised.value))[0]
+            code = error_code(raised.value)
+            causes.append(f"{name} {code}" if code else name)
+    return tuple(causes)
 
 
-def _type_name(kind: type) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", *MAIN_MODULES) else f"{module}.{kind.__qualname__}"
-
-
-def _culprit(raised: RaisedException, *, has_code: bool) -> list[str]:
+def _culprit(raised: RaisedException, *, has_code: bool) -> tuple[str, ...]:
     stack = raised.stack
-    if isinstance(raised.value, RecursionError):
-        return _recursion(stack.own)
     own = stack.own or stack.positions
     if not own:
-        return []
-    lines = [own[-1].statement]
-    if not (stack.positions[-1].frame.in_app or has_code):
-        caller = next((p for p in reversed(own) if p.code is not own[-1].code), None)
-        if caller is not None:
-            lines.append(caller.statement)
-    return lines
+        return ()
+    if isinstance(raised.value, RecursionError):
+        return _recursion(own)
+    inner = own[-1]
+    if has_code or stack.positions[-1].frame.in_app:
+        return (inner.statement,)
+    caller = next((p for p in reversed(own) if p.code is not inner.code), None)
+    return (inner.statement,) if caller is None else (inner.statement, caller.statement)
 
 
-def _recursion(positions: Sequence[Position]) -> list[str]:
+def _recursion(positions: Sequence[Position]) -> tuple[str, ...]:
     """The functions that call each other, without the line at which the limit happened to be met."""
     counts: dict[str, int] = {}
     for position in positions:
         counts[position.function] = counts.get(position.function, 0) + 1
     most = max(counts.values(), default=0)
-    return sorted(name for name, count in counts.items() if count * 2 > most)
+    return tuple(sorted(name for name, count in counts.items() if count * 2 > most))
 
 
 _masked: dict[tuple[str, bool], str] = {}
@@ -201,7 +196,7 @@ def error_code(exc: BaseException) -> str:
     """
     if isinstance(exc, OSError) and exc.errno is not None:
         return errno.errorcode.get(exc.errno, str(exc.errno))
-    if not exc.__dict__ and not _class_has_code(type(exc)):
+    if not exc.__dict__ and not _class_knows(type(exc))[1]:
         return ""
     name = getattr(exc, "sqlite_errorname", None)
     if isinstance(name, str):
@@ -216,9 +211,26 @@ def error_code(exc: BaseException) -> str:
 _STATUS = ("status_code", "status", "code")
 
 
-@functools.lru_cache(maxsize=1024)
-def _class_has_code(kind: Any) -> bool:
-    return any(hasattr(kind, name) for name in ("sqlite_errorname", "returncode", "response", *_STATUS))
+_CODES = ("sqlite_errorname", "returncode", "response", *_STATUS)
+
+
+_classes: dict[type, tuple[str, bool]] = {}
+
+
+def _class_knows(kind: type) -> tuple[str, bool]:
+    """The name of a class for keys, and whether the class itself has a code."""
+    known = _classes.get(kind)
+    if known is None:
+        if len(_classes) >= MAX_KNOWN:
+            _classes.clear()
+        known = _classes[kind] = _look_at_class(kind)
+    return known
+
+
+def _look_at_class(kind: type) -> tuple[str, bool]:
+    module = kind.__module__
+    name = kind.__qualname__ if module in ("builtins", *MAIN_MODULES) else f"{module}.{kind.__qualname__}"
+    return name, any(hasattr(kind, attribute) for attribute in _CODES)
 
 
 def _http_status(exc: BaseException) -> int | None:
@@ -232,4 +244,4 @@ def _http_status(exc: BaseException) -> int | None:
 
 def why_text(why: Mapping[str, Any]) -> str:
     """The parts of a key as lines for people."""
-    return "\n".join(f"{k}: {', '.join(v) if isinstance(v, list) else v}" for k, v in why.items() if v)
+    return "\n".join(f"{k}: {', '.join(v) if isinstance(v, tuple | list) else v}" for k, v in why.items() if v)

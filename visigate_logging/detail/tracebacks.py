@@ -6,6 +6,7 @@ renders a position the first time; afterwards the text comes from a cache, as lo
 """
 
 import linecache
+import operator
 import os
 import sys
 import traceback
@@ -345,23 +346,36 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-@dataclass(slots=True)
 class RaisedException:
-    """One live exception of a chain with where it was raised.
+    """One live exception of a chain.
 
     Args:
         value: the exception.
         relation: as in :class:`ExceptionData`.
         parent: as in :class:`ExceptionData`.
         stack: where it was raised.
-        members_omitted: members of a group that were left out.
+
+    Raises:
+        Exception: whatever the exception raises when it is looked at.
     """
 
-    value: BaseException
-    relation: str | None
-    parent: int | None
-    stack: Stack
-    members_omitted: int = 0
+    __slots__ = ("is_linear", "is_special", "members_omitted", "notes", "parent", "relation", "stack", "value")
+
+    def __init__(self, value: BaseException, relation: str | None, parent: int | None, stack: Stack) -> None:
+        self.value = value
+        self.relation = relation
+        self.parent = parent
+        self.stack = stack
+        self.members_omitted = 0
+        self.notes: Any = getattr(value, "__notes__", None)
+        # Printed as its own stack and lines, after those of its cause or context. The standard library follows
+        # the chain of an exception only when that is true as a condition.
+        self.is_linear = not isinstance(value, BaseExceptionGroup) and bool(value)
+        self.is_special = self.notes is not None or isinstance(value, _SPECIAL)
+
+
+# Their last lines are more than type and text: a position in the source, or "Did you mean".
+_SPECIAL = (SyntaxError, NameError, AttributeError, ImportError) if sys.version_info >= (3, 12) else SyntaxError
 
 
 def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) -> list[RaisedException]:
@@ -373,35 +387,29 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
         cache: renders the stacks.
     """
     current: set[Source] = set()
-    raised = RaisedException(exc, None, None, cache.stack(tb, current))
-    found = [raised]
+    found = [RaisedException(exc, None, None, cache.stack(tb, current))]
     seen = {id(exc)}
-    queue = [0]
-    while queue:
-        index = queue.pop(0)
-        for value, relation in _related(found[index], seen):
+    for index, raised in enumerate(found):  # grows while it is walked
+        for value, relation in _related(raised, seen):
             if len(found) >= MAX_EXCEPTIONS:
                 return found
-            queue.append(len(found))
             found.append(RaisedException(value, relation, index, cache.stack(value.__traceback__, current)))
     return found
 
 
-def _related(raised: RaisedException, seen: set[int]) -> Iterator[tuple[BaseException, str]]:
+def _related(raised: RaisedException, seen: set[int]) -> list[tuple[BaseException, str]]:
     exc = raised.value
+    related: list[tuple[BaseException, str]] = []
     cause, context = exc.__cause__, exc.__context__
     if cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause, "cause"
+        related.append((cause, "cause"))
     elif context is not None and not exc.__suppress_context__ and id(context) not in seen:
-        seen.add(id(context))
-        yield context, "context"
+        related.append((context, "context"))
     if isinstance(exc, BaseExceptionGroup):
         raised.members_omitted = max(0, len(exc.exceptions) - MAX_MEMBERS)
-        for member in exc.exceptions[:MAX_MEMBERS]:
-            if id(member) not in seen:
-                seen.add(id(member))
-                yield member, "member"
+        related += [(member, "member") for member in exc.exceptions[:MAX_MEMBERS] if id(member) not in seen]
+    seen.update([id(value) for value, _ in related])
+    return related
 
 
 def format_exception(
@@ -418,7 +426,7 @@ def format_exception(
         messages: texts of the exceptions, when they are known; else they are asked.
         mask: takes secrets out of texts; None leaves the text as the standard library has it.
     """
-    if len(chain) >= MAX_EXCEPTIONS or not all(_is_linear(r.value) for r in chain):
+    if len(chain) >= MAX_EXCEPTIONS or "tracebacklimit" in sys.__dict__ or not all(map(_linear, chain)):
         first = chain[0].value
         text = "".join(traceback.format_exception(type(first), first, tb))
         return mask(text) if mask else text
@@ -426,7 +434,7 @@ def format_exception(
     for index in range(len(chain) - 1, -1, -1):
         raised = chain[index]
         parts.append(raised.stack.masked if mask else raised.stack.text)
-        if _is_special(raised.value):
+        if raised.is_special:
             last = _special_lines(raised.value, raised.value.__traceback__ if index else tb)
             parts.append(mask(last) if mask else last)
         else:
@@ -436,18 +444,7 @@ def format_exception(
     return "".join(parts)
 
 
-def _is_linear(exc: BaseException) -> bool:
-    """Whether an exception is printed as its own stack and lines, after those of its cause or context."""
-    # The standard library follows the chain of an exception only when that is true as a condition.
-    return not isinstance(exc, BaseExceptionGroup) and bool(exc) and "tracebacklimit" not in sys.__dict__
-
-
-# Their last lines are more than type and text: a position in the source, or "Did you mean".
-_SPECIAL = (SyntaxError, NameError, AttributeError, ImportError) if sys.version_info >= (3, 12) else SyntaxError
-
-
-def _is_special(exc: BaseException) -> bool:
-    return isinstance(exc, _SPECIAL) or getattr(exc, "__notes__", None) is not None
+_linear = operator.attrgetter("is_linear")
 
 
 def _special_lines(exc: BaseException, tb: TracebackType | None) -> str:

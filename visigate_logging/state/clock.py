@@ -1,10 +1,8 @@
-"""Time that does not jump: the monotonic clock, its boot, and the seconds of the host itself."""
+"""The host's own seconds: a clock that reboots do not touch."""
 
-import sys
-import time
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from visigate_logging.clock import Instant, boot_id, clock
 
 if TYPE_CHECKING:
     import sqlite3
@@ -12,39 +10,6 @@ if TYPE_CHECKING:
 __all__ = ["Instant", "boot_id", "clock", "host_seconds"]
 
 _SAVE_EVERY = 600.0
-
-
-class Instant(NamedTuple):
-    """A point in time: seconds are comparable only within one boot."""
-
-    boot_id: str
-    seconds: float
-
-
-@cache
-def boot_id() -> str:
-    """What names this boot of the host; empty where the system does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return _sysctl("kern.bootsessionuuid") if sys.platform == "darwin" else ""
-
-
-def _sysctl(name: str) -> str:
-    import subprocess
-
-    try:
-        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
-
-
-def clock() -> Instant:
-    """Now, on a clock that nobody can set; on Linux it runs on in suspend."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return Instant(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
-    return Instant(boot_id(), time.monotonic())
 
 
 def host_seconds(connection: "sqlite3.Connection", now: Instant | None = None) -> float:

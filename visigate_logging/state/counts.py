@@ -148,9 +148,7 @@ def _sheet(counts: Mapping[str, int]) -> Sheet:
     return Sheet(accepted=accepted, delivered=delivered, folded=folded, dropped=dropped, pending=pending)
 
 
-def _add_fields(
-    connection: "sqlite3.Connection", handler: str, owner: str, fields: Mapping[str, int]
-) -> None:
+def _add_fields(connection: "sqlite3.Connection", handler: str, owner: str, fields: Mapping[str, int]) -> None:
     connection.executemany(
         "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
         [(handler, owner, boot_id(), os.getpid(), field, n) for field, n in fields.items() if n],

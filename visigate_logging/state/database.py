@@ -118,9 +118,7 @@ class State:
         import sqlite3
 
         if self._torn:
-            raise StateError(
-                f"{self.path}: this process was forked during a transaction and cannot use the file"
-            )
+            raise StateError(f"{self.path}: this process was forked during a transaction and cannot use the file")
         if self._connection is not None and self._connection.in_transaction:
             raise StateError(f"{self.path}: a transaction was begun inside a transaction")
         for last_try in (False, True):
@@ -152,9 +150,7 @@ class State:
         import sqlite3
 
         self._identity = _identity(self.path)
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
