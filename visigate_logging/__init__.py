@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 from visigate_logging._version import __version__
 
 if TYPE_CHECKING:
+    from visigate_logging.detail.classification import Classifier as Classifier
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
+    from visigate_logging.formatters import DetailFormatter as DetailFormatter
+    from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
+    from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
 
 _HOME = {
+    "Classifier": "detail.classification",
+    "DetailFormatter": "formatters",
     "ErrorDetail": "detail.record",
+    "JsonFileHandler": "handlers.json_file",
+    "SharedRotatingFileHandler": "handlers.rotating",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 -- the keys are names

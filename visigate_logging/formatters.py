@@ -75,15 +75,21 @@ class DetailFormatter(OrjsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, without the newline; never raises for what a record holds."""
-        # The base would first format the message, which may not fit its arguments, and the traceback, which is
-        # the cost that this package exists to save.
+        return self.format_bytes(record).decode()
+
+    def format_bytes(self, record: logging.LogRecord) -> bytes:
+        """The same as UTF-8, for handlers that write bytes."""
+        # The base's format would first format the message, which may not fit its arguments, and the traceback,
+        # which is the cost that this package exists to save.
         log_data: dict[str, Any] = {}
         self.add_fields(log_data, record, {})
-        return self.serialize_log_record(self.process_log_record(log_data))
+        return _serialised(self.process_log_record(log_data))
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put the fields of the detail record, then the static ones."""
-        log_data.update(ErrorDetail.from_record(record, self.options).json_values())
+        detail = ErrorDetail.from_record(record, self.options)
+        log_data.update(vars(detail))
+        log_data["exceptions"] = detail.exceptions_json()
         log_data.update(message_dict)
         log_data.update(self.static_fields)
         for old, new in self.rename_fields.items():
@@ -92,10 +98,14 @@ class DetailFormatter(OrjsonFormatter):
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
         """Serialise; what a subclass or a static field has added and JSON does not know becomes its ``repr``."""
-        try:
-            return orjson.dumps(log_data).decode()
-        except (TypeError, ValueError):
-            return orjson.dumps({str(k): _serialisable(v) for k, v in log_data.items()}).decode()
+        return _serialised(log_data).decode()
+
+
+def _serialised(log_data: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(log_data)
+    except (TypeError, ValueError):
+        return orjson.dumps({str(k): _serialisable(v) for k, v in log_data.items()})
 
 
 def _serialisable(value: Any) -> Any:

@@ -30,6 +30,8 @@ from visigate_logging.detail.values import Sanitiser
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 
 DEFAULT_MAX_FIELD_BYTES = 65_536
+MAX_DESCRIBED = 128
+"""Descriptions of exceptions that are kept, for when the same ones are logged again."""
 
 
 class DetailOptions(NamedTuple):
@@ -74,6 +76,7 @@ class Extractor:
         self._clean = Sanitiser(Redactor(options.mask_keys), options.max_field_bytes)
         self._in_app = _in_app_test(options.in_app)
         self._stacks = StackCache(self._clean.text, self._in_app)
+        self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._constant = {
             "host": os.uname().nodename,
             "service": options.service or os.environ.get("VISIGATE_SERVICE", ""),
@@ -89,27 +92,29 @@ class Extractor:
         if exc is None and not text and written.HEADING in message:  # what a QueueHandler has made of it
             message, text = written.split(message)
         if exc is not None:
-            values = self._raised(exc, tb, record)
+            told = self._raised(exc, tb, record)
         elif text:
-            values = self._written(str(text), record)
+            told = self._written(str(text), record)
         else:
-            values = self._logged(record, message)
-        values.update(
-            self._constant,
-            timestamp=_rfc3339(record.created),
-            event_id=_event_ids.new(record.created),
-            level=record.levelname,
-            severity=record.levelname,
-            logger=record.name,
-            message=message,
-            message_template=self._clean.text(record.msg) if type(record.msg) is str else "",
-            additional_info=info,
-            process=record.processName or "",
-            pid=record.process or os.getpid(),
-            thread=record.threadName or "",
-            task=_task(record),
-            monotonic=clock.monotonic(),
-        )
+            told = self._logged(record, message)
+        created = int(record.created * 1_000_000)
+        values = {
+            **self._constant,
+            **told,
+            "timestamp": _rfc3339(created),
+            "event_id": _event_ids.new(created),
+            "level": record.levelname,
+            "severity": record.levelname,
+            "logger": record.name,
+            "message": message,
+            "message_template": self._clean.text(record.msg) if type(record.msg) is str else "",
+            "additional_info": info,
+            "process": record.processName or "",
+            "pid": record.process or os.getpid(),
+            "thread": record.threadName or "",
+            "task": _task(record),
+            "monotonic": clock.monotonic(),
+        }
         if record.stack_info:
             values["stack_info"] = self._clean.text(str(record.stack_info))
         named = record.__dict__.get("fingerprint") or _attribute(exc, "fingerprint")
@@ -137,22 +142,35 @@ class Extractor:
         try:
             chain = walk_chain(exc, tb, self._stacks)
             messages = [self._clean.text(safe_str(raised.value)) for raised in chain]
-            text = self._clean.bounded(format_exception(chain, tb, messages, self._clean.text))
-            grouping = fingerprint.by_exception(chain, messages)
-            culprit = chain[0].stack.innermost
-            exceptions = tuple(map(self._data, chain, messages))
+            key = _look(chain, messages)
+            known = self._described.get(key) if key else None
+            if known is None:
+                known = self._describe(chain, tb, messages)
+                if key:
+                    self._remember(key, known)
         except Exception as error:  # a hostile exception may raise anything when it is looked at
             return self._unreadable(exc, error, record)
-        values = _call(record) if culprit is None else dict(culprit.culprit)
-        values.update(
-            error_type=type(exc).__name__,
-            error_message=messages[0],
-            traceback=text,
-            exceptions=exceptions,
-            fingerprint=grouping.key,
-            grouping=grouping.why,
-        )
-        return values
+        return known if chain[0].stack.positions else _call(record) | known
+
+    def _remember(self, key: tuple[Any, ...], described: dict[str, Any]) -> None:
+        if len(self._described) >= MAX_DESCRIBED:
+            self._described.clear()
+        self._described[key] = described
+
+    def _describe(
+        self, chain: list[RaisedException], tb: TracebackType | None, messages: list[str]
+    ) -> dict[str, Any]:
+        grouping = fingerprint.by_exception(chain, messages)
+        culprit = chain[0].stack.innermost
+        return {
+            **(culprit.culprit if culprit is not None else {}),
+            "error_type": type(chain[0].value).__name__,
+            "error_message": messages[0],
+            "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
+            "exceptions": tuple(map(self._data, chain, messages)),
+            "fingerprint": grouping.key,
+            "grouping": grouping.why,
+        }
 
     def _data(self, raised: RaisedException, message: str) -> ExceptionData:
         kind = type(raised.value)
@@ -167,7 +185,6 @@ class Extractor:
             raised.stack.frames,
             raised.stack.omitted,
             raised.members_omitted,
-            raised.stack.frames_json,
         )
 
     def _unreadable(self, exc: BaseException, error: Exception, record: logging.LogRecord) -> dict[str, Any]:
@@ -218,6 +235,18 @@ class Extractor:
         }
 
 
+def _look(chain: list[RaisedException], messages: list[str]) -> tuple[Any, ...] | None:
+    """All that a description of exceptions is made from, where that is little: the same again is the same."""
+    if "tracebacklimit" in sys.__dict__:
+        return None
+    look: list[Any] = messages.copy()
+    for raised in chain:
+        if raised.is_special or not raised.is_linear:
+            return None
+        look += (type(raised.value), raised.stack, raised.relation, fingerprint.error_code(raised.value))
+    return tuple(look)
+
+
 _OWN_COUNT = len(vars(logging.makeLogRecord({})))
 
 
@@ -251,10 +280,10 @@ def _attribute(exc: BaseException | None, name: str) -> Any:
 _second: tuple[int, str] = (-1, "")
 
 
-def _rfc3339(created: float) -> str:
-    """A time in UTC as RFC 3339 has it, with microseconds."""
+def _rfc3339(microseconds: int) -> str:
+    """A time in UTC as RFC 3339 has it."""
     global _second  # noqa: PLW0603 -- the text of the last second; replaced whole, so threads cannot mix it
-    seconds, fraction = divmod(int(created * 1_000_000), 1_000_000)
+    seconds, fraction = divmod(microseconds, 1_000_000)
     known, text = _second
     if known != seconds:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
@@ -272,9 +301,9 @@ class _EventIds:
     def _start(self) -> None:
         self._count = itertools.count(int.from_bytes(os.urandom(8), "big"))
 
-    def new(self, created: float) -> str:
+    def new(self, microseconds: int) -> str:
         """An id as 32 hex digits; microseconds order those of one millisecond."""
-        milliseconds, fraction = divmod(int(created * 1_000_000), 1000)
+        milliseconds, fraction = divmod(microseconds, 1000)
         ordered = (milliseconds << 16) | 0x7000 | (fraction << 2)
         return f"{ordered:016x}{next(self._count) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
 

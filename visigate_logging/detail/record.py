@@ -86,11 +86,11 @@ class ErrorDetail:
 
     def to_json(self) -> bytes:
         """The record as one line of UTF-8 JSON, without the newline."""
-        return orjson.dumps(self.json_values())
+        return orjson.dumps({**self.__dict__, "exceptions": self.exceptions_json()})
 
-    def json_values(self) -> dict[str, Any]:
-        """The fields as values that orjson takes; frames are serialised already."""
-        return {**self.__dict__, "exceptions": [e.json_values() for e in self.exceptions]}
+    def exceptions_json(self) -> list[orjson.Fragment]:
+        """The exceptions as values that orjson takes; those that were met before are serialised already."""
+        return [orjson.Fragment(e.to_json()) for e in self.exceptions]
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -10,7 +10,7 @@ import operator
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from types import CodeType, TracebackType
@@ -108,18 +108,16 @@ class ExceptionData:
     frames: tuple[Frame, ...] = ()
     frames_omitted: int = 0
     members_omitted: int = 0
-    _frames_json: orjson.Fragment | None = field(default=None, repr=False, compare=False)
+    _json: bytes = field(default=b"", repr=False, compare=False)
 
-    def json_values(self) -> dict[str, Any]:
-        """The fields as values that orjson takes; frames that came from a cache are serialised already."""
-        values = {**self.__dict__, "frames": self._frames_json or frames_to_json(self.frames)}
-        del values["_frames_json"]
-        return values
-
-
-def frames_to_json(frames: Iterable[Frame]) -> orjson.Fragment:
-    """Frames as a JSON array."""
-    return orjson.Fragment(b"[" + b",".join([f.to_json() for f in frames]) + b"]")
+    def to_json(self) -> bytes:
+        """The exception as JSON; serialised once."""
+        if not self._json:
+            frames = b"[" + b",".join([f.to_json() for f in self.frames]) + b"]"
+            values = {**self.__dict__, "frames": orjson.Fragment(frames)}
+            del values["_json"]
+            self._json = orjson.dumps(values)
+        return self._json
 
 
 class Source:
@@ -186,7 +184,7 @@ class Stack:
         positions: all of them.
     """
 
-    __slots__ = ("frames", "frames_json", "masked", "omitted", "own", "positions", "sources")
+    __slots__ = ("frames", "masked", "omitted", "own", "positions", "sources")
 
     def __init__(self, positions: tuple[Position, ...]) -> None:
         self.positions = positions
@@ -196,7 +194,6 @@ class Stack:
         frames = tuple(p.frame for p in positions)
         self.omitted = max(0, len(frames) - MAX_FRAMES)
         self.frames = frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :] if self.omitted else frames
-        self.frames_json = frames_to_json(self.frames)
 
     @property
     def text(self) -> str:
