@@ -23,6 +23,12 @@ $(VENV)/bench: $(VENV)/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
+demo: $(VENV)/base  ## a gate where everything breaks, in a temporary directory
+	$(BIN)/python examples/gate.py
+
+bench: $(VENV)/bench  ## measure against the standard library and others (minutes)
+	$(BIN)/python -m benchmarks
+
 lint: $(VENV)/test  ## ruff and mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from visigate_logging.detail.classification import Classifier as Classifier
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
+    from visigate_logging.formatters import TextFormatter as TextFormatter
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
     from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
+    from visigate_logging.hooks import install_hooks as install_hooks
+    from visigate_logging.hooks import uninstall_hooks as uninstall_hooks
+    from visigate_logging.store.store import ErrorStore as ErrorStore
 
 _HOME = {
     "Classifier": "detail.classification",
     "DetailFormatter": "formatters",
     "ErrorDetail": "detail.record",
     "JsonFileHandler": "handlers.json_file",
+    "ErrorStore": "store.store",
     "SharedRotatingFileHandler": "handlers.rotating",
+    "TextFormatter": "formatters",
+    "install_hooks": "hooks",
+    "uninstall_hooks": "hooks",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 -- the keys are names

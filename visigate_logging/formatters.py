@@ -1,5 +1,6 @@
-"""The detail record as a line of JSON, on python-json-logger."""
+"""The detail record as a line of JSON, on python-json-logger, and as text for people."""
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["DetailFormatter"]
+__all__ = ["DetailFormatter", "TextFormatter"]
 
 SMALLEST_FIELD = 1024
 
@@ -99,6 +100,39 @@ class DetailFormatter(OrjsonFormatter):
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
         """Serialise; what a subclass or a static field has added and JSON does not know becomes its ``repr``."""
         return _serialised(log_data).decode()
+
+
+_RECORD = frozenset(vars(logging.makeLogRecord({})))
+
+
+class TextFormatter(logging.Formatter):
+    """Formats records for people, from the detail record: secrets masked, sizes bounded, no second traceback made.
+
+    Beside the attributes of a log record the format may name ``%(event_id)s`` (for ``visigate-errors show``),
+    ``%(severity)s``, ``%(category)s``, ``%(culprit)s`` and ``%(fingerprint)s``.
+
+    Args:
+        fmt, datefmt, style, validate, defaults: as for :class:`logging.Formatter`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text, with the traceback on the lines after it."""
+        detail = ErrorDetail.from_record(record)
+        shown = copy.copy(record)
+        shown.__dict__.update({k: v for k, v in detail.additional_info.items() if k not in _RECORD})
+        shown.__dict__.update(
+            msg=detail.message,
+            args=None,
+            exc_info=None,
+            exc_text=detail.traceback.rstrip("\n"),
+            stack_info=detail.stack_info,
+            event_id=detail.event_id,
+            severity=detail.severity,
+            category=detail.category,
+            culprit=detail.culprit,
+            fingerprint=detail.fingerprint,
+        )
+        return super().format(shown)
 
 
 def _serialised(log_data: dict[str, Any]) -> bytes:
