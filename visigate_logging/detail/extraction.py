@@ -163,7 +163,7 @@ class Extractor:
         grouping = fingerprint.by_exception(chain, messages)
         culprit = chain[0].stack.innermost
         return {
-            **(culprit.culprit if culprit is not None else {}),
+            **(culprit.frame.as_culprit(culprit.code.co_qualname) if culprit is not None else {}),
             "error_type": type(chain[0].value).__name__,
             "error_message": messages[0],
             "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),

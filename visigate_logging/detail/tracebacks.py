@@ -8,6 +8,7 @@ renders a position the first time; afterwards the text comes from a cache, as lo
 import linecache
 import operator
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ CONTEXT_LINE = "\nDuring handling of the above exception, another exception occu
 HEADING = "Traceback (most recent call last):\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One position on a stack.
 
@@ -157,12 +158,9 @@ class Position:
         text: what the standard library prints for it.
         masked: the same with secrets masked.
         frame: the same as data, masked.
-
-    ``function`` is module and qualified name, alike whether the module is imported or run; ``statement`` is that
-    with the text of the line, white space folded; ``culprit`` the fields of a detail record that name the position.
     """
 
-    __slots__ = ("code", "culprit", "frame", "function", "identity", "masked", "source", "statement", "text")
+    __slots__ = ("code", "frame", "identity", "masked", "source", "text")
 
     def __init__(self, code: CodeType, source: Source, text: str, masked: str, frame: Frame) -> None:
         self.code = code
@@ -170,11 +168,18 @@ class Position:
         self.text = text
         self.masked = masked
         self.frame = frame
-        self.culprit = frame.as_culprit(code.co_qualname)
         self.identity = (frame.file, frame.line, frame.function)
-        module = PurePath(frame.file).stem if frame.module in MAIN_MODULES else frame.module
-        self.function = f"{module}.{code.co_qualname}"
-        self.statement = f"{self.function}: {' '.join(frame.code.split())}"
+
+    @property
+    def function(self) -> str:
+        """Module and qualified name, alike whether the module is imported or run."""
+        module = PurePath(self.frame.file).stem if self.frame.module in MAIN_MODULES else self.frame.module
+        return f"{module}.{self.code.co_qualname}"
+
+    @property
+    def statement(self) -> str:
+        """The function and the text of the line, white space folded."""
+        return f"{self.function}: {' '.join(self.frame.code.split())}"
 
 
 class Stack:
@@ -240,6 +245,7 @@ class StackCache:
         self._in_app = in_app
         self._positions: dict[int, Position] = {}
         self._stacks: dict[tuple[Position, ...], Stack] = {}
+        self._simple = _SimpleFrames()
 
     def stack(self, tb: TracebackType | None, current: set[Source]) -> Stack:
         """The rendered stack of a traceback.
@@ -280,7 +286,8 @@ class StackCache:
         # The limit keeps sys.tracebacklimit out: as data, all frames are wanted.
         summaries = traceback.TracebackException(Exception, _NOTHING, tb, limit=sys.maxsize).stack
         sources: dict[str, Source] = {}
-        found = []
+        found: list[Position | None] = []
+        new: list[tuple[int, TracebackType, Source, traceback.FrameSummary, str]] = []
         for entry, summary in zip(_entries(tb), summaries, strict=True):
             code = entry.tb_frame.f_code
             position = self._positions.get(id(code) + entry.tb_lasti)
@@ -288,34 +295,84 @@ class StackCache:
             if source is None:
                 source = sources[code.co_filename] = Source(code.co_filename)
             if position is None or position.code is not code or position.source.entry is not source.entry:
-                position = self._position(entry, source, summary, summaries.format_frame_summary(summary))
-                self._keep(position, entry)
+                new.append((len(found), entry, source, summary, self._simple(summaries, summary)))
+                position = None
             found.append(position)
-        return found
+        together = "".join([*sources, *(text.partition("\n")[2] for *_, text in new)])
+        mask = _unchanged if self._mask(together) == together else self._mask
+        for index, entry, source, summary, text in new:
+            found[index] = self._keep(self._position(entry, source, summary, text, mask), entry)
+        return [position for position in found if position is not None]
 
-    def _keep(self, position: Position, entry: TracebackType) -> None:
+    def _keep(self, position: Position, entry: TracebackType) -> Position:
         # An entry made by hand has a line of its own, which is printed where the code knows none.
         if entry.tb_lasti >= 0 and position.frame.line:
             if len(self._positions) >= MAX_POSITIONS:
                 self._positions.clear()
             self._positions[id(position.code) + entry.tb_lasti] = position
+        return position
 
     def _position(
-        self, entry: TracebackType, source: Source, summary: traceback.FrameSummary, text: str | None
+        self,
+        entry: TracebackType,
+        source: Source,
+        summary: traceback.FrameSummary,
+        text: str,
+        mask: Callable[[str], str],
     ) -> Position:
-        text = text or ""  # a subclass of the standard library's may leave a frame out
         code = entry.tb_frame.f_code
         named = entry.tb_frame.f_globals.get("__name__")
         module = named if isinstance(named, str) else ""
-        frame = Frame(
-            file=code.co_filename,
-            line=summary.lineno or 0,
-            function=code.co_name,
-            module=module,
-            code=self._mask((summary.line or "").strip()),
-            in_app=self._in_app(code.co_filename, module),
-        )
-        return Position(code, source, text, self._mask(text), _serialised(frame))
+        in_app = self._in_app(code.co_filename, module)
+        line = mask((summary.line or "").strip())
+        frame = Frame(code.co_filename, summary.lineno or 0, code.co_name, module, line, in_app)
+        return Position(code, source, text, mask(text), _serialised(frame))
+
+
+class _SimpleFrames:
+    """Text of a frame as the standard library has it, without parsing the source where that changes nothing.
+
+    Up to Python 3.12 the source is parsed only to mark the operator of an operation or a subscript; a segment
+    without a character of one has none. The first such text of a process is compared with the standard library's:
+    if another patch release prints otherwise, it does all the work.
+    """
+
+    def __init__(self) -> None:
+        self._is_proven: bool | None = None if sys.version_info < (3, 13) else False
+
+    def __call__(self, stack: traceback.StackSummary, frame: traceback.FrameSummary) -> str:
+        text = "" if self._is_proven is False else self._text(frame)
+        if text and self._is_proven:
+            return text
+        # A subclass of the standard library's may leave a frame out.
+        full = stack.format_frame_summary(frame) or ""
+        if text:
+            self._is_proven = text == full
+        return full
+
+    def _text(self, frame: traceback.FrameSummary) -> str:
+        """The text; empty where the standard library has to be asked."""
+        start, end = frame.colno, frame.end_colno
+        if frame.lineno is None or frame.lineno != frame.end_lineno or start is None or end is None:
+            return ""
+        line = linecache.getline(frame.filename, frame.lineno)
+        if not line.isascii() or _OPERATOR.search(line, start, end):
+            return ""
+        head = f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n'
+        stripped = line.strip()
+        if not stripped:
+            return head
+        if end - start >= len(stripped):
+            return f"{head}    {stripped}\n"
+        indent = " " * (4 + start + 1 - (len(line) - len(stripped)))
+        return f"{head}    {stripped}\n{indent}{'^' * (end - start)}\n"
+
+
+_OPERATOR = re.compile(r"[-+*/%@<>&|^\[]")
+
+
+def _unchanged(text: str) -> str:
+    return text
 
 
 _NOTHING = Exception()
@@ -335,7 +392,7 @@ def _serialised(frame: Frame) -> Frame:
             _utf8(frame.file), frame.line, _utf8(frame.function), _utf8(frame.module), _utf8(frame.code), frame.in_app
         )
         encoded = orjson.dumps(frame)
-    object.__setattr__(frame, "_json", encoded)
+    frame._json = encoded
     return frame
 
 
