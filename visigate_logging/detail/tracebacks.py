@@ -10,6 +10,7 @@ import operator
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ __all__ = ["ExceptionData", "Frame", "Position", "RaisedException", "StackCache"
 
 MAX_POSITIONS = 4096
 """Code positions kept in a cache; past that it starts anew."""
+CHECK_EVERY = 0.001
+"""Seconds for which a source file that was unchanged is taken to be so still."""
 MAX_STACKS = 256
 """Whole stacks kept in a cache."""
 MAX_FRAMES = 100
@@ -124,14 +127,25 @@ class ExceptionData:
 class Source:
     """The state of one file's lines in :mod:`linecache` when positions in it were rendered."""
 
-    __slots__ = ("entry", "filename")
+    __slots__ = ("_checked", "entry", "filename")
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
         self.entry = linecache.cache.get(filename)
+        self._checked = 0.0
 
-    def is_current(self) -> bool:
-        """Whether the standard library would still find the same lines."""
+    def is_current(self, now: float) -> bool:
+        """Whether the standard library would still find the same lines.
+
+        Args:
+            now: of ``time.monotonic``; in a flood the file is looked at once a millisecond.
+        """
+        if now - self._checked < CHECK_EVERY:
+            return True
+        self._checked = now
+        return self._is_unchanged()
+
+    def _is_unchanged(self) -> bool:
         entry = linecache.cache.get(self.filename)
         if entry is not self.entry:
             return False
@@ -247,12 +261,11 @@ class StackCache:
         self._stacks: dict[tuple[Position, ...], Stack] = {}
         self._simple = _SimpleFrames()
 
-    def stack(self, tb: TracebackType | None, current: set[Source]) -> Stack:
+    def stack(self, tb: TracebackType | None) -> Stack:
         """The rendered stack of a traceback.
 
         Args:
             tb: the outermost entry; None gives an empty stack.
-            current: sources that have been found unchanged already; this adds to them.
         """
         known = self._positions
         found: list[Position] = []
@@ -265,11 +278,10 @@ class StackCache:
             found.append(position)
             entry = entry.tb_next
         stack = self._kept(found)
+        now = time.monotonic()
         for source in stack.sources:
-            if source not in current:
-                if not source.is_current():
-                    return self._kept(self._render(tb))
-                current.add(source)
+            if not source.is_current(now):
+                return self._kept(self._render(tb))
         return stack
 
     def _kept(self, positions: list[Position]) -> Stack:
@@ -440,14 +452,13 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
         tb: its traceback (``exc_info`` may carry another one than the exception).
         cache: renders the stacks.
     """
-    current: set[Source] = set()
-    found = [RaisedException(exc, None, None, cache.stack(tb, current))]
+    found = [RaisedException(exc, None, None, cache.stack(tb))]
     seen = {id(exc)}
     for index, raised in enumerate(found):  # grows while it is walked
         for value, relation in _related(raised, seen):
             if len(found) >= MAX_EXCEPTIONS:
                 return found
-            found.append(RaisedException(value, relation, index, cache.stack(value.__traceback__, current)))
+            found.append(RaisedException(value, relation, index, cache.stack(value.__traceback__)))
     return found
 
 
