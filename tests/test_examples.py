@@ -1,0 +1,43 @@
+"""The examples run as they stand."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Counter[str]]:
+    """What the example gate printed, and how many errors of each type it captured."""
+    directory = tmp_path_factory.mktemp("gate")
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "gate.py"), str(directory)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (directory / "logs/errors/details.jsonl").read_text().splitlines()
+    return done.stdout, Counter(f"{r['process']} {r['error_type']}" for r in map(json.loads, lines))
+
+
+def test_the_gate_captures_every_fault_that_it_meets(gate: tuple[str, Counter[str]]) -> None:
+    assert gate[1] == {
+        "camera CameraError": 40,
+        "camera KeyError": 1,
+        "recognition RecognitionError": 1,
+        "recognition JSONDecodeError": 1,
+        "trainer ValueError": 1,
+        "database DatabaseError": 2,
+    }
+
+
+def test_the_gate_shows_what_it_captured_and_where_the_files_are(gate: tuple[str, Counter[str]]) -> None:
+    for text in ("JSONDecodeError", "DatabaseError", "details.jsonl", "error.log", "visigate-errors show"):
+        assert text in gate[0]
