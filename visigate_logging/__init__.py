@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from visigate_logging._version import __version__
 
 if TYPE_CHECKING:
+    from visigate_logging.config.apply import configure as configure
     from visigate_logging.detail.classification import Classifier as Classifier
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
@@ -28,6 +29,7 @@ _HOME = {
     "ErrorStore": "store.store",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",
+    "configure": "config.apply",
     "install_hooks": "hooks",
     "uninstall_hooks": "hooks",
 }
