@@ -32,11 +32,11 @@ def recent(args: argparse.Namespace) -> int:
     warn_of_unreadable(store)
     if args.json:
         say_json([record.to_dict() for record in records])
-    elif records:
+    elif records.records:
         say(table(("TIME", "SEVERITY", "ERROR", "WHERE", "ID"), [_row(r) for r in records], stretch=2))
-    if not records:
+    if not records.records:
         complain(f"no errors in {store.path}")
-    return DONE if records else FAILED
+    return DONE if records.records else FAILED
 
 
 def _row(record: ErrorDetail) -> tuple[str, ...]:
@@ -59,10 +59,10 @@ def local_time(timestamp: str) -> str:
 
 def warn_of_unreadable(store: ErrorStore) -> None:
     """Say on standard error what could not be read."""
-    if found := store.unreadable:
-        file, line = found[0]
+    if found := store.unreadable(1):
         complain(
-            f"passed over {len(found)} unreadable places, the first in {file} at byte {line.offset}: {line.problem}"
+            f"passed over {store.health()['unreadable']} unreadable places, the last in {found[0]['file']} "
+            f"at byte {found[0]['offset']}: {found[0]['problem']}"
         )
 
 
@@ -75,7 +75,7 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 def show(args: argparse.Namespace) -> int:
     """One error to its cause."""
     store = open_store(args)
-    newest = store.recent(limit=1) if args.id is None else [store.get(args.id)]
+    newest = store.recent(limit=1).records if args.id is None else [store.get(args.id)]
     if not newest:
         complain(f"no errors in {store.path}")
         return FAILED
