@@ -73,6 +73,12 @@ class Access:
         """The records that pointers point to; for use within a question."""
         return fetch(pointers, self.files)
 
+    def discard(self) -> None:
+        """Throw the index away; the next question makes a new one."""
+        with self._lock:
+            self._opened(None).discard()
+            self._index = None
+
     def close(self) -> None:
         """Let go of the index."""
         with self._lock:

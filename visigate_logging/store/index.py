@@ -13,7 +13,7 @@ from typing import Any
 
 from visigate_logging.exceptions import StoreError
 
-__all__ = ["Index", "is_damage", "open_index"]
+__all__ = ["Index", "index_path", "is_damage", "open_index", "prepared"]
 
 APPLICATION = 0x56474958
 """PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
@@ -222,8 +222,14 @@ def _in_memory(path: Path) -> sqlite3.Connection:
         _prepare(db)
     except sqlite3.DatabaseError:  # the copy is damaged as well
         db.close()
-        db = _connect(":memory:")
-        _prepare(db)
+        db = prepared()
+    return db
+
+
+def prepared() -> sqlite3.Connection:
+    """An empty index in memory."""
+    db = _connect(":memory:")
+    _prepare(db)
     return db
 
 

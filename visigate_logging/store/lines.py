@@ -81,7 +81,7 @@ class Line(NamedTuple):
 
 def log_files(log: Path) -> list[LogFile]:
     """The files of a log, the one being written first, then the rotated ones as their names number them."""
-    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*))?(?:\.gz)?")
+    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
     found = []
     for entry in os.scandir(log.parent):
         if (match := rotated.fullmatch(entry.name)) and (file := _look(Path(entry.path))):

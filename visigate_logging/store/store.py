@@ -12,12 +12,14 @@ from typing import Any
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store.access import Access
+from visigate_logging.store.check import check_index
 from visigate_logging.store.follow import Follower
 from visigate_logging.store.groups import GroupPage, Period, find_groups, find_trends, varying
 from visigate_logging.store.ingest import event_key
+from visigate_logging.store.legacy import legacy_tie
 from visigate_logging.store.search import SELECT, Filter, Page, Pointer, facets_of, find, search_text
 from visigate_logging.store.statistics import count_errors, count_over_time
-from visigate_logging.store.times import from_micros
+from visigate_logging.store.times import from_micros, micros
 
 __all__ = ["ErrorStore"]
 
@@ -248,6 +250,49 @@ class ErrorStore:
             ]
 
         return self._access.ask(question)
+
+    def imported(self, name: str) -> ErrorDetail:
+        """The error that was imported from a file of the old kind, ``error_YYYYMMDD_HHMMSS_Type.json``.
+
+        Raises:
+            UnknownEventError: no file of that name has been imported.
+        """
+        tie = legacy_tie(name)
+        place = self._access.ask(lambda db: db.execute(f"{SELECT} WHERE tie = ?", (tie,)).fetchone())
+        record = self._access.ask(lambda _db: self._access.read([place])[0]) if place else None
+        if record is None:
+            raise UnknownEventError(f"{name!r} has not been imported into {self.path}")
+        return record
+
+    def prune(self, before: datetime, *, dry_run: bool = False) -> list[Path]:
+        """Remove the rotated files in which all records are older than a time; what they counted stays counted.
+
+        Args:
+            before: that time.
+            dry_run: only find them.
+
+        Returns:
+            The files. The one that is being written is never among them.
+        """
+
+        def question(db: sqlite3.Connection) -> list[Path]:
+            old = {row[0] for row in db.execute("SELECT id FROM source WHERE last < ?", (micros(before),))}
+            return [f.path for source, f in self._access.files.items() if source in old and f.path != self.path]
+
+        paths = self._access.ask(question)
+        if not dry_run:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        return paths
+
+    def rebuild(self) -> None:
+        """Make the index anew from the files. The counts of files that have been rotated out are forgotten."""
+        self._access.discard()
+        self._access.ask(lambda _db: None)
+
+    def check(self) -> list[str]:
+        """What is wrong with the index: found by SQLite itself, and by reading all files again."""
+        return self._access.ask(lambda db: check_index(db, self.path))
 
     def health(self) -> dict[str, Any]:
         """What the answers rest on: files, records, unreadable places, and where the index is."""
