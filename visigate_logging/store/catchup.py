@@ -119,7 +119,7 @@ def _place(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]:
     placed: dict[int, LogFile] = {}
     for file in files:
         free = [s for s in sources if s.id not in placed]
-        source = next((s for s in free if s.is_unchanged(file)), None)
+        source = next((s for s in free if s.present and s.is_unchanged(file)), None)
         if source is None:
             if not (head := _head(file)):
                 continue
@@ -153,7 +153,7 @@ def _come_back(index: Index, source: Source, file: LogFile) -> None:
     if source.present and (file.gzipped or file.size >= source.indexed):
         return
     _forget(index, source)
-    index.db.execute("UPDATE source SET present = 1, indexed = 0 WHERE id = ?", (source.id,))
+    index.db.execute("UPDATE source SET present = 1, indexed = 0, size = -1 WHERE id = ?", (source.id,))
     source.indexed = 0
 
 

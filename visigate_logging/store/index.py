@@ -20,6 +20,7 @@ APPLICATION = 0x56474958
 VERSION = 1
 PATIENCE = 2.0
 """Seconds to wait for another process that is writing to the index."""
+PAGE = 4096
 MODE = 0o640
 """Of the file: it holds messages, as the log does."""
 RETRY_AFTER = 30.0
@@ -98,11 +99,14 @@ class Index:
 
     @property
     def replaced(self) -> bool:
-        """Whether the file beside the log has been deleted, or is another one now."""
+        """Whether the file beside the log has been deleted or cut, or is another one now."""
+        if self.path is None:
+            return False
         try:
-            return self.path is not None and self.path.stat().st_ino != self.inode
+            status = self.path.stat()
         except FileNotFoundError:
             return True
+        return status.st_ino != self.inode or _is_cut(status)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -156,36 +160,39 @@ def _refusal(path: Path) -> str:
 
 
 def _on_disk(path: Path) -> sqlite3.Connection:
-    if not path.exists():
+    if not path.exists() or _is_cut(path.stat()):
         _delete(path)  # what a deleted index leaves behind would be taken for the new one's
+    for _ in range(2):
         path.touch(mode=MODE)
-    db = _connect(str(path))
-    try:
-        if _prepare(db):
-            return db
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            db.close()
-            raise
-    db.close()
-    _delete(path)
-    path.touch(mode=MODE)
-    db = _connect(str(path))
-    _prepare(db)
-    return db
+        db = _connect(str(path))
+        try:
+            if _prepare(db):
+                return db
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                db.close()
+                raise
+        db.close()
+        _delete(path)
+    raise sqlite3.OperationalError(f"{path} is damaged again as soon as it is made")
+
+
+def _is_cut(status: os.stat_result) -> bool:
+    """Whether a file ends within a page, which SQLite itself would read as zeros."""
+    return status.st_size % PAGE != 0
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.execute("PRAGMA cache_size=-8000")
-    db.execute("PRAGMA temp_store=MEMORY")
-    return db
+    return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
 
 def _prepare(db: sqlite3.Connection) -> bool:
     """Make the tables of a new index; False for one of another version."""
+    db.execute(f"PRAGMA page_size={PAGE}")
     db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA cache_size=-8000")
+    db.execute("PRAGMA temp_store=MEMORY")
     if _version(db) == (APPLICATION, VERSION):
         return True
     with db:

@@ -19,6 +19,8 @@ WORD, SENTENCE = 200, 500
 """Characters that the index keeps of a name and of a title; the records on disk keep all."""
 FACET = ("error_type", "module", "severity", "category", "host", "process", "fingerprint")
 """What records are searched and counted by."""
+MAX_FACETS = 50_000
+"""Facets that are remembered; a hostile log may make any number."""
 TELLING = ("timestamp", "error_type", "error_message", "module", "function", "message", "pid")
 """What tells a record without an id from another."""
 EVERYTHING = 0
@@ -127,18 +129,18 @@ def _facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
     """The numbers of a record's facet and group."""
     try:
         return index.facets[_facet_words(record)]
-    except KeyError:
-        key = tuple(record.get(name) for name in FACET)
-        return index.facets.setdefault(key, _intern(index, key, record))
-    except TypeError:  # a field is a list or an object, which no writer of ours makes
-        return _intern(index, tuple(record.get(name) for name in FACET), record)
+    except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
+        words = [_text(record.get(name), WORD) for name in FACET[:-1]]
+        group = _text(record.get(FACET[-1]), SENTENCE)
+        if len(index.facets) >= MAX_FACETS:
+            index.facets.clear()
+        # Errors without a fingerprint, as other programs write them, are grouped by type and module.
+        found = _intern(index, words, group or f"{words[0]} in {words[1]}", record)
+        return index.facets.setdefault((*words, group), found)
 
 
-def _intern(index: Index, key: Sequence[object], record: dict[str, Any]) -> tuple[int, int]:
-    *words, fingerprint = (_text(value, WORD) for value in key)
+def _intern(index: Index, words: Sequence[str], name: str, record: dict[str, Any]) -> tuple[int, int]:
     title, culprit = _title(record), _text(record.get("culprit"), SENTENCE)
-    # Errors without a fingerprint, as other programs write them, are grouped by what stands in their place.
-    name = _text(fingerprint, SENTENCE) or f"{words[0]} in {words[1]}"
     index.db.execute(
         "INSERT OR IGNORE INTO grp (key, title, culprit, first, last, latest) VALUES (?, ?, ?, ?, ?, '')",
         (name, title, culprit, (1 << 63) - 1, -(1 << 63)),

@@ -83,9 +83,12 @@ def log_files(log: Path) -> list[LogFile]:
     """The files of a log, the one being written first, then the rotated ones as their names number them."""
     rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
     found = []
-    for entry in os.scandir(log.parent):
-        if (match := rotated.fullmatch(entry.name)) and (file := _look(Path(entry.path))):
-            found.append((_age(match[1]), entry.name, file))
+    names = os.listdir(log.parent)
+    for name in names:
+        if name.endswith(".gz") and name.removesuffix(".gz") in names:
+            continue  # it is still being packed
+        if (match := rotated.fullmatch(name)) and (file := _look(log.parent / name)):
+            found.append((_age(match[1]), name, file))
     return [file for *_, file in sorted(found, key=lambda item: item[:2])]
 
 
