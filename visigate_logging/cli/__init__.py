@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import reading
+from visigate_logging.cli import counting, moving, reading, upkeep
 from visigate_logging.cli.command import FAILED, USAGE, Command
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
@@ -19,6 +19,14 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 COMMANDS: tuple[Command, ...] = (
     reading.RECENT,
     reading.SHOW,
+    reading.FOLLOW,
+    counting.STATS,
+    counting.GROUPS,
+    counting.TRENDS,
+    moving.IMPORT,
+    moving.EXPORT,
+    moving.PRUNE,
+    upkeep.INDEX,
 )
 CONFIGURATION = 78
 INTERRUPTED = 130
@@ -54,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(run=lambda _args: _usage(parser))
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND")
-    for command in COMMANDS:
+    for command in (*COMMANDS, upkeep.completion_command(COMMANDS)):
         command.add_to(subparsers)
     return parser
 

@@ -3,15 +3,38 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.cli.output import Progress
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.where import find_log
 
-__all__ = ["DONE", "FAILED", "USAGE", "Command", "add_json", "add_log", "open_store"]
+__all__ = [
+    "DONE",
+    "FAILED",
+    "USAGE",
+    "Command",
+    "add_filters",
+    "add_json",
+    "add_log",
+    "filters",
+    "moment",
+    "open_store",
+    "positive",
+]
 
 DONE, FAILED, USAGE = 0, 1, 2
+FILTERS = {
+    "type": "TimeoutError",
+    "module": "gate.camera",
+    "severity": "CRITICAL",
+    "category": "camera",
+    "host": "gate-north",
+    "group": "v1:0123456789abcdef",
+}
+AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,38 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """``--type``, ``--since`` and the others that say which errors are meant."""
+    group = parser.add_argument_group("which errors")
+    for name, example in FILTERS.items():
+        group.add_argument(f"--{name}", metavar=name.upper(), help=f"only this {name}, such as {example}")
+    group.add_argument("--since", type=moment, metavar="WHEN", help="from then on: 2h, 3d, 2026-05-04, …T12:30")
+    group.add_argument("--until", type=moment, metavar="WHEN", help="before then")
+    group.add_argument("--text", help="only with this in messages, traceback or additional information")
+
+
+def filters(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_filters` declared, as ``ErrorStore.recent`` takes it."""
+    return {name: getattr(args, name) for name in (*FILTERS, "since", "until", "text")}
+
+
+def moment(text: str) -> datetime:
+    """A time: so many minutes, hours, days or weeks ago (``90m``, ``2h``, ``3d``, ``1w``), or ISO 8601, local."""
+    if text[-1:] in AGO and text[:-1].isdigit():
+        return datetime.now(UTC) - timedelta(**{AGO[text[-1]]: int(text[:-1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give 2h, 3d or 2026-05-04T12:30") from None
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def open_store(args: argparse.Namespace) -> ErrorStore:
-    """The store that the arguments name."""
-    return ErrorStore(args.log or find_log())
+    """The store that the arguments name; it tells on a terminal how far it is."""
+    return ErrorStore(args.log or find_log(), progress=Progress("indexing"))

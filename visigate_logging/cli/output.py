@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -109,3 +110,27 @@ def _cell(text: str, columns: int, right: bool) -> str:
         text += "…"
     padding = " " * (columns - width(text))
     return padding + text if right else text + padding
+
+
+class Progress:
+    """A progress bar on standard error, where that is a terminal.
+
+    Args:
+        what: what is being done.
+    """
+
+    DELAY = 0.5
+    """Seconds before which nothing is shown: most waits are shorter."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._begin = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how much is done; all done clears it."""
+        if not sys.stderr.isatty() or time.monotonic() - self._begin < self.DELAY:
+            return
+        share = min(1.0, done / total) if total else 1.0
+        text = f"{self._what} [{bar(share, 1, 30):30}] {share:4.0%}" if share < 1 else " " * 60
+        sys.stderr.write(f"\r{text}" + ("\r" if share >= 1 else ""))
+        sys.stderr.flush()

@@ -1,14 +1,25 @@
 """recent and show: single errors."""
 
 import argparse
+import sys
 from datetime import datetime
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json, add_log, open_store
+from visigate_logging.cli.command import (
+    DONE,
+    FAILED,
+    Command,
+    add_filters,
+    add_json,
+    add_log,
+    filters,
+    open_store,
+    positive,
+)
 from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["RECENT", "SHOW"]
+__all__ = ["FOLLOW", "RECENT", "SHOW", "local_time"]
 
 LONGEST = 300
 SEVERITY_COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
@@ -22,21 +33,27 @@ RELATIONS = {
 def _recent_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     add_json(parser)
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most so many (default: 10)")
+    parser.add_argument("--limit", type=positive, default=10, metavar="N", help="at most so many (default: 10)")
+    parser.add_argument("--cursor", help="go on after the last page; it is told on standard error")
+    add_filters(parser)
 
 
 def recent(args: argparse.Namespace) -> int:
     """The newest errors, the newest first."""
     store = open_store(args)
-    records = store.recent(limit=args.limit)
+    records = store.recent(args.limit, cursor=args.cursor, **filters(args))
     warn_of_unreadable(store)
     if args.json:
         say_json([record.to_dict() for record in records])
-    elif records:
+    elif records.records:
         say(table(("TIME", "SEVERITY", "ERROR", "WHERE", "ID"), [_row(r) for r in records], stretch=2))
-    if not records:
-        complain(f"no errors in {store.path}")
-    return DONE if records else FAILED
+    if records.searched_back_to:
+        complain(f"searched back to {records.searched_back_to:%Y-%m-%d %H:%M}; go on with --cursor {records.cursor}")
+    elif records.cursor:
+        complain(f"there are more: --cursor {records.cursor}")
+    elif not records.records:
+        complain(f"no such errors in {store.path}")
+    return DONE if records.records else FAILED
 
 
 def _row(record: ErrorDetail) -> tuple[str, ...]:
@@ -59,10 +76,10 @@ def local_time(timestamp: str) -> str:
 
 def warn_of_unreadable(store: ErrorStore) -> None:
     """Say on standard error what could not be read."""
-    if found := store.unreadable:
-        file, line = found[0]
+    if found := store.unreadable(1):
         complain(
-            f"passed over {len(found)} unreadable places, the first in {file} at byte {line.offset}: {line.problem}"
+            f"passed over {store.health()['unreadable']} unreadable places, the last in {found[0]['file']} "
+            f"at byte {found[0]['offset']}: {found[0]['problem']}"
         )
 
 
@@ -75,7 +92,7 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 def show(args: argparse.Namespace) -> int:
     """One error to its cause."""
     store = open_store(args)
-    newest = store.recent(limit=1) if args.id is None else [store.get(args.id)]
+    newest = store.recent(limit=1).records if args.id is None else [store.get(args.id)]
     if not newest:
         complain(f"no errors in {store.path}")
         return FAILED
@@ -117,6 +134,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ),
         ("host", " ".join(filter(None, (record.host, record.service, record.release)))),
         ("group", record.fingerprint),
+        ("why", "; ".join(f"{part}: {value}" for part, value in record.grouping.items() if value)),
         ("id", record.event_id),
     ]
 
@@ -143,5 +161,24 @@ def _frame(frame: Frame) -> list[str]:
     return [bold(line) if frame.in_app else dim(line) for line in lines]
 
 
+def _follow_arguments(parser: argparse.ArgumentParser) -> None:
+    add_log(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs: one record a line")
+
+
+def follow(args: argparse.Namespace) -> int:
+    """New errors as they come, until interrupted."""
+    for record in open_store(args).follow():
+        if args.json:
+            say_json(record.to_dict(), line=True)
+        else:
+            time, severity, what, place, event_id = (plain(cell, one_line=True) for cell in _row(record))
+            colour = SEVERITY_COLOURS.get(record.severity, "bold")
+            say(f"{time}  {painted(severity, colour)}  {what}  {dim(f'{place}  {event_id}')}")
+        sys.stdout.flush()
+    return DONE
+
+
 RECENT = Command("recent", "the newest errors, the newest first", _recent_arguments, recent)
+FOLLOW = Command("follow", "new errors as they come", _follow_arguments, follow)
 SHOW = Command("show", "one error to its cause", _show_arguments, show)

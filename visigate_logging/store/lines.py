@@ -5,17 +5,20 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import orjson
 
-__all__ = ["Line", "LogFile", "log_files", "parse", "read_lines"]
+from visigate_logging.detail.record import ErrorDetail
+
+__all__ = ["Line", "LogFile", "log_files", "parse", "read_lines", "skim"]
 
 RECORD_START = b'{"timestamp":"'
-REQUIRED = ("timestamp", "error_type")
+_FIELDS = [f.name for f in fields(ErrorDetail)]
+AFTER_EXCEPTIONS = f'],"{_FIELDS[_FIELDS.index("exceptions") + 1]}":'.encode()
 MAX_LINE = 16 * 1024 * 1024
 """Bytes after which a line without an end is damage, not a record."""
 SETTLED = 5.0
@@ -38,13 +41,16 @@ class LogFile:
         """Whether its content is packed."""
         return self.path.suffix == ".gz"
 
-    def open(self) -> IO[bytes]:
+    def open(self, buffering: int = BUFFER) -> IO[bytes]:
         """The records' bytes, unpacked.
+
+        Args:
+            buffering: bytes to read at once.
 
         Raises:
             OSError: the file cannot be opened, or another one has taken its name meanwhile.
         """
-        stream: IO[bytes] = self.path.open("rb", buffering=BUFFER)
+        stream: IO[bytes] = self.path.open("rb", buffering=buffering)
         status = os.fstat(stream.fileno())
         if (status.st_dev, status.st_ino) != (self.dev, self.ino):
             stream.close()
@@ -65,7 +71,7 @@ class _Unpacked(gzip.GzipFile):
 
 
 class Line(NamedTuple):
-    """What stands at a place in a file: a record, or why it is none."""
+    """What stands at a place in a file: a record, or why it is none, or (without both) white space."""
 
     offset: int
     length: int
@@ -75,11 +81,14 @@ class Line(NamedTuple):
 
 def log_files(log: Path) -> list[LogFile]:
     """The files of a log, the one being written first, then the rotated ones as their names number them."""
-    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*))?(?:\.gz)?")
+    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
     found = []
-    for entry in os.scandir(log.parent):
-        if (match := rotated.fullmatch(entry.name)) and (file := _look(Path(entry.path))):
-            found.append((_age(match[1]), entry.name, file))
+    names = os.listdir(log.parent)
+    for name in names:
+        if name.endswith(".gz") and name.removesuffix(".gz") in names:
+            continue  # it is still being packed
+        if (match := rotated.fullmatch(name)) and (file := _look(log.parent / name)):
+            found.append((_age(match[1]), name, file))
     return [file for *_, file in sorted(found, key=lambda item: item[:2])]
 
 
@@ -101,15 +110,35 @@ def _look(path: Path) -> LogFile | None:
     return LogFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
+def skim(line: bytes) -> Any:
+    """A line's record without its ``exceptions``: most of the bytes, and nothing that is searched by.
+
+    The cut is where :class:`ErrorDetail` has that field. A line that is laid out in another way has
+    unbalanced brackets after it, and is parsed whole. Damage within the part left out is not seen, but for
+    the zero bytes of a power cut.
+
+    Raises:
+        orjson.JSONDecodeError: the line is not JSON.
+    """
+    cut, end = line.find(b',"exceptions":[{'), line.rfind(AFTER_EXCEPTIONS)
+    if 0 < cut < end and b"\0" not in line:
+        try:
+            return orjson.loads(line[:cut] + line[end + 1 :])
+        except orjson.JSONDecodeError:
+            pass
+    return orjson.loads(line)
+
+
+def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = orjson.loads) -> Iterator[Line]:
     """The lines of a file from an offset on, as far as they are complete.
 
-    A last line without its newline is left for later while somebody may still be writing it. Blank lines
-    are passed over. Damage is yielded as a line with a problem; a whole record behind it is rescued.
+    A last line without its newline is left for later while somebody may still be writing it. Damage
+    is yielded as a line with a problem; a whole record behind it is rescued.
 
     Args:
         file: the file, as :func:`log_files` found it.
         start: offset in bytes (of the unpacked content) to begin at.
+        loads: what parses a line: orjson.loads for the whole record, or :func:`skim`.
 
     Raises:
         OSError: the file cannot be read.
@@ -121,7 +150,7 @@ def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
             while line := stream.readline(MAX_LINE):
                 if not line.endswith(b"\n") and len(line) < MAX_LINE and not _settled(file):
                     return
-                yield from parse(line, offset)
+                yield from parse(line, offset, loads)
                 offset += len(line)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             yield Line(offset, 0, None, f"the gzip file is damaged from here on: {error}")
@@ -131,27 +160,27 @@ def _settled(file: LogFile) -> bool:
     return file.gzipped or time.time() - file.mtime_ns / 1e9 > SETTLED
 
 
-def parse(line: bytes, offset: int = 0) -> Iterator[Line]:
-    """What a line holds: nothing, a record, or damage with perhaps whole records behind it."""
-    found = _record(line, offset)
-    if found.record:
-        yield found
-    elif line.strip():
-        yield from _rescue(line, offset, found.problem)
+def parse(line: bytes, offset: int, loads: Callable[[bytes], Any] = orjson.loads) -> tuple[Line, ...]:
+    """What stands in a line: white space, a record, or damage with perhaps whole records behind it."""
+    found = _record(line, offset, loads)
+    return (found,) if found.record else tuple(_damaged(line, offset, found.problem))
 
 
-def _record(text: bytes, offset: int) -> Line:
+def _record(text: bytes, offset: int, loads: Callable[[bytes], Any] = orjson.loads) -> Line:
     try:
-        record = orjson.loads(text)
+        record = loads(text)
     except orjson.JSONDecodeError:
         return Line(offset, len(text), None, _what_happened(text))
-    if isinstance(record, dict) and all(isinstance(record.get(key), str) for key in REQUIRED):
+    if type(record) is dict and type(record.get("timestamp")) is str and type(record.get("error_type")) is str:
         return Line(offset, len(text), record)
     return Line(offset, len(text), None, "JSON, but not a record")
 
 
-def _rescue(line: bytes, offset: int, problem: str) -> Iterator[Line]:
-    """The records of a line that is not one: each place where a record begins is tried."""
+def _damaged(line: bytes, offset: int, problem: str) -> Iterator[Line]:
+    """What stands in a line that is no record: each place where one may begin is tried."""
+    if not line.strip():
+        yield Line(offset, len(line), None)
+        return
     starts = sorted({0, *(match.start() for match in re.finditer(re.escape(RECORD_START), line))})
     damaged = 0
     for start, end in zip(starts, [*starts[1:], len(line)], strict=True):

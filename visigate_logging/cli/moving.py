@@ -1,0 +1,111 @@
+"""import, export and prune: errors from VisiGate's old files, to other programs, and out of the way."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from visigate_logging.cli.command import (
+    DONE,
+    FAILED,
+    Command,
+    add_filters,
+    add_json,
+    add_log,
+    filters,
+    open_store,
+    positive,
+)
+from visigate_logging.cli.output import Progress, complain, say, say_json
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.store.export import FORMATS
+from visigate_logging.store.legacy import import_files
+from visigate_logging.store.store import ErrorStore
+
+__all__ = ["EXPORT", "IMPORT", "PRUNE"]
+
+PAGE = 500
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="error_*.json files, or directories of them"
+    )
+    add_log(parser)
+    add_json(parser)
+
+
+def import_(args: argparse.Namespace) -> int:
+    """Take in VisiGate's error_*.json files, each once, even when repeated."""
+    paths = sorted(file for path in args.paths for file in (path.glob("error_*.json") if path.is_dir() else [path]))
+    store, progress = open_store(args), Progress("importing")
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    outcomes, failures = Counter[str](), {}
+    for number, (path, outcome) in enumerate(import_files(store.path, paths), 1):
+        progress(number, len(paths))
+        if outcome in {"imported", "known"}:
+            outcomes[outcome] += 1
+        else:
+            failures[str(path)] = outcome
+    if args.json:
+        say_json({"imported": outcomes["imported"], "known": outcomes["known"], "failed": failures})
+    else:
+        say(f"{outcomes['imported']} imported, {outcomes['known']} known already, {len(failures)} failed")
+        for name, problem in failures.items():
+            complain(f"{name}: {problem}")
+    return FAILED if failures or not paths else DONE
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    add_log(parser)
+    parser.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON lines (default) or CSV")
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="jsonl", help="the same as --format jsonl"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    add_filters(parser)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Errors as JSON lines or CSV, the newest first."""
+    lines = FORMATS[args.format](_all(open_store(args), args))
+    if args.output:
+        with args.output.open("w", encoding="utf-8", newline="") as out:
+            out.writelines(lines)
+    else:
+        sys.stdout.writelines(lines)
+    return DONE
+
+
+def _all(store: ErrorStore, args: argparse.Namespace) -> Iterator[ErrorDetail]:
+    page = store.recent(PAGE, **filters(args))
+    yield from page
+    while page.cursor:
+        page = store.recent(PAGE, cursor=page.cursor, **filters(args))
+        yield from page
+
+
+def _prune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--older-than", type=positive, required=True, metavar="DAYS", help="of what is older")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    add_log(parser)
+    add_json(parser)
+
+
+def prune(args: argparse.Namespace) -> int:
+    """Remove rotated files in which all is older than so many days; their counts stay."""
+    before = datetime.now(UTC) - timedelta(days=args.older_than)
+    removed = open_store(args).prune(before, dry_run=args.dry_run)
+    if args.json:
+        say_json([str(path) for path in removed])
+    else:
+        for path in removed:
+            say(f"{'would remove' if args.dry_run else 'removed'} {path}")
+    return DONE if removed else FAILED
+
+
+IMPORT = Command("import", "take in VisiGate's error_*.json files, each once", _import_arguments, import_)
+EXPORT = Command("export", "errors as JSON lines or CSV", _export_arguments, export)
+PRUNE = Command("prune", "remove rotated files of old errors; their counts stay", _prune_arguments, prune)

@@ -1,0 +1,95 @@
+"""Following a log: each new record once, while it is written, rotated, packed and removed."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from visigate_logging.store.lines import BUFFER, Line, LogFile, log_files, parse
+
+__all__ = ["Follower"]
+
+_logger = logging.getLogger("visigate_logging")
+
+
+class Follower:
+    """What is appended to a log from now on.
+
+    Each file stays open until it has been removed and read to its end: a record that a writer puts into a
+    file that has just been rotated away is not missed, and no other file can take its inode meanwhile.
+
+    Args:
+        log: the details file; it need not be there yet.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._tails: dict[tuple[int, int], _Tail] = {}
+        for file in log_files(log):
+            self._add(file, from_end=True)
+
+    def poll(self) -> Iterator[Line]:
+        """What has come since the last time, the oldest file first."""
+        files = log_files(self._log)
+        present = {(file.dev, file.ino) for file in files}
+        if self._tails and not present & self._tails.keys():
+            _logger.warning("%s is rotated faster than it is followed: records may be missed", self._log)
+        for file in reversed(files):
+            if (file.dev, file.ino) not in self._tails:
+                self._add(file, from_end=False)
+        for key, tail in list(self._tails.items()):
+            yield from tail.read()
+            if key not in present:
+                tail.close()
+                del self._tails[key]
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for tail in self._tails.values():
+            tail.close()
+        self._tails.clear()
+
+    def _add(self, file: LogFile, *, from_end: bool) -> None:
+        if file.gzipped:  # packed from one that was followed
+            return
+        try:
+            self._tails[file.dev, file.ino] = _Tail(file.open(), from_end=from_end)
+        except FileNotFoundError:  # rotated meanwhile: the next look finds it under its new name
+            return
+
+
+class _Tail:
+    """The end of one open file."""
+
+    def __init__(self, stream: IO[bytes], *, from_end: bool) -> None:
+        self._stream = stream
+        self._offset = self._last_line_end() if from_end else 0
+
+    def read(self) -> Iterator[Line]:
+        """The whole lines that have come."""
+        if self._size() < self._offset:  # emptied in place, as logrotate's copytruncate does
+            self._offset = 0
+        self._stream.seek(self._offset)
+        while (line := self._stream.readline()).endswith(b"\n"):
+            yield from parse(line, self._offset)
+            self._offset += len(line)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
+
+    def _size(self) -> int:
+        return os.fstat(self._stream.fileno()).st_size
+
+    def _last_line_end(self) -> int:
+        """Where the last whole line ends: a record that is being written just now still comes."""
+        end = self._size()
+        while end > 0:
+            start = max(0, end - BUFFER)
+            self._stream.seek(start)
+            found = self._stream.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return 0

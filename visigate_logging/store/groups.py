@@ -1,0 +1,250 @@
+"""Groups: errors that belong together, how often and since when."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import StoreError
+from visigate_logging.store.ingest import EVERYTHING
+from visigate_logging.store.search import Filter, facets_of
+from visigate_logging.store.statistics import cells
+from visigate_logging.store.times import QUARTER, days_before, from_micros
+from visigate_logging.store.trends import HALF_LIFE, find_bursts, mann_kendall
+
+__all__ = ["Group", "GroupPage", "Period", "find_groups", "find_trends", "varying"]
+
+HOUR = 4 * QUARTER
+HISTORY = 4 * HALF_LIFE
+"""Hours before a period from which its bursts are judged: what is older weighs less than a sixteenth."""
+FACETS = "SELECT id, grp, type, module, category, severity FROM facet"
+RANKS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "INFO": 2, "DEBUG": 1}
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group over a period of days.
+
+    Args:
+        key: the fingerprint.
+        title: type and message of its latest error.
+        culprit: the line that names it.
+        type, module, category: of most of its errors in the period.
+        severity: the worst in the period.
+        count: errors in the period.
+        first_seen, last_seen: of all its errors, also before the period.
+        daily: errors on each day of the period, the oldest first.
+        latest: the id of its latest error.
+        new: whether it was first seen in the period.
+        trend: whether it rises or falls over the whole days of the period.
+    """
+
+    key: str
+    title: str
+    culprit: str
+    type: str
+    module: str
+    category: str
+    severity: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    daily: tuple[int, ...]
+    latest: str
+    new: bool
+    trend: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, times as ISO 8601."""
+        return asdict(self) | {
+            "first_seen": self.first_seen.isoformat(),
+            "last_seen": self.last_seen.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class GroupPage:
+    """Some groups, and what to pass as ``cursor`` for those after them; None when there are no more."""
+
+    groups: Sequence[Group]
+    cursor: str | None = None
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.groups)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, number: int) -> Group:
+        return self.groups[number]
+
+
+class _Tally:
+    """Counts of one group in the period."""
+
+    def __init__(self, days: int) -> None:
+        self.daily = [0] * days
+        self.facets = Counter[int]()
+
+
+class _Facet(NamedTuple):
+    group: int
+    type: str
+    module: str
+    category: str
+    severity: str
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days up to now, in a time zone; None is the local one."""
+
+    now: int
+    days: int
+    tz: tzinfo | None = None
+
+    @cached_property
+    def limits(self) -> Sequence[int]:
+        """When each of the days begins, and when the last one ends."""
+        return days_before(self.now, self.days, self.tz)[1]
+
+
+def find_groups(
+    db: sqlite3.Connection,
+    period: Period,
+    asked: Filter,
+    *,
+    limit: int,
+    order: str = "last",
+    text: str | None = None,
+    cursor: str | None = None,
+) -> GroupPage:
+    """See :meth:`ErrorStore.groups`."""
+    facets = {row[0]: _Facet(*row[1:]) for row in db.execute(FACETS)}
+    wanted = facets_of(db, asked)
+    tallies = _tallies(db, period, facets if wanted is None else {f: facets[f] for f in wanted})
+    places = [
+        (tallies[group].facets.total() if order == "count" else last, group)
+        for group, last, title, culprit in db.execute("SELECT id, last, title, culprit FROM grp")
+        if group in tallies and (not text or text.casefold() in f"{title}\n{culprit}".casefold())
+    ]
+    places.sort(reverse=True)
+    if cursor:
+        after = _parse(cursor)
+        places = [place for place in places if place < after]
+    shown = [_group(db, group, tallies[group], facets, period) for _, group in places[:limit]]
+    value, last = places[limit - 1] if len(places) > limit else (None, None)
+    return GroupPage(shown, None if value is None else f"{value}-{last}")
+
+
+def _parse(cursor: str) -> tuple[int, int]:
+    try:
+        value, group = cursor.rsplit("-", 1)
+        return int(value), int(group)
+    except ValueError as error:
+        raise StoreError(f"{cursor!r} is not a cursor; take the one that the page before gave") from error
+
+
+def _tallies(db: sqlite3.Connection, period: Period, facets: Mapping[int, _Facet]) -> dict[int, _Tally]:
+    found: dict[int, _Tally] = {}
+    for facet, day, n in cells(db, period.limits, by_day=period.tz is None):
+        if facet in facets:
+            group = facets[facet].group
+            if group not in found:
+                found[group] = _Tally(period.days)
+            found[group].daily[day] += n
+            found[group].facets[facet] += n
+    return found
+
+
+def _group(db: sqlite3.Connection, number: int, tally: _Tally, facets: Mapping[int, _Facet], period: Period) -> Group:
+    key, title, culprit, first, last, latest = db.execute(
+        "SELECT key, title, culprit, first, last, latest FROM grp WHERE id = ?", (number,)
+    ).fetchone()
+    usual = facets[max(tally.facets, key=tally.facets.__getitem__)]
+    return Group(
+        key=key,
+        title=title,
+        culprit=culprit,
+        type=usual.type,
+        module=usual.module,
+        category=usual.category,
+        severity=max((facets[f].severity for f in tally.facets), key=lambda s: RANKS.get(s, 0)),
+        count=tally.facets.total(),
+        first_seen=from_micros(first, period.tz),
+        last_seen=from_micros(last, period.tz),
+        daily=tuple(tally.daily),
+        latest=latest,
+        new=first >= period.limits[0],
+        trend=mann_kendall(tally.daily[:-1]).direction,  # today is not over
+    )
+
+
+def find_trends(db: sqlite3.Connection, period: Period, group: str | None) -> dict[str, Any]:
+    """See :meth:`ErrorStore.trends`."""
+    facets = {row[0]: _Facet(*row[1:]) for row in db.execute(FACETS)}
+    tallies = _tallies(db, period, facets)
+    found = []
+    for number, key, title in db.execute("SELECT id, key, title FROM grp WHERE ifnull(key = ?, 1)", (group,)):
+        tally = tallies.get(number, _Tally(period.days))
+        if group or number in tallies:
+            own = [facet for facet, words in facets.items() if words.group == number]
+            found.append({"key": key, "title": title} | _course(db, period, tally.daily, own))
+    if group:
+        return {"groups": found}
+    everything = [sum(day) for day in zip(*(t.daily for t in tallies.values()), strict=True)]
+    return {
+        "total": _course(db, period, everything or [0] * period.days, [EVERYTHING]),
+        "groups": sorted(found, key=lambda g: (-g["count"], g["key"])),
+    }
+
+
+def _course(db: sqlite3.Connection, period: Period, daily: Sequence[int], facets: Sequence[int]) -> dict[str, Any]:
+    """The course of errors through the period; today, which is not over, does not count for the trend."""
+    hours = Counter[int]()
+    for facet in facets:
+        for quarter, n in db.execute("SELECT quarter, n FROM tally WHERE facet = ?", (facet,)):
+            hours[quarter * QUARTER // HOUR] += n
+    trend = mann_kendall(daily[:-1])
+    begin = period.limits[0] // HOUR - HISTORY
+    bursts = find_bursts((hour, n) for hour, n in sorted(hours.items()) if hour >= begin)
+    return {
+        "count": sum(daily),
+        "total": hours.total(),
+        "daily": list(daily),
+        "trend": trend.direction,
+        "p": trend.p,
+        "bursts": [
+            {
+                "start": from_micros(burst.hour * HOUR, period.tz).isoformat(),
+                "count": burst.count,
+                "expected": round(burst.expected, 3),
+                "score": round(burst.score, 2),
+            }
+            for burst in bursts
+            if burst.hour * HOUR >= period.limits[0]
+        ],
+    }
+
+
+def varying(records: Sequence[ErrorDetail], most: int = 5) -> dict[str, dict[str, int]]:
+    """What differs between the errors of a group: of each field with several values the most frequent."""
+    fields = (
+        "error_message",
+        "message",
+        "severity",
+        "host",
+        "process",
+        "thread",
+        "line",
+        "release",
+        "service",
+    )
+    values: dict[str, Counter[str]] = {name: Counter(str(getattr(r, name)) for r in records) for name in fields}
+    for name in {name for r in records for name in r.additional_info}:
+        values[f"additional_info.{name}"] = Counter(str(r.additional_info.get(name, "—")) for r in records)
+    return {name: dict(seen.most_common(most)) for name, seen in sorted(values.items()) if len(seen) > 1}

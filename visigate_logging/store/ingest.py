@@ -1,0 +1,249 @@
+"""Taking lines into the index: where each record stands, what it is searched by, and how many there were."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from visigate_logging.store.index import Index
+from visigate_logging.store.lines import Line
+from visigate_logging.store.times import QUARTER, from_micros, midnight, parse_timestamp, zone_name
+
+__all__ = ["Taken", "event_key", "identify", "recount_days", "take", "zone_moved"]
+
+WORD, SENTENCE = 200, 500
+"""Characters that the index keeps of a name and of a title; the records on disk keep all."""
+FACET = ("error_type", "module", "severity", "category", "host", "process", "fingerprint")
+"""What records are searched and counted by."""
+MAX_FACETS = 50_000
+"""Facets that are remembered; a hostile log may make any number."""
+TELLING = ("timestamp", "error_type", "error_message", "module", "function", "message", "pid")
+"""What tells a record without an id from another."""
+EVERYTHING = 0
+"""The facet that stands for all of them in the tally."""
+
+
+_facet_words = itemgetter(*FACET)
+
+
+class Row(NamedTuple):
+    """Where one record stands."""
+
+    at: int
+    tie: bytes
+    source: int
+    offset: int
+    length: int
+    facet: int
+
+
+class Taken(NamedTuple):
+    """What came of reading on in a file: lines read, the position after them, and the records' times."""
+
+    lines: int
+    position: int
+    first: int | None
+    last: int | None
+
+
+class _Newest:
+    """Of one group in one batch: first and last time, and the record that was last."""
+
+    __slots__ = ("first", "last", "record")
+
+    def __init__(self, at: int, record: dict[str, Any]) -> None:
+        self.first = self.last = at
+        self.record = record
+
+
+def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counted: int) -> Taken:
+    """Take lines of a file into the index.
+
+    Args:
+        index: in a transaction.
+        source: the number of the file there.
+        lines: what stands in the file from ``start`` on.
+        start: offset of the first line.
+        counted: offset up to which the records are in the counts already.
+    """
+    rows: list[Any] = []
+    groups: dict[int, _Newest] = {}
+    damage: list[tuple[int, int, int, str]] = []
+    position, number = start, 0
+    # The one loop that runs a million times: it calls little, and makes plain tuples.
+    for offset, length, record, problem in lines:
+        number += 1
+        position = offset + length
+        if record is None:
+            if problem:
+                damage.append((source, offset, length, problem))
+            continue
+        try:
+            at = parse_timestamp(record["timestamp"])
+        except ValueError as error:
+            damage.append((source, offset, length, f"a record without a time: {error}"))
+            continue
+        facet, group = _facet(index, record)
+        newest = groups.get(group)
+        if newest is None:
+            groups[group] = _Newest(at, record)
+        elif at >= newest.last:
+            newest.last, newest.record = at, record
+        elif at < newest.first:
+            newest.first = at
+        rows.append((at, _tie(record), source, offset, length, facet))
+    _count(index, [row for row in _insert(index, rows) if row[3] >= counted])
+    _note_groups(index, groups)
+    index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
+    first, last = min(rows, default=None), max(rows, default=None)
+    return Taken(number, position, first and first[0], last and last[0])
+
+
+def event_key(event_id: object) -> bytes | None:
+    """The lower half of an event's id; None for what is not 32 hex digits."""
+    try:
+        whole = bytes.fromhex(event_id)  # type: ignore[arg-type]  # what is no text is refused here
+    except (ValueError, TypeError):
+        return None
+    return whole[8:] if len(whole) == 16 else None
+
+
+def identify(record: dict[str, Any]) -> str:
+    """The id of a record: its own, or one made from its content when it has none that is valid."""
+    if event_key(record.get("event_id")) is not None:
+        return str(record["event_id"])
+    content = blake2b(orjson.dumps([record.get(name) for name in TELLING]), digest_size=10).hexdigest()
+    milliseconds = parse_timestamp(record["timestamp"]) // 1000
+    return f"{milliseconds & (1 << 48) - 1:012x}7{content[:3]}{content[-16:]}"
+
+
+def _tie(record: dict[str, Any]) -> bytes:
+    return event_key(record.get("event_id")) or bytes.fromhex(identify(record))[8:]
+
+
+def _facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
+    """The numbers of a record's facet and group."""
+    try:
+        return index.facets[_facet_words(record)]
+    except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
+        words = [_text(record.get(name), WORD) for name in FACET[:-1]]
+        group = _text(record.get(FACET[-1]), SENTENCE)
+        if len(index.facets) >= MAX_FACETS:
+            index.facets.clear()
+        # Errors without a fingerprint, as other programs write them, are grouped by type and module.
+        found = _intern(index, words, group or f"{words[0]} in {words[1]}", record)
+        return index.facets.setdefault((*words, group), found)
+
+
+def _intern(index: Index, words: Sequence[str], name: str, record: dict[str, Any]) -> tuple[int, int]:
+    title, culprit = _title(record), _text(record.get("culprit"), SENTENCE)
+    index.db.execute(
+        "INSERT OR IGNORE INTO grp (key, title, culprit, first, last, latest) VALUES (?, ?, ?, ?, ?, '')",
+        (name, title, culprit, (1 << 63) - 1, -(1 << 63)),
+    )
+    (group,) = index.db.execute("SELECT id FROM grp WHERE key = ?", (name,)).fetchone()
+    index.db.execute(
+        "INSERT OR IGNORE INTO facet (type, module, severity, category, host, process, grp) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*words, group),
+    )
+    (facet,) = index.db.execute(
+        "SELECT id FROM facet WHERE (type, module, severity, category, host, process, grp) = (?, ?, ?, ?, ?, ?, ?)",
+        (*words, group),
+    ).fetchone()
+    return facet, group
+
+
+def _text(value: object, longest: int) -> str:
+    """A value as text that SQLite takes: no lone surrogates, not too long."""
+    text = value if isinstance(value, str) else "" if value is None else repr(value)
+    return text[:longest].encode("utf-8", "replace").decode()
+
+
+def _title(record: dict[str, Any]) -> str:
+    message = _text(record.get("error_message"), SENTENCE).partition("\n")[0]
+    return f"{_text(record['error_type'], WORD)}: {message}"[:SENTENCE]
+
+
+def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
+    """Put rows in; those that were not there before."""
+    statement = "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?)"
+    index.db.execute("SAVEPOINT rows")
+    before = index.db.total_changes
+    index.db.executemany(statement, rows)
+    if index.db.total_changes - before == len(rows):
+        index.db.execute("RELEASE rows")
+        return rows
+    # Some stand in another file too, such as a copy: find out which, so that none is counted twice.
+    index.db.execute("ROLLBACK TO rows")
+    fresh = [row for row in rows if index.db.execute(statement, row).rowcount]
+    index.db.execute("RELEASE rows")
+    return fresh
+
+
+def _count(index: Index, rows: Sequence[Row]) -> None:
+    tally = Counter([(row[5], row[0] // QUARTER) for row in rows])
+    _add_days(index, ((facet, quarter, n) for (facet, quarter), n in tally.items()))
+    for (_, quarter), n in list(tally.items()):
+        tally[EVERYTHING, quarter] += n
+    index.db.executemany(
+        "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(*key, n) for key, n in tally.items()],
+    )
+
+
+def _add_days(index: Index, tally: Iterable[tuple[int, int, int]]) -> None:
+    days: Counter[tuple[int, int]] = Counter()
+    for facet, quarter, n in tally:
+        days[_day_of(quarter), facet] += n
+    index.db.executemany(
+        "INSERT INTO daily VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(*key, n) for key, n in days.items()],
+    )
+
+
+@lru_cache(10_000)
+def _day_of(quarter: int) -> int:
+    """The quarter with which the local day of a quarter begins."""
+    return midnight(from_micros(quarter * QUARTER).date()) // QUARTER
+
+
+def zone_moved(index: Index) -> bool:
+    """Whether the days in the index are of another time zone than the local one."""
+    row = index.db.execute("SELECT value FROM meta WHERE key = 'zone'").fetchone()
+    return row is None or row[0] != zone_name()
+
+
+def recount_days(index: Index) -> None:
+    """Count by day anew: the days of another time zone begin elsewhere."""
+    _day_of.cache_clear()
+    index.db.execute("DELETE FROM daily")
+    _add_days(index, index.db.execute("SELECT * FROM tally WHERE facet != ?", (EVERYTHING,)))
+    index.db.execute("INSERT OR REPLACE INTO meta VALUES ('zone', ?)", (zone_name(),))
+
+
+def _note_groups(index: Index, groups: dict[int, _Newest]) -> None:
+    index.db.executemany(
+        "UPDATE grp SET first = min(first, ?), last = ?, latest = ?, title = ?, culprit = ? "
+        "WHERE id = ? AND last <= ?",
+        [
+            (
+                newest.first,
+                newest.last,
+                identify(newest.record),
+                _title(newest.record),
+                _text(newest.record.get("culprit"), SENTENCE),
+                group,
+                newest.last,
+            )
+            for group, newest in groups.items()
+        ],
+    )
+    index.db.executemany(
+        "UPDATE grp SET first = min(first, ?) WHERE id = ?",
+        [(newest.first, group) for group, newest in groups.items()],
+    )

@@ -1,0 +1,116 @@
+"""Errors as VisiGate kept them before: one ``error_YYYYMMDD_HHMMSS_Type.json`` for each."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.store.lines import log_files, read_lines, skim
+from visigate_logging.store.times import from_micros, micros
+
+__all__ = ["import_files", "imported_log", "legacy_tie", "read_legacy"]
+
+
+def imported_log(log: Path) -> Path:
+    """The file beside a log that takes imported errors; no handler writes to it or rotates it."""
+    return log.with_name(log.name + ".imported")
+
+
+def legacy_tie(name: str) -> bytes:
+    """The lower half of the id that an imported file gets: by its name alone, so that old links find it."""
+    return blake2b(Path(name).name.encode(), digest_size=8).digest()
+
+
+def import_files(log: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Append files of the old kind to a log, each once, however often this is done.
+
+    Args:
+        log: the details file that they go beside.
+        paths: the files.
+
+    Yields:
+        Each path with what became of it: ``imported``, ``known``, or why it could not be.
+    """
+    target = imported_log(log)
+    known = _known(target)
+    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        for path in paths:
+            try:
+                detail = read_legacy(path)
+            except (OSError, ValueError) as error:
+                yield path, str(error)
+                continue
+            if detail.event_id in known:
+                yield path, "known"
+                continue
+            os.write(descriptor, detail.to_json() + b"\n")
+            known.add(detail.event_id)
+            yield path, "imported"
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _known(target: Path) -> set[str]:
+    files = [file for file in log_files(target) if file.path == target]
+    return {line.record["event_id"] for file in files for line in read_lines(file, loads=skim) if line.record}
+
+
+def read_legacy(path: Path) -> ErrorDetail:
+    """One such file as a detail record, with secrets masked, and grouped like any other.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not such a file; the message says why.
+    """
+    data = orjson.loads(path.read_bytes())
+    kind = data.get("error_type") if isinstance(data, dict) else None
+    if not isinstance(kind, str):
+        raise ValueError("no JSON object with an error_type")  # noqa: TRY004 -- the file's content, not an argument
+    when = datetime.fromisoformat(str(data.get("timestamp"))).astimezone(UTC)
+    detail = ErrorDetail.from_record(_log_record(data, when))
+    return dataclasses.replace(
+        detail,
+        timestamp=from_micros(micros(when), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        error_type=kind,
+        error_message=detail.message,
+        module=str(data.get("module") or detail.module),
+        function=str(data.get("function") or detail.function),
+        event_id=f"{micros(when) // 1000 & (1 << 48) - 1:012x}7000{legacy_tie(path.name).hex()}",
+        message_template="",
+        process="",
+        thread="",
+        task="",
+        boot_id="",
+        pid=0,
+        monotonic=0.0,
+    )
+
+
+def _log_record(data: dict[str, Any], when: datetime) -> logging.LogRecord:
+    """The log record that such a file may have come from; percent signs in messages stay what they are."""
+    record = logging.LogRecord(
+        name=str(data.get("module") or "root"),
+        level=logging.ERROR,
+        pathname="",
+        lineno=0,
+        msg="%s",
+        args=(data.get("error_message", ""),),
+        exc_info=None,
+        func=str(data.get("function") or ""),
+    )
+    record.created = when.timestamp()
+    record.exc_text = data.get("traceback") if "Traceback" in str(data.get("traceback")) else None
+    info = data.get("additional_info")
+    own = vars(logging.makeLogRecord({})).keys() | {"message", "fingerprint", "severity", "category"}
+    for name, value in (info if isinstance(info, dict) else {"additional_info": info} if info else {}).items():
+        record.__dict__[name if name not in own else f"{name}_"] = value
+    return record

@@ -1,0 +1,96 @@
+"""Counting: totals by day and by what records are searched by."""
+
+import sqlite3
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from visigate_logging.store.ingest import EVERYTHING
+from visigate_logging.store.times import QUARTER, days_before, from_micros
+
+__all__ = ["cells", "count_errors", "count_over_time"]
+
+COLUMNS = {
+    "error_types": "type",
+    "modules": "module",
+    "categories": "category",
+    "severities": "severity",
+    "hosts": "host",
+    "processes": "process",
+}
+HOUR = 4 * QUARTER
+
+
+def count_errors(db: sqlite3.Connection, now: int, days: int, tz: tzinfo | None) -> dict[str, Any]:
+    """See :meth:`ErrorStore.statistics`."""
+    dates, limits = days_before(now, days, tz)
+    by_day, by_facet = [0] * days, Counter[int]()
+    for facet, day, n in cells(db, limits, by_day=tz is None):
+        by_day[day] += n
+        by_facet[facet] += n
+    answer: dict[str, Any] = {"total_errors": sum(by_day)}
+    words = {row[0]: row[1:] for row in db.execute(f"SELECT id, {', '.join(COLUMNS.values())} FROM facet")}  # noqa: S608 -- columns of ours
+    for column, name in enumerate(COLUMNS):
+        answer[name] = _ranked((words[facet][column], n) for facet, n in by_facet.items())
+    answer["daily_counts"] = {day.isoformat(): n for day, n in zip(dates, by_day, strict=True)}
+    answer["hours"] = _hours_of_day(db, limits, tz)
+    return answer
+
+
+def _ranked(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Summed by name, the most frequent first."""
+    summed = Counter[str]()
+    for name, n in counts:
+        summed[name] += n
+    return dict(sorted(summed.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _hours_of_day(db: sqlite3.Connection, limits: Sequence[int], tz: tzinfo | None) -> dict[str, int]:
+    hours = dict.fromkeys((f"{hour:02}" for hour in range(24)), 0)
+    for quarter, n in db.execute(
+        "SELECT quarter, n FROM tally WHERE facet = ? AND quarter >= ? AND quarter < ?",
+        (EVERYTHING, limits[0] // QUARTER, limits[-1] // QUARTER),
+    ):
+        hours[f"{from_micros(quarter * QUARTER, tz).hour:02}"] += n
+    return hours
+
+
+def cells(db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool) -> Iterable[tuple[int, int, int]]:
+    """Counts as (facet, number of the span, count).
+
+    Args:
+        db: the index.
+        limits: where the spans begin, and where the last one ends; whole quarters of an hour.
+        by_day: whether the spans are days of the local time zone, which are counted already.
+    """
+    quarters = [limit // QUARTER for limit in limits]
+    if by_day:
+        sql = "SELECT facet, start, n FROM daily WHERE start >= ? AND start < ?"
+    else:
+        sql = (
+            "SELECT tally.facet, quarter, n FROM facet CROSS JOIN tally ON tally.facet = facet.id "
+            "WHERE quarter >= ? AND quarter < ?"
+        )
+    for facet, start, n in db.execute(sql, (quarters[0], quarters[-1])):
+        yield facet, bisect_right(quarters, start) - 1, n
+
+
+def count_over_time(
+    db: sqlite3.Connection, now: int, tz: tzinfo | None, *, days: int = 0, hours: int = 0
+) -> list[dict[str, Any]]:
+    """See :meth:`ErrorStore.timeline`."""
+    if hours:
+        end = (now // HOUR + 1) * HOUR
+        limits: Sequence[int] = range(end - hours * HOUR, end + 1, HOUR)
+    else:
+        _, limits = days_before(now, days, tz)
+    severity = dict(db.execute("SELECT id, severity FROM facet"))
+    counts = [Counter[str]() for _ in limits[1:]]
+    for facet, span, n in cells(db, limits, by_day=tz is None and not hours):
+        counts[span][severity[facet]] += n
+    return [
+        {"start": from_micros(limit, tz).isoformat(), "total": count.total(), "severities": dict(count)}
+        for limit, count in zip(limits, counts, strict=False)
+    ]

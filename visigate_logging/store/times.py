@@ -1,0 +1,51 @@
+"""Times: microseconds since 1970 within the store, days of a time zone and RFC 3339 at its rim."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+__all__ = ["QUARTER", "days_before", "from_micros", "micros", "midnight", "parse_timestamp", "zone_name"]
+
+QUARTER = 900_000_000
+"""Microseconds of a quarter of an hour: every time zone in use begins its days with one."""
+JANUARY_2020 = 1_577_836_800
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(when: datetime) -> int:
+    """Microseconds since 1970; a time without a zone is local."""
+    return (when.astimezone(UTC) - EPOCH) // MICROSECOND
+
+
+def from_micros(at: int, tz: tzinfo | None = None) -> datetime:
+    """The time in a zone; None is the local one."""
+    return (EPOCH + at * MICROSECOND).astimezone(tz)
+
+
+def parse_timestamp(text: str) -> int:
+    """Microseconds since 1970 of an RFC 3339 timestamp; of one without an offset, as UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    when = datetime.fromisoformat(text)
+    return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
+
+
+def midnight(day: date, tz: tzinfo | None = None) -> int:
+    """When a day begins in a zone; where clocks skip midnight, the first moment after."""
+    return micros(datetime(day.year, day.month, day.day, tzinfo=tz))
+
+
+def days_before(now: int, days: int, tz: tzinfo | None = None) -> tuple[Sequence[date], Sequence[int]]:
+    """The last so many days up to today, the oldest first, and their limits: one more than days."""
+    today = from_micros(now, tz).date()
+    dates = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
+    return dates, [midnight(day, tz) for day in [*dates, today + timedelta(days=1)]]
+
+
+def zone_name() -> str:
+    """What tells the local time zone from another: its names, and its offsets through ten years."""
+    offsets = [time.localtime(JANUARY_2020 + month * 2_630_000).tm_gmtoff for month in range(120)]
+    return f"{time.tzname} {hash(tuple(offsets))}"
