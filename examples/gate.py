@@ -200,7 +200,7 @@ def unused_port() -> int:
 def show() -> None:
     """The table of what was captured, and where to look further."""
     print("\nWhat was captured:\n", flush=True)
-    visigate_errors(["recent", "--limit", "12", "--log", str(DETAILS)])
+    visigate_errors(["groups", "--log", str(DETAILS)])
     here = Path.cwd()
     program = Path(sys.executable).with_name("visigate-errors")
     print(f"\nfor people    {here / DETAILS.with_name('error.log')}")
