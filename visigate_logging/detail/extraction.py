@@ -1,13 +1,11 @@
 """The values of a detail record, out of a ``LogRecord``."""
 
 import functools
-import itertools
 import logging
 import os
 import sys
-import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -15,23 +13,21 @@ import orjson
 
 from visigate_logging import clock
 from visigate_logging.detail import fingerprint, written
+from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.tracebacks import (
-    MAX_NOTES,
-    ExceptionData,
-    RaisedException,
-    StackCache,
-    format_exception,
-    safe_str,
-    walk_chain,
-)
-from visigate_logging.detail.values import Sanitiser
+from visigate_logging.detail.stacks import StackCache
+from visigate_logging.detail.stamps import EventIds, rfc3339
+from visigate_logging.detail.tracebacks import MAX_NOTES, RaisedException, format_exception, walk_chain
+from visigate_logging.detail.values import Sanitiser, safe_str, utf8, word
 
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 
 DEFAULT_MAX_FIELD_BYTES = 65_536
 MAX_DESCRIBED = 128
 """Descriptions of exceptions that are kept, for when the same ones are logged again."""
+MAX_DESCRIBED_TEXT = 16_384
+"""Characters of the traceback of such a description."""
 
 
 class DetailOptions(NamedTuple):
@@ -74,23 +70,29 @@ class Extractor:
 
     def __init__(self, options: DetailOptions) -> None:
         self._clean = Sanitiser(Redactor(options.mask_keys), options.max_field_bytes)
-        self._in_app = _in_app_test(options.in_app)
+        self._in_app = in_app_test(options.in_app)
         self._stacks = StackCache(self._clean.text, self._in_app)
         self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._constant = {
-            "host": os.uname().nodename,
-            "service": options.service or os.environ.get("VISIGATE_SERVICE", ""),
-            "release": options.release or os.environ.get("VISIGATE_RELEASE", ""),
+            "host": utf8(os.uname().nodename),
+            "service": utf8(options.service or os.environ.get("VISIGATE_SERVICE", "")),
+            "release": utf8(options.release or os.environ.get("VISIGATE_RELEASE", "")),
             "boot_id": clock.boot_id(),
         }
 
     def values(self, record: logging.LogRecord) -> dict[str, Any]:
         """All fields of the detail of a record; never raises."""
+        try:
+            return self._values(record)
+        except BaseException as error:  # what a hostile record raises must not reach the application
+            return self._least(record, error)
+
+    def _values(self, record: logging.LogRecord) -> dict[str, Any]:
         message, info = self._message(record)
-        exc, tb = _exception(record)
-        text = record.exc_text if exc is None else None
-        if exc is None and not text and written.HEADING in message:  # what a QueueHandler has made of it
-            message, text = written.split(message)
+        exc, tb = raised_by(record)
+        text, stack = (record.exc_text, record.stack_info) if exc is None else (None, record.stack_info)
+        if exc is None and not text and written.is_in(message):  # what a QueueHandler has made of it
+            message, text, stack = written.split(message)
         if exc is not None:
             told = self._raised(exc, tb, record)
         elif text:
@@ -98,44 +100,80 @@ class Extractor:
         else:
             told = self._logged(record, message)
         created = int(record.created * 1_000_000)
+        level = word(record.levelname)
+        given = record.__dict__
         values = {
             **self._constant,
             **told,
-            "timestamp": _rfc3339(created),
+            "timestamp": rfc3339(created),
             "event_id": _event_ids.new(created),
-            "level": record.levelname,
-            "severity": record.levelname,
-            "logger": record.name,
+            "level": level,
+            "severity": word(given["severity"]) if "severity" in given else level,
+            "category": word(given.get("category")),
+            "logger": word(record.name),
             "message": message,
             "message_template": self._clean.text(record.msg) if type(record.msg) is str else "",
             "additional_info": info,
-            "process": record.processName or "",
+            "process": word(record.processName),
             "pid": record.process or os.getpid(),
-            "thread": record.threadName or "",
+            "thread": word(record.threadName),
             "task": _task(record),
             "monotonic": clock.monotonic(),
         }
-        if record.stack_info:
-            values["stack_info"] = self._clean.text(str(record.stack_info))
-        named = record.__dict__.get("fingerprint") or _attribute(exc, "fingerprint")
+        if stack:
+            values["stack_info"] = self._clean.text(safe_str(stack))
+        named = self._named(given.get("fingerprint")) or (exc is not None and self._named(_fingerprint_of(exc)))
         if named:
-            named = self._clean.mapping({"": named})[""]
             values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
         return values
+
+    def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
+        """What can be said of a record that does not let itself be looked at."""
+        now = time.time_ns() // 1000
+        told = f"[record could not be read: {word(type(error).__name__)}]"
+        grouping = fingerprint.by_message(word(record.__dict__.get("name")), "", told)
+        return {
+            **self._constant,
+            "timestamp": rfc3339(now),
+            "event_id": _event_ids.new(now),
+            "error_type": "ERROR",
+            "error_message": told,
+            "module": "",
+            "function": "",
+            "traceback": "",
+            "message": told,
+            "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
+            "logger": word(record.__dict__.get("name")),
+            "fingerprint": grouping.key,
+            "grouping": grouping.why,
+            "pid": os.getpid(),
+            "monotonic": clock.monotonic(),
+        }
+
+    def _named(self, group: Any) -> str | int | list[Any] | None:
+        """The group that the application has named; an exception may have something else under that name."""
+        if group is None:
+            return None
+        plain = self._clean.value(group)
+        return plain if isinstance(plain, str | int | list) and isinstance(group, _NAMES) else None
 
     def _message(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         """What was logged, and what was given with it."""
         given = record.__dict__
-        info = self._clean.mapping({k: given[k] for k in given if k not in _OWN}) if len(given) > _OWN_COUNT else {}
-        if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
-            values = self._clean.mapping(record.msg)
-            return orjson.dumps(values).decode(), values | info
+        info = self._mapping({k: given[k] for k in given if k not in _OWN}) if len(given) > _OWN_COUNT else {}
         try:
+            if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
+                values = self._mapping(record.msg)
+                return orjson.dumps(values).decode(), values | info
             message = record.getMessage()
-        except Exception as error:  # a message that does not fit its arguments is still told
-            args = self._clean.mapping({"": record.args})[""]
+        except BaseException as error:  # a message that does not fit its arguments is still told
+            args = self._clean.value(record.args)
             message = f"{safe_str(record.msg)} [arguments do not fit: {type(error).__name__}: {args}]"
-        return self._clean.text(message), info
+        return self._clean.text(message if type(message) is str else safe_str(message)), info
+
+    def _mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        plain = self._clean.value(values)
+        return plain if isinstance(plain, dict) else {"…": plain}
 
     def _raised(self, exc: BaseException, tb: TracebackType | None, record: logging.LogRecord) -> dict[str, Any]:
         """The fields that tell of a live exception."""
@@ -148,11 +186,13 @@ class Extractor:
                 known = self._describe(chain, tb, messages)
                 if key:
                     self._remember(key, known)
-        except Exception as error:  # a hostile exception may raise anything when it is looked at
+        except BaseException as error:  # a hostile exception may raise anything when it is looked at
             return self._unreadable(exc, error, record)
         return known if chain[0].stack.positions else _call(record) | known
 
     def _remember(self, key: tuple[Any, ...], described: dict[str, Any]) -> None:
+        if len(described["traceback"]) > MAX_DESCRIBED_TEXT:
+            return
         if len(self._described) >= MAX_DESCRIBED:
             self._described.clear()
         self._described[key] = described
@@ -162,24 +202,26 @@ class Extractor:
     ) -> dict[str, Any]:
         grouping = fingerprint.by_exception(chain, messages)
         culprit = chain[0].stack.innermost
+        share = max(1, len(messages) // 10)
         return {
-            **(culprit.frame.as_culprit(culprit.code.co_qualname) if culprit is not None else {}),
-            "error_type": type(chain[0].value).__name__,
+            **(culprit.frame.as_culprit(culprit.qualname) if culprit is not None else {}),
+            "error_type": word(type(chain[0].value).__name__),
             "error_message": messages[0],
             "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
-            "exceptions": tuple(map(self._data, chain, messages)),
+            "exceptions": tuple(
+                self._data(r, self._clean.bounded(m, share)) for r, m in zip(chain, messages, strict=True)
+            ),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }
 
     def _data(self, raised: RaisedException, message: str) -> ExceptionData:
         kind = type(raised.value)
-        notes = raised.notes[:MAX_NOTES] if raised.notes and isinstance(raised.notes, list) else ()
         return ExceptionData(
-            kind.__name__,
-            str(kind.__module__),
+            word(kind.__name__),
+            word(kind.__module__),
             message,
-            tuple([self._clean.text(safe_str(note)) for note in notes]),
+            self._notes(raised.notes) if raised.notes is not None else (),
             raised.relation,
             raised.parent,
             raised.stack.frames,
@@ -187,26 +229,36 @@ class Extractor:
             raised.members_omitted,
         )
 
-    def _unreadable(self, exc: BaseException, error: Exception, record: logging.LogRecord) -> dict[str, Any]:
+    def _notes(self, notes: Any) -> tuple[str, ...]:
+        if type(notes) is not list:
+            return (self._clean.text(safe_str(notes)),)
+        kept = [safe_str(note) for note in notes[:MAX_NOTES]]
+        if len(notes) > MAX_NOTES:
+            kept.append(f"[{len(notes) - MAX_NOTES} more notes cut]")
+        return tuple(self._clean.value(kept))
+
+    def _unreadable(self, exc: BaseException, error: BaseException, record: logging.LogRecord) -> dict[str, Any]:
         """What can be said of an exception that does not let itself be looked at."""
-        where = f"{record.module} in {record.funcName}"
+        call = _call(record)
+        name, module = word(type(exc).__name__), word(type(exc).__module__)
         message = self._clean.text(safe_str(exc))
-        grouping = fingerprint.by_message(record.name, where, type(exc).__name__)
+        grouping = fingerprint.by_message(word(record.name), call["culprit"], name)
+        told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")
         return {
-            "error_type": type(exc).__name__,
+            "error_type": name,
             "error_message": message,
-            "traceback": self._clean.text(
-                f"[traceback could not be read: {type(error).__name__}: {safe_str(error)}]\n"
-            ),
-            "exceptions": (ExceptionData(type(exc).__name__, str(type(exc).__module__), message),),
+            "traceback": f"[traceback could not be read: {told}]\n",
+            "exceptions": (ExceptionData(name, module, message),),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
-            **_call(record),
+            **call,
         }
 
     def _written(self, text: str, record: logging.LogRecord) -> dict[str, Any]:
         """The fields that tell of an exception that is only there as text."""
-        found = written.parse(self._clean.text(text), self._in_app)
+        text = self._clean.text(text)
+        chain = written.parse(text, self._in_app)
+        found = chain[0]
         last = next((f for f in reversed(found.frames) if f.in_app), found.frames[-1] if found.frames else None)
         values = _call(record) if last is None else last.as_culprit(last.function)
         where = values["culprit"] if last is None else f"{values['culprit']}: {last.code}"
@@ -214,8 +266,8 @@ class Extractor:
         values.update(
             error_type=found.type,
             error_message=found.message,
-            traceback=self._clean.text(text),
-            exceptions=(found,),
+            traceback=text,
+            exceptions=chain,
             fingerprint=grouping.key,
             grouping=grouping.why,
         )
@@ -224,10 +276,10 @@ class Extractor:
     def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
         """The fields that tell of a record without an exception."""
         values = _call(record)
-        template = record.msg if record.args and isinstance(record.msg, str) else message
-        grouping = fingerprint.by_message(record.name, values["culprit"], self._clean.text(template))
+        template = record.msg if record.args and type(record.msg) is str else message
+        grouping = fingerprint.by_message(word(record.name), values["culprit"], self._clean.text(template))
         return values | {
-            "error_type": record.levelname,
+            "error_type": word(record.levelname),
             "error_message": message,
             "traceback": "",
             "fingerprint": grouping.key,
@@ -252,16 +304,18 @@ _OWN_COUNT = len(vars(logging.makeLogRecord({})))
 
 def _call(record: logging.LogRecord) -> dict[str, Any]:
     """Where the logging call stands."""
+    module, function = word(record.module), word(record.funcName)
     return {
-        "module": record.module,
-        "function": record.funcName or "",
-        "culprit": f"{record.module} in {record.funcName}",
-        "file": record.pathname,
-        "line": record.lineno,
+        "module": module,
+        "function": function,
+        "culprit": f"{module} in {function}" if function else module,
+        "file": word(record.pathname),
+        "line": record.lineno if type(record.lineno) is int else 0,
     }
 
 
-def _exception(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
+def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
+    """The live exception of a record and its traceback."""
     info = record.exc_info
     if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
         return info[1], info[2]
@@ -270,45 +324,18 @@ def _exception(record: logging.LogRecord) -> tuple[BaseException | None, Traceba
     return None, None
 
 
-def _attribute(exc: BaseException | None, name: str) -> Any:
+_NAMES = (str, int, list, tuple)
+"""What a named group may be."""
+
+
+def _fingerprint_of(exc: BaseException) -> Any:
     try:
-        return getattr(exc, name, None)
+        return getattr(exc, "fingerprint", None)
     except BaseException:  # a hostile property
         return None
 
 
-_second: tuple[int, str] = (-1, "")
-
-
-def _rfc3339(microseconds: int) -> str:
-    """A time in UTC as RFC 3339 has it."""
-    global _second  # noqa: PLW0603 -- the text of the last second; replaced whole, so threads cannot mix it
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    known, text = _second
-    if known != seconds:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        _second = (seconds, text)
-    return f"{text}.{fraction:06d}Z"
-
-
-class _EventIds:
-    """UUIDs of version 7, RFC 9562: a time, then a counter that starts anywhere in each process."""
-
-    def __init__(self) -> None:
-        self._start()
-        os.register_at_fork(after_in_child=self._start)
-
-    def _start(self) -> None:
-        self._count = itertools.count(int.from_bytes(os.urandom(8), "big"))
-
-    def new(self, microseconds: int) -> str:
-        """An id as 32 hex digits; microseconds order those of one millisecond."""
-        milliseconds, fraction = divmod(microseconds, 1000)
-        ordered = (milliseconds << 16) | 0x7000 | (fraction << 2)
-        return f"{ordered:016x}{next(self._count) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
-
-
-_event_ids = _EventIds()
+_event_ids = EventIds()
 
 
 def _task(record: logging.LogRecord) -> str:
@@ -316,22 +343,7 @@ def _task(record: logging.LogRecord) -> str:
     name = record.__dict__.get("taskName")
     if name is None and sys.version_info < (3, 12) and (asyncio := sys.modules.get("asyncio")):
         try:
-            return str(asyncio.current_task().get_name())
+            name = asyncio.current_task().get_name()
         except (RuntimeError, AttributeError):  # no loop runs in this thread, or no task
             return ""
-    return name or ""
-
-
-def _in_app_test(named: tuple[str, ...]) -> Callable[[str, str], bool]:
-    """Tell from a file and a module whether they are the application's own code."""
-    if named:
-        return lambda _file, module: any(module == name or module.startswith(f"{name}.") for name in named)
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    library = tuple(os.path.join(p, "") for p in paths | {os.path.realpath(p) for p in paths})
-
-    def in_app(file: str, _module: str) -> bool:
-        if "site-packages" in file or "dist-packages" in file or file.startswith("<frozen "):
-            return False
-        return not file.startswith(library)
-
-    return in_app
+    return word(name)

@@ -8,12 +8,17 @@ file of its own beside this one, and old keys stay what they are.
 import errno
 import hashlib
 import re
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.detail.tracebacks import MAIN_MODULES, Position, RaisedException
+from visigate_logging.detail.modules import MAIN_MODULES, imported_name
+from visigate_logging.detail.positions import Position
+from visigate_logging.detail.tracebacks import RaisedException
+from visigate_logging.detail.values import word
 
 __all__ = ["Grouping", "by_exception", "by_message", "explicit", "mask_message"]
 
@@ -24,6 +29,8 @@ MAX_MASKED = 1024
 """Masked messages that are remembered."""
 MAX_KNOWN = 1024
 """Groups, and classes, that are remembered."""
+RECURSES = 10
+"""Times that a function is on a stack before it is taken for the one that recurses."""
 
 _KEEPS_NAMES = (AttributeError, NameError, ImportError, TypeError)
 
@@ -137,8 +144,8 @@ def _culprit(raised: RaisedException, *, has_code: bool) -> tuple[str, ...]:
     own = stack.own or stack.positions
     if not own:
         return ()
-    if isinstance(raised.value, RecursionError):
-        return _recursion(own)
+    if isinstance(raised.value, RecursionError) and (functions := _recursion(own)):
+        return functions
     inner = own[-1]
     if has_code or stack.positions[-1].frame.in_app:
         return (inner.statement,)
@@ -148,10 +155,10 @@ def _culprit(raised: RaisedException, *, has_code: bool) -> tuple[str, ...]:
 
 def _recursion(positions: Sequence[Position]) -> tuple[str, ...]:
     """The functions that call each other, without the line at which the limit happened to be met."""
-    counts: dict[str, int] = {}
-    for position in positions:
-        counts[position.function] = counts.get(position.function, 0) + 1
-    most = max(counts.values(), default=0)
+    counts = Counter(position.function for position in positions)
+    most = max(counts.values())
+    if most < RECURSES:  # other code does
+        return ()
     return tuple(sorted(name for name, count in counts.items() if count * 2 > most))
 
 
@@ -194,13 +201,23 @@ def error_code(exc: BaseException) -> str:
     The name of SQLite's error, of the operating system's (``ECONNREFUSED``), an HTTP status, or what a program
     returned.
     """
+    try:
+        return _error_code(exc)
+    except BaseException:  # a hostile property
+        return ""
+
+
+def _error_code(exc: BaseException) -> str:
     if isinstance(exc, OSError) and exc.errno is not None:
+        reason = exc.__dict__.get("reason")
+        if isinstance(reason, str):  # of TLS, whose numbers are not the system's
+            return word(reason)
         return errno.errorcode.get(exc.errno, str(exc.errno))
     if not exc.__dict__ and not _class_knows(type(exc))[1]:
         return ""
     name = getattr(exc, "sqlite_errorname", None)
     if isinstance(name, str):
-        return name
+        return word(name)
     status = _http_status(exc)
     if status is not None:
         return f"HTTP {status}"
@@ -228,8 +245,10 @@ def _class_knows(kind: type) -> tuple[str, bool]:
 
 
 def _look_at_class(kind: type) -> tuple[str, bool]:
-    module = kind.__module__
-    name = kind.__qualname__ if module in ("builtins", *MAIN_MODULES) else f"{module}.{kind.__qualname__}"
+    module, name = word(kind.__module__), word(kind.__qualname__)
+    if module in MAIN_MODULES:
+        module = imported_name(vars(sys.modules.get(module)) if module in sys.modules else {"__name__": module})
+    name = name if module == "builtins" else f"{module}.{name}"
     return name, any(hasattr(kind, attribute) for attribute in _CODES)
 
 

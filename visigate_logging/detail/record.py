@@ -9,7 +9,8 @@ from typing import Any, Self
 import orjson
 
 from visigate_logging.detail.extraction import DetailOptions, extractor
-from visigate_logging.detail.tracebacks import ExceptionData, Frame
+from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.values import word
 
 __all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
 
@@ -68,10 +69,12 @@ class ErrorDetail:
             options: None takes what is there already, else the defaults.
         """
         known = record.__dict__.get(CACHED_AS)
-        if isinstance(known, _Kept) and (options is None or options == known.options):
+        if isinstance(known, dict):  # from another process
+            known = _received(known, options or DetailOptions())
+        if isinstance(known, _Kept) and (
+            options is None or options == known.options or _says_more(known.detail, record)
+        ):
             detail = known.detail
-        elif isinstance(known, dict):  # from another process
-            detail = ErrorDetail.from_dict(known)
         else:
             detail = ErrorDetail(**extractor(options or DetailOptions()).values(record))
             if isinstance(known, _Kept):  # other options, the same event
@@ -102,21 +105,30 @@ class ErrorDetail:
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))
-_FRAME_FIELDS = tuple(f.name for f in fields(Frame) if not f.name.startswith("_"))
 _EXCEPTION_FIELDS = tuple(f.name for f in fields(ExceptionData) if not f.name.startswith("_"))
 
 
 def _read_exception(data: Mapping[str, Any]) -> ExceptionData:
-    values = {name: data[name] for name in _EXCEPTION_FIELDS if name in data}
+    values: dict[str, Any] = dict.fromkeys(_EXCEPTION_FIELDS[:3], "")
+    values |= {name: data[name] for name in _EXCEPTION_FIELDS if name in data}
     values["notes"] = tuple(data.get("notes") or ())
-    values["frames"] = tuple(
-        Frame(**{name: frame[name] for name in _FRAME_FIELDS}) for frame in data.get("frames") or ()
-    )
+    values["frames"] = tuple(map(_read_frame, data.get("frames") or ()))
     return ExceptionData(**values)
 
 
+def _read_frame(data: Mapping[str, Any]) -> Frame:
+    return Frame(
+        data.get("file", ""),
+        data.get("line", 0),
+        data.get("function", ""),
+        data.get("module", ""),
+        data.get("code", ""),
+        data.get("in_app", False),
+    )
+
+
 class _Kept:
-    """A detail on its record; to another process it goes as a plain dict."""
+    """A detail on its record; to another process, which may not have this package, it goes as a plain dict."""
 
     __slots__ = ("detail", "options")
 
@@ -125,13 +137,31 @@ class _Kept:
         self.options = options
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return (orjson.loads, (self.detail.to_json(),))
+        return dict, (self.detail.to_dict(),)
+
+
+def _received(data: Mapping[str, Any], options: DetailOptions) -> _Kept | None:
+    """The detail that came with a record over a socket; None when it cannot be one."""
+    try:
+        detail = ErrorDetail.from_dict(data)
+        detail.to_json()
+    except Exception:  # anything may come over a socket
+        return None
+    return _Kept(detail, options)
+
+
+def _says_more(detail: ErrorDetail, record: logging.LogRecord) -> bool:
+    """Whether a detail knows an exception that its record has lost on the way through a queue."""
+    return bool(detail.exceptions) and not record.exc_info
 
 
 def _reclassified(detail: ErrorDetail, record: logging.LogRecord) -> ErrorDetail:
     """A later handler's classifier may have given what the first did not know."""
     severity = record.__dict__.get("severity", detail.severity)
     category = record.__dict__.get("category", detail.category)
+    if severity is detail.severity and category is detail.category:
+        return detail
+    severity, category = word(severity), word(category)
     if severity == detail.severity and category == detail.category:
         return detail
-    return dataclasses.replace(detail, severity=str(severity), category=str(category))
+    return dataclasses.replace(detail, severity=severity, category=category)

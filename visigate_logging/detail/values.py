@@ -1,7 +1,7 @@
 """Any value as plain JSON values: bounded, without secrets, whatever it does when it is looked at."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from enum import Enum
@@ -10,12 +10,19 @@ from typing import Any
 
 from visigate_logging.detail.redaction import MASK, Redactor
 
-__all__ = ["Sanitiser"]
+__all__ = ["Sanitiser", "safe_str", "utf8", "word"]
 
 MAX_DEPTH = 10
 """Levels of nesting that are kept."""
 MAX_ITEMS = 1000
 """Items that are kept of each mapping or sequence."""
+
+MAX_BYTES = 4096
+"""Bytes that are kept of a bytes object."""
+ITEM = 8
+"""Bytes that each value counts for, beside those of its text."""
+SHORTEST = 64
+"""Bytes that a text keeps in any case."""
 
 MAX_REMEMBERED = 256
 """Characters of a text that is remembered as harmless."""
@@ -62,13 +69,35 @@ class Sanitiser:
             text = text[:wide] + text[-wide:]
         return _cut(_encoded(self._redactor.text(_encoded(text).decode())), self._limit, gone)
 
-    def bounded(self, text: str) -> str:
-        """A text whose parts are clean already, cut as a whole."""
-        return text if len(text) * 4 <= self._limit else _cut(_encoded(text), self._limit)
+    def bounded(self, text: str, share: int = 1) -> str:
+        """A text whose parts are clean already, cut as a whole to the limit, or to that divided by ``share``."""
+        limit = self._limit // share
+        return text if len(text) * 4 <= limit else _cut(_encoded(text), limit)
 
-    def mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
-        """A mapping with the values under secret keys masked, at any depth."""
-        return _Walk(self, self._redactor, self._limit).mapping(values, ())
+    def value(self, value: Any) -> Any:
+        """Any value as a plain one, with the values under secret keys masked, at any depth."""
+        return _Walk(self, self._redactor, self._limit).value(value, ())
+
+
+def safe_str(value: object) -> str:
+    """``str()`` of an exception, or what the standard library prints when that raises."""
+    try:
+        text = str(value)
+        return text if type(text) is str else str.__str__(text)
+    except BaseException:  # whatever a hostile __str__ raises must not reach the application
+        return "<exception str() failed>"
+
+
+def word(value: object) -> str:
+    """The text of what should be a name; None gives an empty one."""
+    if type(value) is str and value.isascii():
+        return value
+    return "" if value is None else utf8(safe_str(value))
+
+
+def utf8(text: str) -> str:
+    """A text that can be written as UTF-8."""
+    return text if text.isascii() else _encoded(text).decode()
 
 
 def _encoded(text: str) -> bytes:
@@ -92,65 +121,73 @@ class _Walk:
         self._redactor = redactor
         self._left = limit
 
-    def mapping(self, values: Mapping[Any, Any], trail: tuple[int, ...]) -> dict[str, Any]:
+    def _mapping(self, values: Mapping[Any, Any], trail: tuple[int, ...]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for index, (key, value) in enumerate(values.items()):
             if index >= MAX_ITEMS or self._left <= 0:
                 kept["…"] = f"[{len(values) - index} more items cut]"
                 break
             name = key if type(key) is str else self._key(key)
-            if not name.isascii():
-                name = self._sanitiser.text(name)
-            self._left -= len(name)
             secret = value is not None and self._redactor.is_secret(name)
-            kept[name] = MASK if secret else self.value(value, trail)
+            kept[self._text(name)] = MASK if secret else self.value(value, trail)
         return kept
 
     def _key(self, key: Any) -> str:
         plain = self.value(key, ())
         return plain if isinstance(plain, str) else str(plain)
 
-    def sequence(self, values: Iterable[Any], trail: tuple[int, ...]) -> list[Any]:
+    def _sequence(self, values: Collection[Any], trail: tuple[int, ...]) -> list[Any]:
         kept: list[Any] = []
         for value in values:
             if len(kept) >= MAX_ITEMS or self._left <= 0:
-                kept.append("[more items cut]")
+                kept.append(f"[{len(values) - len(kept)} more items cut]")
                 break
             kept.append(self.value(value, trail))
         return kept
 
+    def _text(self, text: str) -> str:
+        clean = self._sanitiser.text(text)
+        if len(clean) * 4 > self._left:
+            encoded = _encoded(clean)
+            clean = _cut(encoded, max(self._left, SHORTEST))
+            self._left -= min(len(encoded), max(self._left, SHORTEST))
+        else:
+            self._left -= len(clean)
+        return clean
+
     def value(self, value: Any, trail: tuple[int, ...]) -> Any:
         """A plain value; the trail has the ids of the containers it lies in."""
+        self._left -= ITEM
         kind = type(value)
         if kind is str:
-            self._left -= len(value)
-            return self._sanitiser.text(value)
+            return self._text(value)
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if value in _INT64 else self._long(value)
+            return value if value in _INT64 else self._text(_long(value))
         if kind is float:
             return value if math.isfinite(value) else f"<{value}>"
         try:
             return self._other(value, trail)
         except BaseException as error:  # a hostile value may raise anything when it is looked at
-            return f"<{kind.__name__}: {type(error).__name__} when looked at>"
+            return f"<{word(kind.__name__)}: {word(type(error).__name__)} when looked at>"
 
     def _other(self, value: Any, trail: tuple[int, ...]) -> Any:
         if isinstance(value, Mapping | list | tuple | AbstractSet):
             if id(value) in trail:
-                return f"<cycle: {type(value).__name__}>"
+                return f"<cycle: {word(type(value).__name__)}>"
             if len(trail) >= MAX_DEPTH:
-                return f"<{type(value).__name__} of {len(value)}, nested too deep>"
+                return f"<{word(type(value).__name__)} of {len(value)}, nested too deep>"
             trail = (*trail, id(value))
-            return self.mapping(value, trail) if isinstance(value, Mapping) else self.sequence(value, trail)
+            return self._mapping(value, trail) if isinstance(value, Mapping) else self._sequence(value, trail)
         return self.value(_scalar(value), trail)
 
-    def _long(self, value: int) -> str:
-        try:
-            return str(value)
-        except ValueError:  # over sys.get_int_max_str_digits()
-            return f"<int of {value.bit_length()} bits>"
+
+def _long(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # over sys.get_int_max_str_digits()
+        return f"<int of {value.bit_length()} bits>"
 
 
 def _scalar(value: Any) -> str | int | float:
@@ -158,7 +195,9 @@ def _scalar(value: Any) -> str | int | float:
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value[:4096]).decode("utf-8", "backslashreplace") + ("…" if len(value) > 4096 else "")
+        more = len(value) - MAX_BYTES
+        text = bytes(value[:MAX_BYTES]).decode("utf-8", "backslashreplace")
+        return f"{text}[… {more} bytes cut …]" if more > 0 else text
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, str):

@@ -4,31 +4,53 @@ import re
 from collections.abc import Callable
 from pathlib import PurePath
 
-from visigate_logging.detail.tracebacks import MAX_FRAMES, ExceptionData, Frame
+from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.stacks import HEADING, MAX_FRAMES
+from visigate_logging.detail.tracebacks import CAUSE_LINE, CONTEXT_LINE, MAX_EXCEPTIONS
 
-__all__ = ["HEADING", "parse", "split"]
+__all__ = ["is_in", "parse", "split"]
 
-HEADING = "Traceback (most recent call last):\n"
+STACK_HEADING = "Stack (most recent call last):\n"
 
 _START = re.compile(r"(?:\A|\n)(?=(?:  \+ Exception Group )?Traceback \(most recent call last\):\n)")
 _FRAME = re.compile(
     r'^  (?:[|+ ] )?File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)\n(?P<code>    .*\n)?', re.M
 )
+_RELATION = re.compile(f"({re.escape(CAUSE_LINE)}|{re.escape(CONTEXT_LINE)})")
 
 
-def split(message: str) -> tuple[str, str]:
-    """A message and the traceback behind it."""
+def is_in(message: str) -> bool:
+    """Whether a traceback or a stack is in a message."""
+    return HEADING in message or STACK_HEADING in message
+
+
+def split(message: str) -> tuple[str, str, str]:
+    """A message, the traceback behind it, and the stack behind that; what is not there is empty."""
+    message, _, stack = (
+        message.rpartition(f"\n{STACK_HEADING}") if f"\n{STACK_HEADING}" in message else (message, "", "")
+    )
     parts = _START.split(message, maxsplit=1)
-    return (parts[0], parts[1]) if len(parts) == 2 else (message, message)
+    return parts[0], parts[1] if len(parts) == 2 else "", f"{STACK_HEADING}{stack}" if stack else ""
 
 
-def parse(text: str, in_app: Callable[[str, str], bool]) -> ExceptionData:
-    """The last exception of a traceback's text: type, message and frames.
+def parse(text: str, in_app: Callable[[str, str], bool]) -> tuple[ExceptionData, ...]:
+    """The exceptions of a traceback's text, the one that was logged first: type, message and frames.
 
     Args:
         text: what ``traceback.format_exception`` gave.
         in_app: tells from a file and a module whether they are the application's own code.
     """
+    *led_to, last = _RELATION.split(text)
+    found = [_exception(last, in_app)]
+    while led_to and len(found) < MAX_EXCEPTIONS:
+        relation = "cause" if led_to.pop() == CAUSE_LINE else "context"
+        found.append(_exception(led_to.pop(), in_app, relation, len(found) - 1))
+    return tuple(found)
+
+
+def _exception(
+    text: str, in_app: Callable[[str, str], bool], relation: str | None = None, parent: int | None = None
+) -> ExceptionData:
     tail = text[text.rfind(HEADING) + len(HEADING) :] if HEADING in text else text
     frames = []
     end = 0
@@ -45,4 +67,6 @@ def parse(text: str, in_app: Callable[[str, str], bool]) -> ExceptionData:
     kind, _, message = "\n".join(lines).partition(":")
     name = kind.strip().splitlines()[0] if kind.strip() else "Exception"
     module, _, bare = name.rpartition(".")
-    return ExceptionData(bare, module or "builtins", message.strip(), frames=tuple(frames[-MAX_FRAMES:]))
+    omitted = max(0, len(frames) - MAX_FRAMES)
+    kept = frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :] if omitted else frames
+    return ExceptionData(bare, module or "builtins", message.strip(), (), relation, parent, tuple(kept), omitted)

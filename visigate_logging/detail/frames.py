@@ -1,0 +1,85 @@
+"""Exceptions and the frames they passed through, as plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+__all__ = ["ExceptionData", "Frame"]
+
+
+@dataclass(slots=True)
+class Frame:
+    """One position on a stack.
+
+    Args:
+        file: path of the source file, as Python reports it.
+        line: line number, from 1.
+        function: name of the function (``<module>`` at the top of a file).
+        module: dotted name of the module, alike whether it is imported or run.
+        code: text of the line, stripped; empty when there is no source.
+        in_app: whether this is the application's own code.
+    """
+
+    file: str
+    line: int
+    function: str
+    module: str
+    code: str
+    in_app: bool
+    _json: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    def as_culprit(self, function: str) -> dict[str, Any]:
+        """The fields of a detail record that name this position.
+
+        Args:
+            function: qualified name of the function, for the culprit's line.
+        """
+        return {
+            "module": self.module,
+            "function": self.function,
+            "file": self.file,
+            "line": self.line,
+            "culprit": f"{self.module} in {function}",
+        }
+
+    def to_json(self) -> bytes:
+        """The frame as JSON; serialised before when it came from a cache."""
+        return self._json or orjson.dumps(self)
+
+
+@dataclass
+class ExceptionData:
+    """One exception of a chain.
+
+    Args:
+        type: name of the class.
+        module: module of the class.
+        message: ``str()`` of the exception.
+        notes: PEP 678 notes.
+        relation: how it belongs to its parent: ``cause``, ``context`` or group ``member``; None for the one
+            that was logged.
+        parent: index in the chain of the exception it belongs to; None for the one that was logged.
+        frames: oldest first.
+        frames_omitted: how many frames were left out of the middle.
+        members_omitted: how many members of a group were left out.
+    """
+
+    type: str
+    module: str
+    message: str
+    notes: tuple[str, ...] = ()
+    relation: str | None = None
+    parent: int | None = None
+    frames: tuple[Frame, ...] = ()
+    frames_omitted: int = 0
+    members_omitted: int = 0
+    _json: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    def to_json(self) -> bytes:
+        """The exception as JSON; serialised once."""
+        if not self._json:
+            frames = b"[" + b",".join([f.to_json() for f in self.frames]) + b"]"
+            values = {**self.__dict__, "frames": orjson.Fragment(frames)}
+            self._json = orjson.dumps(values)
+        return self._json

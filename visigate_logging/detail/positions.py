@@ -1,0 +1,136 @@
+"""One code position as the standard library prints it, and whether its source is still the same."""
+
+import linecache
+import os
+import re
+import sys
+import traceback
+from types import CodeType
+
+from visigate_logging.detail.frames import Frame
+from visigate_logging.detail.values import utf8
+
+__all__ = ["Position", "SimpleFrames", "Source"]
+
+CHECK_EVERY = 0.001
+"""Seconds for which a source file that was unchanged is taken to be so still."""
+
+
+class Source:
+    """The state of one file's lines in :mod:`linecache` when positions in it were rendered."""
+
+    __slots__ = ("_checked", "entry", "filename")
+
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
+        self.entry = linecache.cache.get(filename)
+        self._checked = 0.0
+
+    def is_current(self, now: float) -> bool:
+        """Whether the standard library would still find the same lines.
+
+        Args:
+            now: of ``time.monotonic``; in a flood the file is looked at once a millisecond.
+        """
+        if now - self._checked < CHECK_EVERY:
+            return True
+        self._checked = now
+        return self._is_unchanged()
+
+    def _is_unchanged(self) -> bool:
+        entry = linecache.cache.get(self.filename)
+        if entry is not self.entry:
+            return False
+        if entry is None:
+            return self.filename.startswith("<") and self.filename.endswith(">")
+        if len(entry) == 1:  # a loader that has not been asked, or had nothing
+            return not os.path.exists(self.filename)
+        size, mtime, _lines, path = entry
+        if mtime is None:
+            return True
+        try:
+            stat = os.stat(path)
+        except (OSError, ValueError):
+            return False
+        return stat.st_size == size and stat.st_mtime == mtime
+
+
+class Position:
+    """One rendered code position.
+
+    Args:
+        code: the code object, kept so that its id stays its own.
+        source: state of the source file.
+        text: what the standard library prints for it.
+        masked: the same with secrets masked.
+        frame: the same as data, masked.
+    """
+
+    __slots__ = ("code", "frame", "identity", "masked", "source", "text")
+
+    def __init__(self, code: CodeType, source: Source, text: str, masked: str, frame: Frame) -> None:
+        self.code = code
+        self.source = source
+        self.text = text
+        self.masked = masked
+        self.frame = frame
+        # What the standard library folds repeated lines by; positions without a line it never folds.
+        self.identity = (code.co_filename, frame.line, code.co_name) if frame.line else object()
+
+    @property
+    def qualname(self) -> str:
+        """Qualified name of the function."""
+        return utf8(self.code.co_qualname)
+
+    @property
+    def function(self) -> str:
+        """Module and qualified name of the function."""
+        return f"{self.frame.module}.{self.qualname}"
+
+    @property
+    def statement(self) -> str:
+        """The function and the text of the line, white space folded."""
+        return f"{self.function}: {' '.join(self.frame.code.split())}"
+
+
+class SimpleFrames:
+    """Text of a frame as the standard library has it, without parsing the source where that changes nothing.
+
+    Up to Python 3.12 the source is parsed only to mark the operator of an operation or a subscript; a segment
+    without a character of one has none. The first such text of a process is compared with the standard library's:
+    if another patch release prints otherwise, it does all the work.
+    """
+
+    def __init__(self) -> None:
+        self._is_proven: bool | None = None if sys.version_info < (3, 13) else False
+
+    def __call__(self, stack: traceback.StackSummary, frame: traceback.FrameSummary) -> str:
+        """The text of one frame of a stack."""
+        text = "" if self._is_proven is False else self._text(frame)
+        if text and self._is_proven:
+            return text
+        # A subclass of the standard library's may leave a frame out.
+        full = stack.format_frame_summary(frame) or ""
+        if text:
+            self._is_proven = text == full
+        return full
+
+    def _text(self, frame: traceback.FrameSummary) -> str:
+        """The text; empty where the standard library has to be asked."""
+        start, end = frame.colno, frame.end_colno
+        if frame.lineno is None or frame.lineno != frame.end_lineno or start is None or end is None:
+            return ""
+        line = linecache.getline(frame.filename, frame.lineno)
+        if not line.isascii() or _OPERATOR.search(line, start, end):
+            return ""
+        head = f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n'
+        stripped = line.strip()
+        if not stripped:
+            return head
+        if end - start >= len(stripped):
+            return f"{head}    {stripped}\n"
+        indent = " " * (start + 1 - (len(line) - len(stripped)))
+        return f"{head}    {stripped}\n    {indent}{'^' * (end - start)}\n"
+
+
+_OPERATOR = re.compile(r"[-+*/%@<>&|^\[]")

@@ -1,0 +1,213 @@
+"""The stacks of live exceptions, each code position rendered once.
+
+The standard library stats and parses the source of every frame each time it formats a traceback. Here it
+renders a position the first time; afterwards the text comes from a cache, as long as the source is the one that
+:mod:`linecache` has.
+"""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, TracebackType
+
+import orjson
+
+from visigate_logging.detail.frames import Frame
+from visigate_logging.detail.modules import imported_name
+from visigate_logging.detail.positions import Position, SimpleFrames, Source
+from visigate_logging.detail.values import utf8
+
+__all__ = ["Stack", "StackCache"]
+
+MAX_POSITIONS = 4096
+"""Code positions kept in a cache; past that it starts anew."""
+MAX_STACKS = 256
+"""Whole stacks kept in a cache."""
+MAX_KEPT = 5000
+"""Positions of a stack that is kept: a deeper recursion is put together each time."""
+MAX_FRAMES = 100
+"""Frames kept as data for each exception: the outer and the inner ones."""
+
+REPEATS_SHOWN = 3  # as in traceback.StackSummary.format
+HEADING = "Traceback (most recent call last):\n"
+
+
+class Stack:
+    """The rendered positions of one traceback, oldest first, and what is the same each time it is met.
+
+    Args:
+        positions: all of them.
+    """
+
+    __slots__ = ("frames", "masked", "omitted", "own", "positions", "sources")
+
+    def __init__(self, positions: tuple[Position, ...]) -> None:
+        self.positions = positions
+        self.sources = tuple({p.source for p in positions})
+        self.masked = self._text([p.masked for p in positions])
+        self.own = tuple(p for p in positions if p.frame.in_app)
+        frames = tuple(p.frame for p in positions)
+        self.omitted = max(0, len(frames) - MAX_FRAMES)
+        self.frames = frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :] if self.omitted else frames
+
+    @property
+    def text(self) -> str:
+        """What the standard library prints for the stack."""
+        return self._text([p.text for p in self.positions])
+
+    @property
+    def innermost(self) -> Position | None:
+        """The culprit: the innermost position in the application's own code, else the innermost of all."""
+        return (self.own or self.positions or (None,))[-1]
+
+    def _text(self, texts: Sequence[str]) -> str:
+        """The texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""
+        parts = [HEADING] if texts else []
+        last: object = None
+        count = 0
+        for position, text in zip(self.positions, texts, strict=True):
+            if position.identity != last:
+                parts.append(_repeats(count))
+                last = position.identity
+                count = 0
+            count += 1
+            if count <= REPEATS_SHOWN:
+                parts.append(text)
+        parts.append(_repeats(count))
+        return "".join(parts)
+
+
+def _repeats(count: int) -> str:
+    more = count - REPEATS_SHOWN
+    return f"  [Previous line repeated {more} more time{'s' if more > 1 else ''}]\n" if more > 0 else ""
+
+
+class StackCache:
+    """Renders tracebacks, each code position once.
+
+    Args:
+        mask: takes secrets out of a text.
+        in_app: tells from a file's path and a module's name whether it is the application's own code.
+    """
+
+    def __init__(self, mask: Callable[[str], str], in_app: Callable[[str, str], bool]) -> None:
+        self._mask = mask
+        self._in_app = in_app
+        self._positions: dict[int, Position] = {}
+        self._stacks: dict[tuple[Position, ...], Stack] = {}
+        self._simple = SimpleFrames()
+
+    def stack(self, tb: TracebackType | None) -> Stack:
+        """The rendered stack of a traceback.
+
+        Args:
+            tb: the outermost entry; None gives an empty stack.
+        """
+        known = self._positions
+        found: list[Position] = []
+        entry = tb
+        while entry is not None:
+            code = entry.tb_frame.f_code
+            position = known.get(id(code) + entry.tb_lasti)  # in CPython the address of the instruction
+            if position is None or position.code is not code:
+                return self._kept(self._render(tb))
+            found.append(position)
+            entry = entry.tb_next
+        stack = self._kept(found)
+        now = time.monotonic()
+        for source in stack.sources:
+            if not source.is_current(now):
+                return self._kept(self._render(tb))
+        return stack
+
+    def _kept(self, positions: list[Position]) -> Stack:
+        key = tuple(positions)
+        stack = self._stacks.get(key)
+        if stack is None:
+            if len(self._stacks) >= MAX_STACKS:
+                self._stacks.clear()
+            stack = Stack(key)
+            if len(key) <= MAX_KEPT:
+                self._stacks[key] = stack
+        return stack
+
+    def _render(self, tb: TracebackType | None) -> list[Position]:
+        """Have the standard library render the positions that are not known, or whose source has changed."""
+        # The limit keeps sys.tracebacklimit out: as data, all frames are wanted.
+        summaries = traceback.TracebackException(Exception, _NOTHING, tb, limit=sys.maxsize).stack
+        sources: dict[str, Source] = {}
+        places = []
+        known: dict[_Place, Position] = {}
+        new: dict[_Place, tuple[TracebackType, Source, traceback.FrameSummary, str]] = {}
+        for entry, summary in zip(_entries(tb), summaries, strict=True):
+            code = entry.tb_frame.f_code
+            place = (id(code), entry.tb_lasti, summary.lineno)
+            places.append(place)
+            if place in known or place in new:
+                continue
+            position = self._positions.get(id(code) + entry.tb_lasti)
+            source = sources.get(code.co_filename) or sources.setdefault(code.co_filename, Source(code.co_filename))
+            if position is None or position.code is not code or position.source.entry is not source.entry:
+                new[place] = (entry, source, summary, self._simple(summaries, summary))
+            else:
+                known[place] = position
+        together = "".join([*sources, *(text.partition("\n")[2] for *_, text in new.values())])
+        mask = _unchanged if self._mask(together) == together else self._mask
+        for place, (entry, source, summary, text) in new.items():
+            known[place] = self._keep(self._position(entry, source, summary, text, mask), entry)
+        return [known[place] for place in places]
+
+    def _keep(self, position: Position, entry: TracebackType) -> Position:
+        # An entry made by hand has a line of its own, which is printed where the code knows none.
+        if _has_line(position.code, entry.tb_lasti):
+            if len(self._positions) >= MAX_POSITIONS:
+                self._positions.clear()
+            self._positions[id(position.code) + entry.tb_lasti] = position
+        return position
+
+    def _position(
+        self,
+        entry: TracebackType,
+        source: Source,
+        summary: traceback.FrameSummary,
+        text: str,
+        mask: Callable[[str], str],
+    ) -> Position:
+        code = entry.tb_frame.f_code
+        module = imported_name(entry.tb_frame.f_globals)
+        in_app = self._in_app(code.co_filename, module)
+        line = mask((summary.line or "").strip())
+        frame = _serialised(Frame(code.co_filename, summary.lineno or 0, code.co_name, module, line, in_app))
+        return Position(code, source, text, mask(text), frame)
+
+
+def _has_line(code: CodeType, instruction: int) -> bool:
+    return any(line and start <= instruction < end for start, end, line in code.co_lines())
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+_Place = tuple[int, int, int | None]  # code object, instruction, line
+
+_NOTHING = Exception()
+
+
+def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def _serialised(frame: Frame) -> Frame:
+    try:
+        encoded = orjson.dumps(frame)
+    except (TypeError, ValueError):  # a surrogate in a path or a source line
+        frame = Frame(
+            utf8(frame.file), frame.line, utf8(frame.function), utf8(frame.module), utf8(frame.code), frame.in_app
+        )
+        encoded = orjson.dumps(frame)
+    frame._json = encoded
+    return frame
