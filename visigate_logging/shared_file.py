@@ -7,6 +7,7 @@ still has a name; only rotation takes a lock, and who does not get it at once wr
 """
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from visigate_logging.state import HostLock
 __all__ = ["SharedFile", "ShortWriteError"]
 
 _MOST_TRIES = 10
+_MOST_LEFT = 8
+"""Files left behind that wait to be synced; a writer that outruns the sync lets go of the oldest."""
 
 
 class ShortWriteError(OSError):
@@ -35,6 +38,8 @@ class SharedFile:
         self, path: str | os.PathLike[str], *, max_bytes: int = 0, backups: int = 0, mode: int = 0o640
     ) -> None:
         self.path = os.path.abspath(path)
+        self.rotation_error: OSError | None = None
+        """Why the last rotation that was due could not be done; lines are appended all the same."""
         self._max_bytes = max_bytes if backups else 0
         self._backups = backups
         self._mode = mode
@@ -43,7 +48,8 @@ class SharedFile:
         self._fd: int | None = None
         self._identity = (0, 0)
         self._end = -1  # where our last line ended, to know without reading that the file ends with a whole line
-        self._unsynced: list[int] = []  # descriptors of files that were written to and then left
+        self._cut: tuple[int, int] | None = None  # where the last write was a short one: a pipe cannot be looked at
+        self._left: list[int] = []  # descriptors of files that were written to and then left, to be synced
 
     def append(self, line: bytes) -> None:
         """Write one line, which ends with a newline, with one ``write``.
@@ -52,17 +58,33 @@ class SharedFile:
             ShortWriteError: a part of it is on disk, as a line of its own once anyone writes again.
             OSError: nothing of it is on disk.
         """
+        try:
+            self._append(line)
+        except OSError as error:
+            if error.errno == errno.EBADF:  # someone closed it, and the number may be another file's by now
+                self._fd = None
+            self._leave()  # after a remount the same path can be reached only by opening it again
+            raise
+
+    def _append(self, line: bytes) -> None:
         for _ in range(_MOST_TRIES):
             fd, size = self._current(len(line))
-            data = line if size in (0, self._end) or os.pread(fd, 1, size - 1) == b"\n" else b"\n" + line
+            torn = self._cut == self._identity if size == 0 else size != self._end and _is_torn(fd, size)
+            data = b"\n" + line if torn else line
+            self._end = -1
             written = os.write(fd, data)
-            if written < len(data):
-                self._end = -1
-                raise ShortWriteError(f"{written} of {len(data)} bytes written to {self.path}: no space left")
-            self._end = size + written
-            if os.fstat(fd).st_nlink:
+            self._cut = self._identity if written < len(data) else None
+            if self._cut:
+                raise ShortWriteError(
+                    errno.ENOSPC, f"only {written} of {len(data)} bytes could be written", self.path
+                )
+            status = os.fstat(fd)
+            if status.st_nlink:
+                if status.st_size == size + written:  # nobody else wrote in between
+                    self._end = status.st_size
                 return
             self._leave()  # it was removed before the write: what was written there nobody will find
+        raise self._never_there()
 
     def _current(self, length: int) -> tuple[int, int]:
         """Descriptor and size of the file that the path names, after rotation when that is due."""
@@ -77,7 +99,10 @@ class SharedFile:
                 self._leave()
             elif not self._is_due(status.st_size, length) or not self._rotate(length):
                 return fd, status.st_size
-        raise FileNotFoundError(f"{self.path} is removed or replaced each time it is opened")
+        raise self._never_there()
+
+    def _never_there(self) -> FileNotFoundError:
+        return FileNotFoundError(errno.ENOENT, "removed or replaced each time it was opened", self.path)
 
     def _is_due(self, size: int, length: int) -> bool:
         return 0 < self._max_bytes < size + length and size > 0
@@ -93,10 +118,12 @@ class SharedFile:
 
     def _open(self) -> int:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        # O_NONBLOCK means nothing to a regular file; a pipe that nobody empties must not stop its writer.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             fd = os.open(self.path, flags | os.O_EXCL, self._mode)
-            os.fchmod(fd, self._mode)  # past the umask
+            with contextlib.suppress(OSError):  # a file system without permissions
+                os.fchmod(fd, self._mode)  # past the umask
         except FileExistsError:
             fd = os.open(self.path, flags, self._mode)
         status = os.fstat(fd)
@@ -106,42 +133,70 @@ class SharedFile:
     def _leave(self) -> None:
         """Let go of a file that the path names no longer; it is synced with the next."""
         if self._fd is not None:
-            self._unsynced.append(self._fd)
+            self._left.append(self._fd)
             self._fd = None
-        while len(self._unsynced) > 2:  # a writer that outruns the sync
-            os.close(self._unsynced.pop(0))
+        while len(self._left) > _MOST_LEFT:
+            os.close(self._left.pop(0))
 
     def _rotate(self, length: int) -> bool:
-        """Rename the files; False when another process is at it."""
-        if not self._lock.acquire():
-            return False
+        """Rename the files; False when another process is at it, or when it cannot be done."""
         try:
-            status = os.stat(self.path)
-            if self._is_due(status.st_size, length):
-                for number in range(self._backups - 1, 0, -1):
-                    _rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
-                _rename(self.path, f"{self.path}.1")
-        except FileNotFoundError:
-            pass
-        finally:
-            self._lock.release()
+            if not self._lock.acquire():
+                return False
+            try:
+                with contextlib.suppress(FileNotFoundError):  # somebody else removes or renames as well
+                    self._rename_all(length)
+            finally:
+                self._lock.release()
+        except OSError as error:
+            self.rotation_error = error
+            return False
+        self.rotation_error = None
         self._leave()
         return True
 
+    def _rename_all(self, length: int) -> None:
+        if not self._is_due(os.stat(self.path).st_size, length):  # another process has done it
+            return
+        names = [self.path, *(f"{self.path}.{number}" for number in range(1, self._backups + 1))]
+        # Only up to a gap, which a rotation that was killed has left: a kept file is not pushed out for it.
+        last = next((n for n, name in enumerate(names) if not os.path.lexists(name)), self._backups)
+        for number in range(last, 0, -1):
+            os.replace(names[number - 1], names[number])
+
     def unsynced(self) -> list[int]:
-        """Descriptors to be synced and closed by the caller: of the file, and of those left since the last time."""
-        taken, self._unsynced = self._unsynced, []
-        if self._fd is not None:
-            taken.append(os.dup(self._fd))
-        return taken
+        """Descriptors to be synced and closed by the caller: of the file, and of those left since the last time.
+
+        Raises:
+            OSError: the process has no descriptor free; nothing has changed.
+        """
+        current = [] if self._fd is None else [os.dup(self._fd)]
+        taken, self._left = self._left, []
+        return taken + current
+
+    def forget(self) -> None:
+        """In a forked child: close the parent's descriptors, so that the child opens its own."""
+        for fd in [self._fd, *self._left]:
+            if fd is not None:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+        self._fd, self._left, self._end = None, [], -1
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
         self._leave()
-        while self._unsynced:
-            os.close(self._unsynced.pop())
+        while self._left:
+            os.close(self._left.pop())
 
 
-def _rename(old: str, new: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(old, new)
+def _is_torn(fd: int, size: int) -> bool:
+    """Whether a file ends within a line, and not in one that is just being written."""
+    for _ in range(_MOST_TRIES):
+        if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+            return False
+        # The size grows while a write is under way. An empty write changes nothing, but waits until that is done.
+        os.write(fd, b"")
+        before, size = size, os.fstat(fd).st_size
+        if size == before:
+            return True
+    return True

@@ -25,5 +25,12 @@ class JsonFileHandler(SharedRotatingFileHandler):
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as a line of JSON."""
         if isinstance(self.formatter, DetailFormatter):
-            return self.formatter.format_bytes(record) + b"\n"
+            try:
+                return self.formatter.format_bytes(record) + b"\n"
+            except Exception as error:  # what a subclass does
+                return self.unformatted(record, error).encode() + b"\n"
         return super().encoded(record)
+
+    def unformatted(self, record: logging.LogRecord, error: Exception) -> str:
+        """The record by this package's own formatter, which refuses none, with what was wrong."""
+        return DetailFormatter(static_fields={"formatter_error": type(error).__name__}).format(record)

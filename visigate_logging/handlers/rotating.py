@@ -5,11 +5,10 @@ import errno
 import logging
 import os
 import sys
-import time
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
 
+from visigate_logging.clock import monotonic
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.shared_file import SharedFile
 from visigate_logging.state import CountSheet, Sheet, State
@@ -25,6 +24,12 @@ RETRY_EVERY = 1.0
 """Seconds between two tries to write what is kept in memory."""
 PUBLISH_EVERY = 10.0
 """Seconds between two entries of the counts in the host's state file."""
+
+EXIT_TIMEOUT = 2.0
+"""Seconds that `close` waits for each of its threads."""
+NOT_WRITABLE = "file not writable"
+FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
+NOTHING = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
 
 _report = logging.getLogger("visigate_logging")
 
@@ -81,25 +86,50 @@ class SharedRotatingFileHandler(logging.Handler):
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
         self._sync = sync
-        self._file = SharedFile(
-            self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=_permissions(file_mode)
-        )
+        self._mode = _permissions(file_mode)
+        self._file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=self._mode)
         self._buffer_bytes = buffer_bytes
-        self._kept: deque[bytes] = deque()  # what could not be written yet
-        self._kept_bytes = 0
         self._counts = CountSheet(self.baseFilename)
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
         self._worker: Worker[None] = Worker("visigate-file", self._upkeep, close=self.close)
-        self._dirty = False
-        self._synced = -SYNC_EVERY
-        self._published = time.monotonic()
-        self._last_published = self._counts.snapshot()
-        self._trouble: OSError | None = None
-        self._told_trouble = False
+        # A thread of its own: the state file may be busy for seconds, and the sync must not wait for that.
+        self._publisher: Worker[None] = Worker("visigate-counts", self._publish_in_time, close=self.close)
+        self._closed = False
+        self._told: set[str] = set()
         self._told_lost = 0
+        self.after_fork_in_child()
         watch_forks(self)
         if not delay:
-            self._try(self._file.open)
+            self._open()
+
+    def after_fork_in_child(self) -> None:
+        """Begin afresh: what is kept in memory is the parent's to write."""
+        # Not the handler's own lock: logging.shutdown holds that while close waits for the thread to end.
+        self._io = threading.RLock()
+        self._busy = False
+        self._file.forget()
+        self._kept: deque[bytes] = deque()  # what could not be written yet
+        self._kept_bytes = 0
+        self._dirty = False  # something was written since the last sync
+        self._awake = False  # the upkeep will come by itself within a second
+        self._synced = -SYNC_EVERY
+        self._published = monotonic()
+        self._last_published = NOTHING
+        self._trouble: OSError | None = None
+        self._sync_error: OSError | None = None
+
+    def before_fork(self) -> None:
+        """Nothing to do."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing to do."""
+
+    def _open(self) -> None:
+        try:
+            self._file.open()
+        except OSError as error:
+            self._trouble = error
+            self._wake()
 
     def counts(self) -> Sheet:
         """What became of the records of this process: accepted is the sum of the others."""
@@ -107,165 +137,210 @@ class SharedRotatingFileHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
-        self._counts.accept()
         try:
-            line = self.encoded(record)
-        except Exception:
-            self._counts.drop("not encodable")
-            self.handleError(record)
-            return
-        try:
-            self._write(line)
+            self._counts.accept()
+            self._write(self._line(record))
             if self._sync == "always" or (self._sync == "critical" and record.levelno >= logging.CRITICAL):
                 self._sync_all()
-        except Exception:  # not of the file, which _write keeps the line for
-            self.handleError(record)
+        except Exception:
+            with contextlib.suppress(Exception):  # it lets a RecursionError out
+                self.handleError(record)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        try:
+            return self.encoded(record)
+        except Exception:
+            self._counts.drop("not encodable")
+            raise
 
     def encoded(self, record: logging.LogRecord) -> bytes:
-        """The record as the bytes of its line or lines; one that its formatter refuses is told without it."""
+        """The record as the bytes of its line or lines; what its formatter refuses is told without it."""
         try:
             text = self.format(record)
         except Exception as error:
-            text = f"{record.levelname} {record.name} {record.msg!r} {record.args!r} [not formatted: {error!r}]"
+            text = self.unformatted(record, error)
         return f"{text}\n".encode(self.encoding, self.errors)
 
-    def _write(self, line: bytes) -> None:
-        if not self._kept and self._try(self._file.append, line):
-            self._counts.deliver()
-        else:
-            self._keep(line)
-            self._write_kept()
-        if not self._dirty:
-            self._dirty = True
-            self._worker.wake()
+    def unformatted(self, record: logging.LogRecord, error: Exception) -> str:
+        """What stands for a record that its formatter refuses."""
+        what = f"{_shown(record.msg)} {_shown(record.args)} [not formatted: {_shown(error)}]"
+        return f"{record.levelname} {record.name} {record.pathname}:{record.lineno} {what}"
 
-    def _try(self, action: Callable[..., None], *args: Any) -> bool:
-        """Whether the file could be used."""
+    def _write(self, line: bytes = b"") -> None:
+        """Write what is kept, oldest first, then the line; what cannot be written is kept."""
+        with self._io:
+            if self._busy:  # a signal handler or a destructor logs in the middle of its own thread's write
+                self._write_aside(line)
+                return
+            self._busy = True
+            try:
+                while self._kept and self._append(self._file, self._kept[0]):
+                    self._kept_bytes -= len(self._kept.popleft())
+                if line and (self._kept or not self._append(self._file, line)):
+                    self._keep(line)
+            finally:
+                self._busy = False
+        if line and self._closed:
+            self._finish()
+        elif not self._awake:
+            self._wake()
+
+    def _write_aside(self, line: bytes) -> None:
+        aside = SharedFile(self.baseFilename, mode=self._mode)
+        if line and not self._append(aside, line):
+            self._keep(line)
+        aside.close()
+
+    def _append(self, file: SharedFile, line: bytes) -> bool:
         try:
-            action(*args)
+            file.append(line)
         except OSError as error:
             self._trouble = error
             return False
         self._trouble = None
+        self._dirty = True
+        self._counts.deliver()
         return True
 
     def _keep(self, line: bytes) -> None:
         if self._kept_bytes + len(line) > self._buffer_bytes:
-            self._counts.drop("file not writable")
+            self._counts.drop(NOT_WRITABLE)
         else:
             self._kept.append(line)
             self._kept_bytes += len(line)
 
-    def _write_kept(self) -> None:
-        """Write what is kept, oldest first, as far as it goes."""
-        while self._kept and self._try(self._file.append, self._kept[0]):
-            self._kept_bytes -= len(self._kept.popleft())
-            self._counts.deliver()
+    def _wake(self) -> None:
+        self._awake = True
+        self._worker.wake()
 
     def _upkeep(self, _items: list[None]) -> float | None:
-        """In the background: write what is kept, sync, tell, count; returns the seconds until there is more to do."""
-        now = time.monotonic()
-        with self._locked():
-            self._write_kept()
-        self._tell()
+        """In the background: write what is kept, sync, tell; returns the seconds until there is more to do."""
+        self._awake = True
+        self._write()
+        now = monotonic()
         if self._dirty and now - self._synced >= SYNC_EVERY:
-            self._synced = now
             self._sync_all()
-        if now - self._published >= PUBLISH_EVERY and self._publish():
-            self._published = now
-        if self._kept or self._trouble:
-            return RETRY_EVERY
-        if self._dirty:
-            return SYNC_EVERY - (now - self._synced)
-        return None if self._counts.snapshot() == self._last_published else PUBLISH_EVERY
+        if not self._closed:  # logging.shutdown then holds the lock of the handler that this may be told to
+            self._tell()
+            self._publisher.wake()
+        with self._io:
+            wait = None
+            if self._kept or self._trouble or self._sync_error:
+                wait = RETRY_EVERY
+            elif self._dirty:
+                wait = SYNC_EVERY - (now - self._synced)
+            self._awake = wait is not None
+        return wait
 
     def _sync_all(self) -> None:
         """Force to the medium what was written since the last time."""
-        with self._locked():
-            self._dirty = False
+        with self._io:
             descriptors = self._file.unsynced()
+            self._dirty = False
+        self._synced, trouble = monotonic(), None
         for fd in descriptors:
             try:
                 if self._sync != "never":
                     _datasync(fd)
             except OSError as error:
                 if error.errno != errno.EINVAL:  # a device or a pipe, which has nothing to sync
-                    self._trouble = error
+                    trouble = error
             finally:
                 os.close(fd)
+        self._sync_error = trouble
 
     def _tell(self) -> None:
-        """Say once that the file cannot be written, and once that it can again."""
-        trouble, lost = self._trouble, self._counts.snapshot()["dropped"].get("file not writable", 0)
-        if trouble is not None and not self._told_trouble:
-            self._told_trouble = True
-            _report.error("%s cannot be written: %s; records are kept in memory", self.baseFilename, trouble)
-        elif trouble is None and (self._told_trouble or lost > self._told_lost):
-            level = logging.ERROR if lost > self._told_lost else logging.WARNING
-            news, self._told_trouble, self._told_lost = lost - self._told_lost, False, lost
-            _report.log(level, "%s can be written again; %d records were lost meanwhile", self.baseFilename, news)
+        """Say once that something cannot be done with the file, and once that it can again."""
+        lost = self._counts.snapshot()["dropped"].get(NOT_WRITABLE, 0)
+        written = f"; {lost - self._told_lost} records were lost meanwhile"
+        if not self._trouble and lost > self._told_lost:
+            self._told.add("written")
+        self._tell_change("written", self._trouble, "its records are kept in memory", written)
+        if not self._trouble:
+            self._told_lost = lost
+        self._tell_change("rotated", self._file.rotation_error, "it grows on")
+        self._tell_change("synced", self._sync_error, "a power cut may take its last lines")
 
-    def _publish(self) -> bool:
+    def _tell_change(self, what: str, error: OSError | None, meaning: str, addition: str = "") -> None:
+        if error is not None and what not in self._told:
+            self._told.add(what)
+            _report.error("%s cannot be %s: %s; %s", self.baseFilename, what, error, meaning)
+        elif error is None and what in self._told:
+            self._told.remove(what)
+            _report.warning("%s can be %s again%s", self.baseFilename, what, addition)
+
+    def _publish_in_time(self, _items: list[None]) -> float | None:
+        wait = self._published + PUBLISH_EVERY - monotonic()
+        if wait > 0:
+            return None if self._counts.snapshot() == self._last_published else wait
+        self._publish()
+        self._published = monotonic()
+        return None if self._counts.snapshot() == self._last_published else PUBLISH_EVERY
+
+    def _publish(self) -> None:
         sheet = self._counts.snapshot()
         if sheet != self._last_published:
-            try:
+            with contextlib.suppress(StateError):  # the next time adds it
                 self._counts.publish(self._state)
-            except StateError:  # the next time adds it
-                return False
-            self._last_published = sheet
-        return True
+                self._last_published = sheet
 
     def flush(self) -> None:
         """Write what is kept in memory, if it can be written."""
-        with self._locked():
-            self._write_kept()
+        if self._kept:
+            self._write()
 
     def close(self) -> None:
-        """Write and sync what is left, and close the file; a later record opens it again."""
-        self._worker.stop(2.0)
-        with self._locked():
-            self._write_kept()
+        """Write and sync what is left, and close the file; a later record opens it for itself."""
+        self._closed = True
+        self._worker.stop(EXIT_TIMEOUT)
+        self._publisher.stop(EXIT_TIMEOUT)
+        try:
+            self._finish()
+            self._publish()
+            self._state.close()
+        finally:
+            super().close()
+
+    def _finish(self) -> None:
+        with self._io:
+            if self._busy:  # the write that this interrupts comes here at its end
+                return
+            self._write()
             if self._kept:
-                self._counts.drop("file not writable", len(self._kept))
-                print(f"{self.baseFilename}: {len(self._kept)} records lost: {self._trouble}", file=sys.stderr)  # noqa: T201 -- the last chance to say it
-                self._kept.clear()
-                self._kept_bytes = 0
+                self._give_up()
             if self._dirty:
                 self._sync_all()
             self._file.close()
-        self._publish()
-        super().close()
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.acquire()
-        try:
-            yield
-        finally:
-            self.release()
-
-    def before_fork(self) -> None:
-        """Nothing: descriptors opened to append can be shared."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing."""
-
-    def after_fork_in_child(self) -> None:
-        """What is kept in memory is the parent's to write."""
+    def _give_up(self) -> None:
+        lost = len(self._kept)
         self._kept.clear()
         self._kept_bytes = 0
-        self._dirty = False
-        self._last_published = self._counts.snapshot()
+        self._counts.drop(NOT_WRITABLE, lost)
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
+            sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {self._trouble}\n")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
 
 
 def _permissions(value: int | str) -> int:
     """Permissions given as a number, or as text of octal digits, which YAML's readers do not agree on."""
     try:
-        mode = int(value, 8) if isinstance(value, str) else int(value)
+        mode = int(value, 8) if isinstance(value, str) else value
     except ValueError:
         mode = -1
-    if not 0 <= mode <= 0o777:
-        raise ConfigurationError("file_mode", f'permissions are wanted, as in "0640", met {value!r}')
+    # A file that its owner cannot read and write, or that can be executed or written blindly, nobody wants:
+    # it is how 640 or 400 without the leading zero look.
+    if mode not in FILE_MODES:
+        octal = f", which is {mode:#o}" if isinstance(value, int) and value >= 0 else ""
+        raise ConfigurationError(
+            "file_mode", f'read and write permissions are wanted, as in "0640" (with quotes), met {value!r}{octal}'
+        )
     return mode
 
 
