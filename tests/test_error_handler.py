@@ -30,7 +30,7 @@ def config(tmp_path):
 
 def broken():
     try:
-        Path("/no/such/file").open()
+        Path("/no/such/file").stat()
     except OSError as error:
         return error
 
