@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {"formatters", "shared_file", "detail", "mail", "recovery", "worker", "state", "clock", "exceptions"},
     "store": {"detail", "exceptions"},
     "config": {"exceptions", "hooks"},
-    "error_handler": {"config", "store", "recovery", "exceptions"},
+    "error_handler": {"config", "store", "recovery", "detail", "exceptions"},
     "web": {"store", "exceptions"},
 }
 HEAVY = {

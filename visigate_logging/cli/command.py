@@ -12,6 +12,7 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.where import find_log
 
 __all__ = [
+    "CONFIGURATION",
     "DONE",
     "FAILED",
     "USAGE",
@@ -25,7 +26,7 @@ __all__ = [
     "positive",
 ]
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
 FILTERS = {
     "type": "TimeoutError",
     "module": "gate.camera",

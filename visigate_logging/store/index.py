@@ -193,6 +193,7 @@ def _prepare(db: sqlite3.Connection) -> bool:
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute("PRAGMA cache_size=-8000")
     db.execute("PRAGMA temp_store=MEMORY")
+    db.execute("PRAGMA wal_autocheckpoint=4000")
     if _version(db) == (APPLICATION, VERSION):
         return True
     with db:

@@ -122,7 +122,13 @@ def identify(record: dict[str, Any]) -> str:
 
 
 def _tie(record: dict[str, Any]) -> bytes:
-    return event_key(record.get("event_id")) or bytes.fromhex(identify(record))[8:]
+    try:
+        whole = bytes.fromhex(record["event_id"])
+        if len(whole) == 16:
+            return whole[8:]
+    except (LookupError, ValueError, TypeError):
+        pass
+    return bytes.fromhex(identify(record))[8:]
 
 
 def _facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:

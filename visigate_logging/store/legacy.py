@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.lines import log_files, read_lines, skim
 from visigate_logging.store.times import from_micros, micros
 
-__all__ = ["import_files", "imported_log", "legacy_tie", "read_legacy"]
+__all__ = ["extra", "import_files", "imported_log", "legacy_tie", "read_legacy"]
 
 
 def imported_log(log: Path) -> Path:
@@ -110,7 +110,13 @@ def _log_record(data: dict[str, Any], when: datetime) -> logging.LogRecord:
     record.created = when.timestamp()
     record.exc_text = data.get("traceback") if "Traceback" in str(data.get("traceback")) else None
     info = data.get("additional_info")
-    own = vars(logging.makeLogRecord({})).keys() | {"message", "fingerprint", "severity", "category"}
-    for name, value in (info if isinstance(info, dict) else {"additional_info": info} if info else {}).items():
-        record.__dict__[name if name not in own else f"{name}_"] = value
+    record.__dict__.update(extra(info if isinstance(info, dict) else {"additional_info": info} if info else None))
     return record
+
+
+def extra(info: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Additional information as attributes of a log record; a name that means something there gets a ``_``."""
+    own = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "fingerprint", "severity", "category"}
+    return {
+        f"{name}_" if name in own or str(name).startswith("_") else str(name): v for name, v in (info or {}).items()
+    }

@@ -1,0 +1,148 @@
+"""The interface that VisiGate's code calls today: the same calls, the same keys back."""
+
+import logging
+import subprocess
+import sys
+import textwrap
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from visigate_logging.error_handler import ErrorHandler
+
+KEYS = {"timestamp", "error_type", "error_message", "module", "function", "traceback", "additional_info"}
+
+
+@pytest.fixture
+def config(tmp_path):
+    return {
+        "error_handling": {
+            "log_path": str(tmp_path / "logs" / "errors"),
+            "max_log_size": 10485760,
+            "backup_count": 5,
+            "email_notifications": False,
+            "email_config": {"smtp_server": "smtp.example.org", "smtp_port": 587, "use_tls": True},
+        },
+        "database": {"db_path": str(tmp_path / "gate.db")},
+    }
+
+
+def broken():
+    try:
+        Path("/no/such/file").stat()
+    except OSError as error:
+        return error
+
+
+def test_log_error_returns_the_detail_with_the_keys_that_visigate_uses(config):
+    found = ErrorHandler(config).log_error(broken(), "camera_module", "grab_frame", {"camera": "north", "name": "c1"})
+    assert found.keys() >= KEYS
+    assert found["error_type"] == "FileNotFoundError"
+    assert found["error_message"] == "[Errno 2] No such file or directory: '/no/such/file'"
+    assert (found["module"], found["function"]) == ("camera_module", "grab_frame")
+    assert found["traceback"].startswith("Traceback (most recent call last):\n")
+    assert found["additional_info"]["camera"] == "north"
+    assert found["additional_info"]["name_"] == "c1"
+    assert datetime.fromisoformat(found["timestamp"]).tzinfo
+
+
+def test_additional_info_may_be_left_out(config):
+    assert ErrorHandler(config).log_error(ValueError("x"), "m", "f")["additional_info"] == {}
+
+
+def test_what_log_error_returns_is_what_stands_on_disk(config):
+    handler = ErrorHandler(config)
+    found = handler.log_error(broken(), "camera_module", "grab_frame", {"password": "hunter2"})
+    assert handler.get_recent_errors(1) == [found]
+    assert "hunter2" not in str(found)
+    assert found["category"] == "system"
+
+
+def test_the_readable_log_stands_where_it_stood(config, tmp_path):
+    ErrorHandler(config).log_error(broken(), "camera_module", "grab_frame")
+    text = (tmp_path / "logs" / "errors" / "error.log").read_text()
+    assert "camera_module" in text
+    assert "FileNotFoundError" in text
+
+
+def test_get_recent_errors_is_newest_first_and_at_most_limit(config):
+    handler = ErrorHandler(config)
+    for number in range(5):
+        handler.log_error(ValueError(str(number)), "m", "f")
+    assert [e["error_message"] for e in handler.get_recent_errors(3)] == ["4", "3", "2"]
+    assert len(handler.get_recent_errors()) == 5
+
+
+def test_get_error_statistics_counts_types_modules_and_days(config):
+    handler = ErrorHandler(config)
+    for _ in range(2):
+        handler.log_error(ValueError("x"), "camera_module", "f")
+    handler.log_error(KeyError("x"), "web_module", "f")
+    found = handler.get_error_statistics(7)
+    assert found["total_errors"] == 3
+    assert found["error_types"] == {"ValueError": 2, "KeyError": 1}
+    assert found["modules"] == {"camera_module": 2, "web_module": 1}
+    assert len(found["daily_counts"]) == 7
+    assert found["daily_counts"][date.today().isoformat()] == 3
+
+
+def test_handlers_of_the_application_go_on(config, tmp_path):
+    own = logging.FileHandler(tmp_path / "own.log", mode="w")
+    logging.getLogger().addHandler(own)
+    logging.getLogger("app").error("before")
+    ErrorHandler(config)
+    logging.getLogger("app").error("after")
+    lines = (tmp_path / "own.log").read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+
+
+def test_what_is_logged_in_any_other_way_is_kept_too(config):
+    handler = ErrorHandler(config)
+    logging.getLogger("elsewhere").error("plain")
+    assert handler.get_recent_errors(1)[0]["error_message"] == "plain"
+
+
+def test_two_handlers_with_one_configuration_record_each_error_once(config):
+    first, second = ErrorHandler(config), ErrorHandler(config)
+    second.log_error(ValueError("x"), "m", "f")
+    assert len(first.get_recent_errors()) == 1
+
+
+def test_a_hostile_exception_is_recorded_all_the_same(config):
+    class HostileError(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    handler = ErrorHandler(config)
+    assert handler.log_error(HostileError(), "m", "f", {"x": object()})["error_type"] == "HostileError"
+    assert len(handler.get_recent_errors()) == 1
+
+
+def test_an_unknown_key_is_warned_of(config, caplog):
+    config["error_handling"]["lgo_path"] = "x"
+    ErrorHandler(config)
+    assert "error_handling.lgo_path is not known" in caplog.text
+
+
+def test_what_nobody_caught_is_recorded_and_still_shown(config):
+    script = textwrap.dedent(
+        f"""
+        import sys
+        from visigate_logging.error_handler import ErrorHandler
+        sys.excepthook = ErrorHandler({config!r}).global_exception_handler
+
+        def work():
+            if len(sys.argv) > 1:
+                raise KeyboardInterrupt
+            raise ZeroDivisionError("at the end")
+
+        work()
+        """
+    )
+    for args in ([], ["interrupt"]):
+        done = subprocess.run([sys.executable, "-c", script, *args], capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert ("KeyboardInterrupt" if args else "ZeroDivisionError: at the end") in done.stderr
+    (found,) = ErrorHandler(config).get_recent_errors()
+    assert (found["error_type"], found["module"], found["function"]) == ("ZeroDivisionError", "__main__", "work")

@@ -1,0 +1,129 @@
+"""ErrorHandler: the interface that VisiGate's code calls, over the handlers."""
+
+import dataclasses
+import logging
+import logging.config
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from visigate_logging.config.convert import convert
+from visigate_logging.detail.record import CACHED_AS, ErrorDetail
+from visigate_logging.store.legacy import extra
+from visigate_logging.store.store import ErrorStore
+
+__all__ = ["ErrorHandler"]
+
+_logger = logging.getLogger("visigate_logging")
+_installed: dict[str, list[logging.Handler]] = {}
+"""Handlers on the root logger by the configuration that made them: the same one adds none a second time."""
+
+
+class ErrorHandler:
+    """Error handling as VisiGate's modules use it.
+
+    It adds handlers to the root logger, beside those that the application has: what is logged in any other way is
+    handled too. Any number of objects with the same configuration share them.
+
+    Args:
+        config: VisiGate's configuration, with ``error_handling`` and perhaps ``database``; or what stands under
+            ``error_handling`` alone. Unknown keys are told in a warning.
+
+    Raises:
+        ConfigurationError: an option cannot be; names its key.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        conversion = convert(config)
+        self._values = conversion.values
+        self.store = ErrorStore(self._values["handlers"]["details"]["filename"])
+        _install(conversion.text, self._values)
+        for warning in conversion.warnings:
+            _logger.warning("configuration: %s", warning)
+
+    def log_error(
+        self,
+        error: BaseException,
+        module_name: str,
+        function_name: str,
+        additional_info: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Record an error, and let mail and recovery know.
+
+        Args:
+            error: the exception, with its traceback where it has one.
+            module_name: where it was met.
+            function_name: likewise.
+            additional_info: whatever helps to understand it; secrets are masked.
+
+        Returns:
+            The detail record: ``timestamp``, ``error_type``, ``error_message``, ``module``, ``function``,
+            ``traceback``, ``additional_info``, and the further ones of :class:`ErrorDetail`.
+        """
+        logger = logging.getLogger(module_name)
+        record = logger.makeRecord(
+            logger.name,
+            logging.ERROR,
+            "",
+            0,
+            "Error in %s.%s",
+            (module_name, function_name),
+            (type(error), error, error.__traceback__),
+            func=function_name,
+        )
+        record.__dict__.update(extra(additional_info))
+        # The caller says where the error belongs; what its traceback says stays in culprit, file and line.
+        named = dataclasses.replace(ErrorDetail.from_record(record), module=module_name, function=function_name)
+        record.__dict__[CACHED_AS] = named.to_dict()
+        logger.handle(record)
+        return ErrorDetail.from_record(record).to_dict()
+
+    def get_recent_errors(self, limit: int = 10) -> list[dict[str, Any]]:
+        """The newest errors of all processes, the newest first, as detail records."""
+        return [record.to_dict() for record in self.store.recent(limit)]
+
+    def get_error_statistics(self, days: int = 7) -> dict[str, Any]:
+        """Counts of the last days: ``total_errors``, ``error_types``, ``modules``, ``daily_counts`` and more."""
+        return self.store.statistics(days)
+
+    def global_exception_handler(
+        self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        """Record what nobody caught; for ``sys.excepthook``."""
+        if not issubclass(kind, KeyboardInterrupt | SystemExit):
+            where = traceback
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            frame = where.tb_frame if where else None
+            module = str(frame.f_globals.get("__name__", "__main__")) if frame else "__main__"
+            self.log_error(error.with_traceback(traceback), module, frame.f_code.co_name if frame else "<module>")
+        sys.__excepthook__(kind, error, traceback)
+
+
+def _install(text: str, values: Mapping[str, Any]) -> None:
+    root = logging.getLogger()
+    if any(handler in root.handlers for handler in _installed.get(text, ())):
+        return
+    _installed[text] = _make_handlers(values)
+    for handler in _installed[text]:
+        root.addHandler(handler)
+
+
+def _make_handlers(values: Mapping[str, Any]) -> list[logging.Handler]:
+    """The handlers of a configuration, as ``dictConfig`` makes them.
+
+    ``dictConfig`` itself would close all handlers that the application has already.
+    """
+    maker = logging.config.DictConfigurator(dict(values))
+    for kind, make in (
+        ("formatters", maker.configure_formatter),
+        ("filters", maker.configure_filter),
+        ("handlers", maker.configure_handler),
+    ):
+        section = maker.config[kind]
+        for name in list(section):
+            section[name] = make(section[name])
+    for name, handler in maker.config["handlers"].items():
+        handler.name = name
+    return list(maker.config["handlers"].values())
