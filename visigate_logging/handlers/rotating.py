@@ -12,8 +12,7 @@ from typing import Any
 
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.shared_file import SharedFile
-from visigate_logging.state import CountSheet, Sheet, State
-from visigate_logging.state.forks import watch_forks
+from visigate_logging.state import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.worker import Worker
 
 __all__ = ["SharedRotatingFileHandler"]
@@ -29,7 +28,7 @@ PUBLISH_EVERY = 10.0
 _report = logging.getLogger("visigate_logging")
 
 
-class SharedRotatingFileHandler(logging.Handler):
+class SharedRotatingFileHandler(ForkAware, logging.Handler):
     """Appends records to a file that many processes write to and rotate; no record is lost or doubled.
 
     Once ``emit`` has returned, the record is the system's: the death of the process does not touch it. When the file
@@ -243,12 +242,6 @@ class SharedRotatingFileHandler(logging.Handler):
             yield
         finally:
             self.release()
-
-    def before_fork(self) -> None:
-        """Nothing: descriptors opened to append can be shared."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing."""
 
     def after_fork_in_child(self) -> None:
         """What is kept in memory is the parent's to write."""
