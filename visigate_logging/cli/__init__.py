@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import counting, moving, reading, upkeep
+from visigate_logging.cli import counting, mail, moving, reading, upkeep
 from visigate_logging.cli.command import FAILED, USAGE, Command
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
@@ -27,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     moving.EXPORT,
     moving.PRUNE,
     upkeep.INDEX,
+    mail.MAIL,
 )
 CONFIGURATION = 78
 INTERRUPTED = 130
