@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import converting, counting, moving, reading, upkeep
+from visigate_logging.cli import converting, counting, mail, moving, reading, upkeep
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
@@ -28,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     moving.PRUNE,
     upkeep.INDEX,
     converting.CONVERT,
+    mail.MAIL,
 )
 INTERRUPTED = 130
 

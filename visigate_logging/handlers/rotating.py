@@ -11,8 +11,7 @@ from collections import deque
 from visigate_logging.clock import monotonic
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.shared_file import SharedFile
-from visigate_logging.state import CountSheet, Sheet, State
-from visigate_logging.state.forks import watch_forks
+from visigate_logging.state import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.worker import Worker
 
 __all__ = ["SharedRotatingFileHandler"]
@@ -34,7 +33,7 @@ NOTHING = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
 _report = logging.getLogger("visigate_logging")
 
 
-class SharedRotatingFileHandler(logging.Handler):
+class SharedRotatingFileHandler(ForkAware, logging.Handler):
     """Appends records to a file that many processes write to and rotate; no record is lost or doubled.
 
     Once ``emit`` has returned, the record is the system's: the death of the process does not touch it. When the file

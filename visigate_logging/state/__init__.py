@@ -1,12 +1,14 @@
 """What the processes of a host agree on: a small SQLite file, a lock, a clock, and counts."""
 
 from visigate_logging.state.clock import Instant, clock, host_seconds
-from visigate_logging.state.counts import CountSheet, Sheet, add_counts, host_counts
+from visigate_logging.state.counts import CountSheet, Sheet, add_counts, host_counts, read_counts
 from visigate_logging.state.database import State
+from visigate_logging.state.forks import ForkAware, watch_forks
 from visigate_logging.state.lock import HostLock
 
 __all__ = [
     "CountSheet",
+    "ForkAware",
     "HostLock",
     "Instant",
     "Sheet",
@@ -15,4 +17,6 @@ __all__ = [
     "clock",
     "host_counts",
     "host_seconds",
+    "read_counts",
+    "watch_forks",
 ]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 from visigate_logging.state.clock import boot_id
 from visigate_logging.state.database import State
-from visigate_logging.state.forks import watch_forks
+from visigate_logging.state.forks import ForkAware, watch_forks
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["CountSheet", "Sheet", "add_counts", "host_counts"]
+__all__ = ["CountSheet", "Sheet", "add_counts", "host_counts", "read_counts"]
 
 _HOST = ""  # the owner of what no single process answers for
 _DROPPED = "dropped:"
@@ -31,7 +31,7 @@ class Sheet(TypedDict):
     pending: int
 
 
-class CountSheet:
+class CountSheet(ForkAware):
     """What one handler did with its records in this process.
 
     At every moment accepted = delivered + folded + dropped (by reason) + pending. A forked child begins at
@@ -92,12 +92,6 @@ class CountSheet:
                 _gather_ended(connection)
             self._published = counts
 
-    def before_fork(self) -> None:
-        """Nothing to do."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing to do."""
-
     def after_fork_in_child(self) -> None:
         """Begin at zero."""
         # Reentrant: a destructor or signal handler that logs may interrupt this very thread in here.
@@ -132,12 +126,16 @@ def host_counts(state: State) -> dict[str, Sheet]:
     Raises:
         StateError: the state file cannot be used.
     """
-    found: dict[str, Counter[str]] = {}
     with state.transaction() as connection:
-        for handler, field, n in connection.execute(
-            "SELECT handler, field, sum(n) FROM counts GROUP BY handler, field"
-        ):
-            found.setdefault(handler, Counter())[field] = n
+        return read_counts(connection)
+
+
+def read_counts(connection: "sqlite3.Connection") -> dict[str, Sheet]:
+    """As `host_counts`, inside a transaction of the caller's."""
+    found: dict[str, Counter[str]] = {}
+    rows = connection.execute("SELECT handler, field, sum(n) FROM counts GROUP BY handler, field")
+    for handler, field, n in rows:
+        found.setdefault(handler, Counter())[field] = n
     return {handler: _sheet(counts) for handler, counts in found.items()}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.state.forks import watch_forks
+from visigate_logging.state.forks import ForkAware, watch_forks
 from visigate_logging.state.lock import HostLock
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _KEPT_DAMAGED = 3
 _CORRUPT, _NOTADB = 11, 26  # https://www.sqlite.org/rescode.html
 
 
-class State:
+class State(ForkAware):
     """What the processes of a host agree on, in ``DIRECTORY/state.sqlite3``.
 
     Nothing is opened or made before the first transaction. A committed transaction outlives a power cut

@@ -2,13 +2,12 @@
 
 import os
 import weakref
-from typing import Protocol
 
-__all__ = ["watch_forks"]
+__all__ = ["ForkAware", "watch_forks"]
 
 
-class ForkAware(Protocol):
-    """Something that holds what a fork must not copy."""
+class ForkAware:
+    """Something that holds what a fork must not copy; to be announced with `watch_forks`."""
 
     def before_fork(self) -> None:
         """In the parent, before; must not wait long."""

@@ -5,14 +5,14 @@ import os
 import time
 from pathlib import Path
 
-from visigate_logging.state.forks import watch_forks
+from visigate_logging.state.forks import ForkAware, watch_forks
 
 __all__ = ["HostLock"]
 
 _POLL = 0.02
 
 
-class HostLock:
+class HostLock(ForkAware):
     """An exclusive ``flock`` on a file, let go when its process dies, however it dies.
 
     A forked child would share the lock and keep it alive after the parent's death; it therefore closes its
@@ -63,12 +63,6 @@ class HostLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-    def before_fork(self) -> None:
-        """Nothing: the lock stays with the parent."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing: the lock stays with the parent."""
 
     def after_fork_in_child(self) -> None:
         """Close the copy, which does not unlock the parent's."""

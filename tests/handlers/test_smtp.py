@@ -1,0 +1,405 @@
+"""ThrottledSMTPHandler: administrators are told, and the application does not notice."""
+
+import json
+import logging
+import logging.config
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+from tests.handlers.mail_child import configure, raise_in_group
+from tests.mail.servers import RawServer, Server, say_nothing, told, wait_for
+from visigate_logging.detail.classification import Classifier
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.handlers.smtp import ThrottledSMTPHandler
+from visigate_logging.state import State
+
+CHILD = [sys.executable, "-m", "tests.handlers.mail_child"]
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def options(server, tmp_path):
+    """What each handler here is given; waits are short, and nothing comes again within a test."""
+    return options_for(server, tmp_path)
+
+
+def options_for(server, tmp_path, **more):
+    return {
+        "mailhost": server.address,
+        "fromaddr": "gate@example.org",
+        "toaddrs": ["admin@example.org"],
+        "state_dir": str(tmp_path / "state"),
+        "group_wait": 0.05,
+        **more,
+    }
+
+
+@pytest.fixture
+def make(options):
+    """Handlers that are closed at the end."""
+    made = []
+
+    def make(**more):
+        handler = ThrottledSMTPHandler(**(options | more))
+        made.append(handler)
+        return handler
+
+    yield make
+    for handler in made:
+        handler.close()
+
+
+def logger_with(handler, name="app"):
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    return logger
+
+
+def messages(server):
+    return [message for _, message in server.inbox.mails]
+
+
+def adds_up(sheet):
+    parts = sheet["delivered"] + sheet["folded"] + sum(sheet["dropped"].values()) + sheet["pending"]
+    return sheet["accepted"] == parts and min(sheet["pending"], sheet["folded"], sheet["delivered"]) >= 0
+
+
+def start(options, **asked):
+    return subprocess.Popen([*CHILD, json.dumps({"options": options} | asked)], stdout=subprocess.PIPE)
+
+
+def finish(process, timeout=100):
+    """How many logging calls have returned."""
+    out, _ = process.communicate(timeout=timeout)
+    return len(out)
+
+
+def try_now(tmp_path):
+    """Do not wait for the next try of what could not be sent."""
+    state = State(tmp_path / "state")
+    with state.transaction() as connection:
+        connection.execute("UPDATE mail_server SET retry_at = 0")
+        connection.execute("UPDATE mail_letters SET retry_at = 0")
+    state.close()
+
+
+def text_of(message):
+    return message.get_body(("plain",)).get_content()
+
+
+# What is mailed.
+
+
+def test_a_critical_error_is_mailed_with_its_detail(make, server):
+    logger = logger_with(make())
+    try:
+        raise_in_group(0)()
+    except RuntimeError:
+        logger.critical("cannot see", exc_info=True, extra={"camera": "front", "password": "hunter2"})
+    wait_for(lambda: server.inbox.mails)
+    [message] = messages(server)
+    assert message["Subject"].startswith("VisiGate Error: RuntimeError in src.camera")
+    assert "camera a away" in text_of(message)
+    assert "camera: front" in text_of(message)
+    assert "hunter2" not in message.as_string()
+
+
+@pytest.mark.parametrize(
+    ("severity", "level", "record_severity", "mailed"),
+    [
+        ("CRITICAL", logging.ERROR, None, False),
+        ("CRITICAL", logging.CRITICAL, None, True),
+        ("CRITICAL", logging.ERROR, "CRITICAL", True),
+        ("CRITICAL", logging.CRITICAL, "WARNING", False),
+        ("WARNING", logging.WARNING, None, True),
+    ],
+)
+def test_the_threshold_is_the_severity_and_without_one_the_level(make, severity, level, record_severity, mailed):
+    handler = make(severity=severity)
+    logger = logger_with(handler)
+    logger.log(level, "away", extra={"severity": record_severity} if record_severity else {})
+    assert handler.counts()["accepted"] == int(mailed)
+
+
+def test_the_severity_is_the_classifiers(make):
+    handler = make()
+    handler.addFilter(Classifier(rules=[{"exceptions": ["RuntimeError"], "severity": "CRITICAL"}]))
+    logger = logger_with(handler)
+    try:
+        raise_in_group(0)()
+    except RuntimeError:
+        logger.exception("away")
+    logger.error("something else")
+    assert handler.counts()["accepted"] == 1
+
+
+def test_repeats_are_counted_and_all_counts_add_up(make, server):
+    handler = make(interval=0.3, max_interval=0.3, quiet=1.0)
+    logger = logger_with(handler)
+    for n in range(300):
+        logger.critical("camera %d is away", n % 3)
+        time.sleep(0.001)
+    wait_for(lambda: sum(told(messages(server))) == 300)
+    sheet = wait_for(lambda: (s := handler.counts())["pending"] == 0 and s)
+    assert adds_up(sheet)
+    assert sheet["accepted"] == 300
+    assert len(server.inbox.mails) <= 12
+    wait_for(lambda: "Quiet since" in text_of(messages(server)[-1]))
+
+
+@pytest.mark.parametrize("name", ["visigate_logging", "visigate_logging.state", "visigate_logging.recovery.steps"])
+def test_reports_of_the_package_itself_are_never_mailed(make, name):
+    handler = make()
+    logger_with(handler, name).critical("mails cannot be sent")
+    assert handler.counts()["accepted"] == 0
+
+
+def test_outcomes_of_recoveries_are_mailed_whatever_their_severity(make, server):
+    logger_with(make(), "visigate_logging.recovery").info("database restored")
+    wait_for(lambda: server.inbox.mails)
+    assert "database restored" in text_of(messages(server)[0])
+
+
+# The caller.
+
+
+def test_construction_touches_neither_network_nor_disk(tmp_path):
+    with RawServer(say_nothing) as server:
+        handler = ThrottledSMTPHandler(**options_for(server, tmp_path))
+        handler.close()
+        assert server.connections == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configuration_that_is_built_and_closed_again_sends_nothing(tmp_path):
+    with RawServer(say_nothing) as server:
+        configure(options_for(server, tmp_path))
+        logging.getLogger().handlers[-1].close()
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mailhost", "host:x"),
+        ("toaddrs", []),
+        ("fromaddr", "nobody"),
+        ("subject", "a\nb"),
+        ("credentials", "secret"),
+        ("secure", "ssl"),
+        ("timeout", -1),
+        ("severity", "SEVERE"),
+        ("group_wait", "1s"),
+        ("interval", 0),
+        ("max_interval", 1),
+        ("quiet", 0),
+        ("max_per_hour", 0),
+        ("state_dir", ""),
+        ("url", ""),
+    ],
+)
+def test_a_wrong_option_is_refused_at_construction_by_its_key(options, key, value):
+    with pytest.raises(ConfigurationError) as caught:
+        ThrottledSMTPHandler(**(options | {key: value}))
+    assert caught.value.key.split(".")[0] == key
+
+
+def test_emit_waits_neither_for_the_state_file_nor_for_the_server(tmp_path):
+    with RawServer(say_nothing) as server:
+        handler = ThrottledSMTPHandler(**options_for(server, tmp_path))
+        logger = logger_with(handler)
+        blocker = State(tmp_path / "state")
+        with blocker.transaction():
+            begun = time.monotonic()
+            for n in range(200):
+                logger.critical("camera %d", n % 20)
+            took = time.monotonic() - begun
+        assert took < 2
+        assert handler.counts()["accepted"] == 200
+        blocker.close()
+        begun = time.monotonic()
+        handler.close()
+        assert time.monotonic() - begun < 5
+
+
+def test_emit_never_raises(make, monkeypatch, capsys):
+    handler = make()
+    monkeypatch.setattr(handler, "_room", lambda: 1 / 0)
+    logger_with(handler).critical("away")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_storm_of_groups_takes_bounded_memory_and_loses_no_count(tmp_path):
+    import tracemalloc
+
+    with RawServer(say_nothing) as server:
+        handler = ThrottledSMTPHandler(**options_for(server, tmp_path, group_wait=3600))
+        blocker = State(tmp_path / "state")
+        logger = logger_with(handler)
+        logger.propagate = False  # else what pytest keeps of each record is measured
+        logger.critical("first")
+        with blocker.transaction():  # nothing can be stored: all must be kept in memory
+            tracemalloc.start()
+            for n in range(3000):
+                logger.critical("x" * 2000 + "%s", n, extra={"severity": "CRITICAL"})
+            used, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        blocker.close()
+        assert used < 20e6
+        handler.flush()
+        assert handler.counts()["accepted"] == 3001
+        handler.close()
+
+
+# Processes that end.
+
+
+def test_at_exit_a_mail_is_sent_without_waiting_for_group_wait(options, server):
+    finish(start(options | {"group_wait": 3600}, errors=5))
+    assert told(messages(server)) == [5]
+
+
+def test_at_exit_a_silent_server_costs_two_seconds_and_the_next_process_tells(tmp_path, server):
+    with RawServer(say_nothing) as silent:
+        begun = time.monotonic()
+        process = start(options_for(silent, tmp_path), errors=5)
+        assert finish(process) == 5
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 20
+    try_now(tmp_path)
+    finish(start(options_for(server, tmp_path), errors=3))
+    configure(options_for(server, tmp_path, interval=0.1, max_interval=0.1))
+    wait_for(lambda: sum(told(messages(server))) >= 5)
+    handler = logging.getLogger().handlers[-1]
+    assert handler.counts()["accepted"] == 8
+    assert adds_up(handler.counts())
+
+
+def test_a_process_that_is_replaced_at_once_by_fork_exit_is_taken_over(options, server):
+    """A child that ends with os._exit runs no cleanup: what it counted is taken over by another process."""
+    configure(options)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            logging.getLogger("app").critical("from the child")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    logging.getLogger().handlers[-1]._room().sender.wake()
+    wait_for(lambda: sum(told(messages(server))) == 1, timeout=30)
+    assert "from the child" in text_of(messages(server)[0])
+
+
+def _log_in_child():
+    logging.getLogger("app").critical("from the multiprocessing child")
+
+
+def test_a_multiprocessing_child_tells_before_it_ends(options, server):
+    configure(options | {"group_wait": 3600})
+    process = multiprocessing.get_context("fork").Process(target=_log_in_child)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    wait_for(lambda: told(messages(server)) == [1])
+
+
+def test_a_reload_loses_nothing(options, server):
+    for _ in range(4):
+        configure(options)
+        logging.getLogger("app").critical("away")
+    handler = logging.getLogger().handlers[-1]
+    handler.flush()
+    assert handler.counts()["accepted"] == 4
+    handler.close()
+
+
+@pytest.mark.parametrize(
+    ("processes", "errors"), [(4, 500), pytest.param(4, 25_000, marks=pytest.mark.stress, id="full")]
+)
+def test_the_errors_of_four_processes_are_told_once_while_the_server_hangs_and_afterwards(
+    tmp_path, server, processes, errors
+):
+    total = processes * errors
+    with RawServer(say_nothing) as silent:
+        hanging = options_for(silent, tmp_path, timeout=1.0)
+        children = [start(hanging, errors=errors, groups=20) for _ in range(processes)]
+        assert sum(finish(c, timeout=1000) for c in children) == total
+    try_now(tmp_path)
+    configure(options_for(server, tmp_path, interval=0.5, max_interval=0.5, quiet=3.0))
+    handler = logging.getLogger().handlers[-1]
+    wait_for(lambda: sum(told(messages(server))) == total, timeout=60)
+    assert len(server.inbox.mails) <= 12
+    sheet = wait_for(lambda: (s := handler.counts())["pending"] == 0 and s)
+    assert sheet["accepted"] == total
+    assert adds_up(sheet)
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.stress, id="full")])
+def test_kills_at_random_moments_while_sending_lose_no_count(options, server, kills):
+    chance = random.Random(20260301)
+    server.inbox.on_data = lambda _: time.sleep(0.05)
+    quick = options | {"interval": 0.1, "max_interval": 0.1, "quiet": 3600, "max_per_hour": 100_000}
+    returned = 0
+    for _ in range(kills):
+        process = start(quick, errors=1_000_000, groups=3, pause=0.002)
+        os.read(process.stdout.fileno(), 1)
+        time.sleep(chance.uniform(0.0, 1.2))
+        process.send_signal(signal.SIGKILL)
+        returned += 1 + finish(process)
+    configure(quick)
+    handler = logging.getLogger().handlers[-1]
+
+    def all_told():
+        sheet = handler.counts()
+        return sheet["accepted"] >= returned and sheet["pending"] == 0 and sheet
+
+    sheet = wait_for(all_told, timeout=60)
+    assert returned <= sheet["accepted"] <= returned + kills  # one may be counted whose call had not returned
+    assert adds_up(sheet)
+    assert sheet["dropped"] == {}
+    by_id = {m["Message-ID"]: n for m, n in zip(messages(server), told(messages(server)), strict=True)}
+    assert sum(by_id.values()) == sheet["accepted"]
+    assert len(server.inbox.mails) - len(by_id) <= kills  # twice only by a kill
+
+
+# What breaks beneath.
+
+
+def test_a_state_file_that_gets_damaged_stops_no_mail(make, server, tmp_path, caplog):
+    logger = logger_with(make())
+    logger.critical("before")
+    wait_for(lambda: server.inbox.mails)
+    (tmp_path / "state" / "state.sqlite3").write_bytes(b"no database at all" * 1000)
+    for n in range(3):
+        logger.critical("after %s", "abc"[n])
+        time.sleep(0.3)
+    wait_for(lambda: any("after" in text_of(m) for m in messages(server)), timeout=30)
+
+
+def test_what_cannot_be_stored_is_kept_and_told_when_it_can(make, server, tmp_path, caplog):
+    (tmp_path / "state").write_text("in the way")
+    handler = make()
+    logger = logger_with(handler)
+    for _ in range(10):
+        logger.critical("away")
+    wait_for(lambda: "visigate-mail-intake failed" in caplog.text)
+    assert handler.counts()["pending"] == 10
+    (tmp_path / "state").unlink()
+    logger.critical("away")
+    wait_for(lambda: sum(told(messages(server))) == 11, timeout=30)

@@ -1,0 +1,114 @@
+"""A mail desk with a clock that tests move."""
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+
+import pytest
+import trustme
+
+from tests.mail.servers import Server, told
+from visigate_logging.clock import Instant
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.mail.ledger import SCHEMA, Ledger
+from visigate_logging.mail.outbox import Outbox
+from visigate_logging.mail.sender import Envelope, Sender
+from visigate_logging.mail.server import MailServer
+from visigate_logging.mail.tally import Batch, Entry
+from visigate_logging.mail.throttle import Windows
+from visigate_logging.state import State
+
+TO = ("one@example.org", "two@example.org", "three@example.org")
+
+
+def error(fingerprint="v1:camera", **changes):
+    detail = ErrorDetail(
+        timestamp="2026-03-01T12:00:00.000000Z",
+        error_type="CameraError",
+        error_message="camera does not answer",
+        module="src.camera",
+        function="grab",
+        traceback="Traceback (most recent call last):\nCameraError: camera does not answer\n",
+        event_id=uuid.uuid4().hex,
+        severity="CRITICAL",
+        fingerprint=fingerprint,
+        host="gate",
+    )
+    return dataclasses.replace(detail, **changes)
+
+
+@dataclass
+class Clock:
+    """Boot and seconds, as a test sets them."""
+
+    boot: str = "boot-1"
+    seconds: float = 1000.0
+
+    def __call__(self) -> Instant:
+        return Instant(self.boot, self.seconds)
+
+
+class Desk:
+    """Ledger, outbox and sender of one process, on a clock of the test's."""
+
+    def __init__(self, directory, server, clock=None, windows=None):
+        self.clock = clock or Clock()
+        self.directory = directory
+        self.state = State(directory, SCHEMA)
+        self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock)
+        self.outbox = Outbox(directory / "outbox")
+        envelope = Envelope("gate@example.org", TO, "VisiGate Error")
+        self.sender = Sender(self.ledger, self.outbox, server, envelope, directory / "mail.lock")
+
+    def errors(self, n=1, fingerprint="v1:camera", **changes):
+        detail = error(fingerprint, **changes)
+        entry = Entry(n, detail, detail.timestamp)
+        self.ledger.store(Batch(uuid.uuid4().hex, (entry,), None, None))
+
+    def run(self, seconds):
+        """Let time pass, with a turn whenever the sender has asked for one."""
+        end = self.clock.seconds + seconds
+        while True:
+            wait = self.sender.turn()
+            if self.clock.seconds + wait > end:
+                self.clock.seconds = end
+                return
+            self.clock.seconds += wait
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def make_desk(tmp_path):
+    made = []
+
+    def make(server, **options):
+        if not isinstance(server, MailServer):
+            server = MailServer("localhost", server.port, timeout=options.pop("timeout", 5.0))
+        made.append(Desk(tmp_path / "state", server, **options))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.state.close()
+
+
+@pytest.fixture
+def desk(make_desk, server):
+    return make_desk(server)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority, and the file that makes it known."""
+    made = trustme.CA()
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    made.cert_pem.write_to_path(str(path))
+    return made, str(path)
+
+
+__all__ = ["TO", "Clock", "Desk", "error", "told"]

@@ -1,0 +1,147 @@
+"""The options of the mail handler: what YAML may give, and what is refused by name."""
+
+import pytest
+
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.mail import options
+from visigate_logging.mail.server import Credentials, MailServerError, Security
+from visigate_logging.mail.throttle import Windows
+
+
+@pytest.mark.parametrize(
+    ("mailhost", "secure", "host", "port"),
+    [
+        ("mail.example", None, "mail.example", 25),
+        ("mail.example", "starttls", "mail.example", 587),
+        ("mail.example", "tls", "mail.example", 465),
+        ("mail.example:2525", "tls", "mail.example", 2525),
+        (["mail.example", 2525], None, "mail.example", 2525),
+        (("mail.example", "2525"), None, "mail.example", 2525),
+        ("[::1]:26", None, "::1", 26),
+        ("[::1]", None, "::1", 25),
+        ("::1", None, "::1", 25),
+    ],
+)
+def test_the_mail_host_has_the_port_that_is_given_or_usual(mailhost, secure, host, port):
+    server = options.mail_server(mailhost, None, secure, 5)
+    assert (server.host, server.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("secure", "made"),
+    [
+        (None, None),
+        ([], Security("starttls")),
+        ((), Security("starttls")),
+        (["key.pem"], Security("starttls", key_file="key.pem", cert_file="key.pem")),
+        (["key.pem", "cert.pem"], Security("starttls", key_file="key.pem", cert_file="cert.pem")),
+        ({"mode": "tls", "ca_file": "ca.pem", "verify": False}, Security("tls", ca_file="ca.pem", verify=False)),
+    ],
+)
+def test_secure_takes_what_smtphandler_takes_and_more(secure, made):
+    assert options.mail_server("m", None, secure, 5).security == made
+
+
+def test_credentials_are_a_pair_or_a_mapping_with_one_place_for_the_password():
+    assert options.mail_server("m", ["u", "p"], None, 5).credentials == Credentials("u", "p")
+    given = {"username": "u", "password_env": "MAIL_PASSWORD"}
+    assert options.mail_server("m", given, None, 5).credentials == Credentials("u", password_env="MAIL_PASSWORD")
+
+
+def test_the_password_comes_from_where_it_is_said_to_be(tmp_path, monkeypatch):
+    (tmp_path / "mail").write_text("from file\n")
+    monkeypatch.setenv("MAIL_PASSWORD", "from environment")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert Credentials("u", password="as it is").secret() == "as it is"
+    assert Credentials("u", password_env="MAIL_PASSWORD").secret() == "from environment"
+    assert Credentials("u", password_file=str(tmp_path / "mail")).secret() == "from file"
+    assert Credentials("u", password_credential="mail").secret() == "from file"
+
+
+@pytest.mark.parametrize(
+    ("where", "cure"),
+    [
+        ({"password_env": "ABSENT_PASSWORD"}, "ABSENT_PASSWORD is not set"),
+        ({"password_file": "/absent/password"}, "Check the path"),
+        ({"password_credential": "mail"}, "LoadCredential=mail"),
+    ],
+)
+def test_a_password_that_is_not_there_is_explained(where, cure, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(MailServerError, match=cure):
+        Credentials("u", **where).secret()
+
+
+@pytest.mark.parametrize(
+    ("key", "mailhost", "credentials", "secure", "timeout"),
+    [
+        ("mailhost", "", None, None, 5),
+        ("mailhost", None, None, None, 5),
+        ("mailhost", "mail:port", None, None, 5),
+        ("mailhost", ["mail", 70000], None, None, 5),
+        ("mailhost", ["mail", 25, 1], None, None, 5),
+        ("credentials", "m", "user:password", None, 5),
+        ("credentials", "m", ["user"], None, 5),
+        ("credentials", "m", {"username": "u"}, None, 5),
+        ("credentials", "m", {"username": "u", "password": "p", "password_env": "E"}, None, 5),
+        ("credentials.pasword", "m", {"username": "u", "pasword": "p"}, None, 5),
+        ("credentials.password", "m", {"username": "u", "password": 123}, None, 5),
+        ("secure.mode", "m", None, "ssl", 5),
+        ("secure", "m", None, True, 5),
+        ("secure.mode", "m", None, {"ca_file": "x"}, 5),
+        ("secure.cafile", "m", None, {"mode": "tls", "cafile": "x"}, 5),
+        ("secure.verify", "m", None, {"mode": "tls", "verify": "maybe"}, 5),
+        ("timeout", "m", None, None, 0),
+        ("timeout", "m", None, None, "5"),
+        ("timeout", "m", None, None, float("nan")),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_key(key, mailhost, credentials, secure, timeout):
+    with pytest.raises(ConfigurationError) as caught:
+        options.mail_server(mailhost, credentials, secure, timeout)
+    assert caught.value.key == key
+
+
+def test_a_password_is_not_shown_in_what_is_refused():
+    with pytest.raises(ConfigurationError) as caught:
+        options.mail_server("m", "user:hunter2", None, 5)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("group_wait", {"group_wait": -1}),
+        ("interval", {"interval": 0}),
+        ("max_interval", {"max_interval": 10}),
+        ("quiet", {"quiet": "1h"}),
+        ("max_per_hour", {"max_per_hour": 0}),
+        ("max_per_hour", {"max_per_hour": 1.5}),
+        ("max_per_hour", {"max_per_hour": True}),
+    ],
+)
+def test_windows_that_cannot_be_are_refused_by_their_key(key, values):
+    usual = {"group_wait": 1, "interval": 300, "max_interval": 14400, "quiet": 3600, "max_per_hour": 12}
+    assert options.windows(**usual) == Windows()
+    with pytest.raises(ConfigurationError) as caught:
+        options.windows(**(usual | values))
+    assert caught.value.key == key
+
+
+def test_addresses_are_a_list_or_a_text_with_commas():
+    assert options.addresses("toaddrs", "a@x.org, b@x.org") == ("a@x.org", "b@x.org")
+    assert options.addresses("toaddrs", ["a@x.org"]) == ("a@x.org",)
+
+
+@pytest.mark.parametrize("value", ["", [], "admin", ["a@"], ["a@x.org\nBcc: b@x.org"], 5, [5], "A <a@x.org>"])
+def test_addresses_that_cannot_be_are_refused(value):
+    with pytest.raises(ConfigurationError) as caught:
+        options.addresses("toaddrs", value)
+    assert caught.value.key == "toaddrs"
+
+
+def test_levels_are_names_or_numbers():
+    assert options.level("severity", "critical") == 50
+    assert options.level("severity", 35) == 35
+    with pytest.raises(ConfigurationError, match="known are"):
+        options.level("severity", "SEVERE")

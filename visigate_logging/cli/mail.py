@@ -1,0 +1,194 @@
+"""mail: does it arrive, and what waits in the outbox."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.exceptions import ConfigurationError, StateError
+
+if TYPE_CHECKING:
+    from visigate_logging.mail.desk import MailDesk
+    from visigate_logging.mail.options import MailOptions
+    from visigate_logging.mail.outbox import Letter
+
+__all__ = ["MAIL"]
+
+HANDLER = "ThrottledSMTPHandler"
+NOT_OURS = frozenset({"class", "()", "level", "formatter", "filters", "name"})
+PATIENCE = 5.0
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        choices=("test", "outbox", "retry", "drop"),
+        help="test: connect, log in and send a test mail; outbox: list the mails that wait or were refused; "
+        "retry: send what waits now; drop: remove mails from the outbox",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="for drop: the mails' ids, as outbox lists them")
+    parser.add_argument("--all", action="store_true", help="for drop: all mails")
+    parser.add_argument("--config", default="logging.yaml", metavar="PATH", help="default: logging.yaml")
+    parser.add_argument("--handler", metavar="NAME", help="the mail handler, when the file has several")
+    add_json(parser)
+
+
+def mail(args: argparse.Namespace) -> int:
+    """Try the mail server, or look after the outbox."""
+    name, options = _options(args.config, args.handler)
+    if args.action == "test":
+        return _test(options, as_json=args.json)
+
+    from visigate_logging.mail.desk import MailDesk
+
+    desk = MailDesk(options, name)
+    try:
+        return {"outbox": _outbox, "retry": _retry, "drop": _drop}[args.action](desk, args)
+    finally:
+        desk.state.close()
+
+
+def _options(config: str, wanted: str | None) -> "tuple[str, MailOptions]":
+    from visigate_logging.config.load import read, refuse
+    from visigate_logging.mail.options import parse
+
+    source = read(config)
+    if source.problems:
+        raise refuse(source, source.problems)
+    found = dict(_mail_handlers(source.values))
+    if wanted is not None and wanted not in found:
+        raise ConfigurationError(f"handlers.{wanted}", f"no {HANDLER} of that name; there are: {', '.join(found)}")
+    if len(found) != 1 and wanted is None:
+        problem = f"{len(found)} handlers of class {HANDLER}: {', '.join(found)}. Choose one with --handler"
+        raise ConfigurationError("handlers", problem if found else f"{config} has no handler of class {HANDLER}")
+    name = wanted or next(iter(found))
+    try:
+        return name, parse(**found[name])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
+    except TypeError as error:
+        raise ConfigurationError(f"handlers.{name}", str(error).replace("parse()", HANDLER)) from error
+
+
+def _mail_handlers(values: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    handlers = values.get("handlers")
+    for name, given in handlers.items() if isinstance(handlers, Mapping) else ():
+        if isinstance(given, Mapping) and str(given.get("class", given.get("()"))).endswith(HANDLER):
+            yield name, {key: value for key, value in given.items() if key not in NOT_OURS}
+
+
+def _test(options: "MailOptions", *, as_json: bool) -> int:
+    from visigate_logging.mail.message import trial_message
+    from visigate_logging.mail.server import MailServerError, deliver
+
+    server, envelope = options.server, options.envelope
+    message = trial_message(envelope.sender, envelope.recipients, envelope.subject)
+    done: list[str] = []
+    try:
+        with server.session() as smtp:
+            done += _steps(options)
+            refused = deliver(smtp, envelope.sender, envelope.recipients, message)
+    except MailServerError as error:
+        return _report(done, error.step, error.problem, error.cure, as_json=as_json)
+    for who in envelope.recipients:
+        if who not in refused:
+            done.append(f"send: the server has accepted the test mail to {who}")
+    if refused:
+        problem = "; ".join(f"{who}: {code} {text}" for who, (code, text) in refused.items())
+        return _report(done, "send", problem, "Check toaddrs and fromaddr", as_json=as_json)
+    return _report(done, as_json=as_json)
+
+
+def _steps(options: "MailOptions") -> list[str]:
+    server = options.server
+    steps = [f"connect: {server.host}:{server.port} answers"]
+    if server.security:
+        how = "its certificate is valid" if server.security.verify else "its certificate is not verified"
+        steps.append(f"tls: encrypted with {server.security.mode}; {how}")
+    if server.credentials:
+        steps.append(f"login: accepted as {server.credentials.username}")
+    return steps
+
+
+def _report(done: list[str], failed: str = "", problem: str = "", cure: str = "", *, as_json: bool) -> int:
+    if as_json:
+        say_json({"done": done, "failed": failed or None, "problem": problem or None, "cure": cure or None})
+    else:
+        for step in done:
+            say(f"ok      {step}")
+        if failed:
+            say(f"FAILED  {failed}: {problem}\n        {cure}")
+    return FAILED if failed else DONE
+
+
+def _outbox(desk: "MailDesk", args: argparse.Namespace) -> int:
+    waiting = [letter for name in desk.outbox.waiting() if (letter := desk.outbox.letter(name))]
+    refused = list(desk.outbox.refused())
+    listed = [_described(letter, "waiting") for letter in waiting]
+    listed += [_described(letter, "refused") for letter in refused]
+    if args.json:
+        say_json(listed)
+    elif listed:
+        rows = [
+            (m["state"], m["id"], m["subject"], " ".join(m["recipients"]), "; ".join(m["answers"])) for m in listed
+        ]
+        say(table(("STATE", "ID", "SUBJECT", "TO", "ANSWER"), rows, stretch=2))
+    else:
+        say(f"no mails in {desk.outbox.directory}")
+    return DONE
+
+
+def _described(letter: "Letter", state: str) -> dict[str, Any]:
+    import email
+    import email.policy
+
+    headers = email.message_from_bytes(letter.message, policy=email.policy.default)
+    return {
+        "id": letter.id,
+        "state": state,
+        "subject": str(headers["Subject"] or ""),
+        "date": str(headers["Date"] or ""),
+        "recipients": list(letter.recipients),
+        "answers": list(letter.answers),
+        "path": str(letter.path),
+    }
+
+
+def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
+    desk.ledger.try_now()
+    desk.sender.turn()
+    left = desk.outbox.waiting()
+    if args.json:
+        say_json({"waiting": left})
+    else:
+        say(f"{len(left)} mails wait; visigate-errors mail test says why" if left else "no mail waits any more")
+    return FAILED if left else DONE
+
+
+def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
+    from visigate_logging.state import HostLock
+
+    refused = {letter.id: letter.path for letter in desk.outbox.refused()}
+    known = [*desk.outbox.waiting(), *refused]
+    unknown = [name for name in args.ids if name not in known]
+    if unknown or not (args.ids or args.all):
+        complain(f"no such mail: {', '.join(unknown)}" if unknown else "name the mails to drop, or give --all")
+        return FAILED
+    lock = HostLock(desk.lock)
+    if not lock.acquire(PATIENCE):
+        raise StateError(f"{desk.lock}: another process is sending; try again")
+    try:
+        for name in known if args.all else args.ids:
+            if name in refused:
+                Path(refused[name]).unlink(missing_ok=True)
+            desk.ledger.dropped(name, "dropped by the administrator")
+            desk.outbox.remove(name)
+            desk.ledger.close(name)
+    finally:
+        lock.release()
+    return _outbox(desk, args)
+
+
+MAIL = Command("mail", "try the mail server, or look after the outbox", _arguments, mail)

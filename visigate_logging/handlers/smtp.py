@@ -1,0 +1,228 @@
+"""ThrottledSMTPHandler: tells administrators of errors by mail, once and clearly."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import StateError
+from visigate_logging.mail.desk import MailDesk
+from visigate_logging.mail.options import parse
+from visigate_logging.mail.tally import Tally
+from visigate_logging.mail.throttle import level_number
+from visigate_logging.state import CountSheet, ForkAware, Sheet, watch_forks
+from visigate_logging.worker import Worker
+
+__all__ = ["ThrottledSMTPHandler"]
+
+_OWN_LOGGER = "visigate_logging"
+_OUTCOMES = "visigate_logging.recovery"
+_PACE = 0.25
+_START_DELAY = 1.0
+_EXIT_TIMEOUT = 2.0
+
+
+class ThrottledSMTPHandler(logging.Handler):
+    """Mails errors: the first of a kind at once, repeats as counts, the end as well.
+
+    ``emit`` counts the error in memory that outlives a kill of the process, and returns. All else happens in two
+    threads of its own, for all processes of the host together: what is to be told is kept in ``state_dir``, mails
+    that cannot be sent wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
+
+    Args:
+        mailhost: ``host``, ``host:port`` or ``[host, port]``; the port is by default 25, 587 with ``secure:
+            starttls``, 465 with ``secure: tls``.
+        fromaddr: the sender's address.
+        toaddrs: addresses, as a list or as one text with commas.
+        subject: what subjects begin with.
+        credentials: ``[user, password]``, or a mapping with ``username`` and one of ``password``,
+            ``password_env``, ``password_file``, ``password_credential`` (systemd's); None for no login.
+        secure: ``starttls``, ``tls``, or a mapping with ``mode``, ``ca_file``, ``cert_file``, ``key_file``,
+            ``verify`` (default true); a list or tuple means what it means to ``SMTPHandler``; None for clear text.
+        timeout: seconds that the server may take for one answer.
+        severity: errors from this severity on are mailed; it is the classifier's, else the record's level.
+        state_dir: directory that the processes of the host share; made when absent.
+        group_wait: seconds from a group's first error to its mail.
+        interval: seconds to the first follow-up; the wait doubles with each.
+        max_interval: seconds that the doubling ends at.
+        quiet: seconds without a repeat after which an incident is over.
+        max_per_hour: never more mails in any hour.
+        url: address of the web pages, for links; the error's id is put behind it or for ``{event_id}`` in it.
+
+    Raises:
+        ConfigurationError: an option cannot be; ``key`` names it.
+    """
+
+    def __init__(
+        self,
+        mailhost: str | Sequence[Any],
+        fromaddr: str,
+        toaddrs: str | Sequence[str],
+        subject: str = "VisiGate Error",
+        credentials: Sequence[str] | Mapping[str, str] | None = None,
+        secure: str | Sequence[str] | Mapping[str, Any] | None = None,
+        timeout: float = 5.0,
+        *,
+        severity: str = "CRITICAL",
+        state_dir: str | os.PathLike[str] = "logs/errors/state",
+        group_wait: float = 1.0,
+        interval: float = 300.0,
+        max_interval: float = 14_400.0,
+        quiet: float = 3600.0,
+        max_per_hour: int = 12,
+        url: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._options = parse(
+            mailhost,
+            fromaddr,
+            toaddrs,
+            subject,
+            credentials,
+            secure,
+            timeout,
+            severity=severity,
+            state_dir=state_dir,
+            group_wait=group_wait,
+            interval=interval,
+            max_interval=max_interval,
+            quiet=quiet,
+            max_per_hour=max_per_hour,
+            url=url,
+        )
+        self._mailroom: _Mailroom | None = None
+
+    def set_name(self, name: str) -> None:
+        """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
+        super().set_name(name)
+        self._room().sender.wake()
+
+    name = property(logging.Handler.get_name, set_name)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count the error for the next mail; never waits and never raises."""
+        try:
+            if self._concerns(record):
+                self._room().accept(ErrorDetail.from_record(record))
+        except Exception:
+            self.handleError(record)
+
+    def counts(self) -> Sheet:
+        """What became of the errors that the processes of this host gave to the handlers of this name.
+
+        ``delivered`` are told with their details, ``folded`` as part of a count, in mails that a server has accepted.
+        """
+        return self._room().counts()
+
+    def flush(self) -> None:
+        """Have what was counted stored; waits up to 2 s, and not for mails."""
+        if self._mailroom is not None:
+            self._mailroom.flush(_EXIT_TIMEOUT)
+
+    def close(self) -> None:
+        """Store and send what can be stored and sent within 2 s; the rest waits for the next process."""
+        room = self._mailroom
+        if room is not None:
+            room.close(_EXIT_TIMEOUT)
+        super().close()
+
+    def _concerns(self, record: logging.LogRecord) -> bool:
+        if record.name == _OWN_LOGGER or record.name.startswith(f"{_OWN_LOGGER}."):
+            return record.name == _OUTCOMES
+        severity = record.__dict__.get("severity", record.levelname)
+        return level_number(str(severity)) >= self._options.severity
+
+    def _room(self) -> "_Mailroom":
+        if self._mailroom is None:
+            # After construction, because dictConfig gives the name only then.
+            desk = MailDesk(self._options, self.get_name() or "mail")
+            self._mailroom = _Mailroom(desk, self.get_name() or "mail", self.close)
+        return self._mailroom
+
+
+class _Mailroom(ForkAware):
+    """The parts behind the handler, and the two threads that work them."""
+
+    def __init__(self, desk: MailDesk, name: str, close: Callable[[], None]) -> None:
+        self._desk = desk
+        self._sheet = CountSheet(name)
+        self._tally = Tally(desk.owner, desk.state.directory)
+        self._storing = threading.Lock()
+        self._stored_at = float("-inf")
+        self._begun = self._closed = False
+        self._intake: Worker[Literal["now"]] = Worker("visigate-mail-intake", self._store, close=close)
+        self.sender: Worker[Literal["now"]] = Worker("visigate-mail-sender", self._turn, close=close)
+        watch_forks(self)
+
+    def accept(self, detail: ErrorDetail) -> None:
+        self._sheet.accept()
+        if self._tally.add(detail):
+            self._intake.wake()
+
+    def counts(self) -> Sheet:
+        with self._storing:
+            here = self._sheet.snapshot()
+            try:
+                host = self._desk.ledger.sheet()
+            except StateError:
+                return here
+        host["accepted"] += here["accepted"]
+        host["pending"] += here["pending"]
+        return host
+
+    def flush(self, timeout: float) -> bool:
+        return self._intake.put("now") and self._intake.flush(timeout)
+
+    def close(self, timeout: float) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        deadline = time.monotonic() + timeout
+        self._intake.put("now")
+        self._intake.stop(timeout)
+        self.sender.put("now")
+        if self.sender.stop(max(0.0, deadline - time.monotonic())):
+            self._desk.state.close()  # else the sender does, when it is done
+
+    def after_fork_in_child(self) -> None:
+        self._storing = threading.Lock()
+
+    def _store(self, requests: list[Literal["now"]]) -> float | None:
+        """Enter what has been counted into the books; not too often, to spare the card, unless requested."""
+        elapsed = time.monotonic() - self._stored_at
+        if not requests and elapsed < _PACE:
+            return _PACE - elapsed
+        with self._storing:
+            batch = self._tally.take()
+            if batch is None:
+                return None
+            self._desk.ledger.store(batch)
+            self._sheet.hand_over(sum(entry.count for entry in batch.entries))
+            self._tally.forget(batch)
+        self._stored_at = time.monotonic()
+        self.sender.wake()
+        return _PACE if self._tally.has_news else None
+
+    def _turn(self, requests: list[Literal["now"]]) -> float:
+        if not self._begun and not requests:
+            self._begun = True
+            return _START_DELAY
+        try:
+            self._adopt_orphans()
+            return self._desk.sender.turn(hurry=bool(requests))
+        finally:
+            if self._closed:
+                self._desk.state.close()
+
+    def _adopt_orphans(self) -> None:
+        """Enter what processes that were killed had counted."""
+        for batch in self._tally.orphans():
+            try:
+                self._desk.ledger.store(batch)
+            except BaseException:
+                batch.let_go()
+                raise
+            batch.remove()

@@ -1,0 +1,283 @@
+"""The books of a mail handler: what is to be told, which mails tell it, and what became of them."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.mail.digest import Digest, Item
+from visigate_logging.mail.message import message_id
+from visigate_logging.mail.tally import OTHER, Batch, Entry
+from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
+from visigate_logging.state import Instant, Sheet, State, add_counts, clock, host_seconds, read_counts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["SCHEMA", "Ledger", "LetterRow"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS mail_groups (
+    handler TEXT NOT NULL, fingerprint TEXT NOT NULL, data TEXT NOT NULL, detail BLOB NOT NULL,
+    PRIMARY KEY (handler, fingerprint)
+);
+CREATE TABLE IF NOT EXISTS mail_batches (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS mail_letters (
+    id TEXT PRIMARY KEY, handler TEXT NOT NULL, made REAL NOT NULL, told INTEGER NOT NULL, folded INTEGER NOT NULL,
+    reached INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (handler, letter));
+CREATE TABLE IF NOT EXISTS mail_server (
+    handler TEXT PRIMARY KEY, failures INTEGER NOT NULL, retry_at REAL NOT NULL, problem TEXT NOT NULL
+);
+"""
+_MOST_GROUPS = 500
+_KEPT_BATCHES = 1000
+_FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """What is known of a letter in the outbox.
+
+    Args:
+        id: its name.
+        made: when, on the host's clock.
+        reached: whether somebody has it.
+        sent: whether all who can have it have it.
+        retry_at: not to be tried before, on the host's clock.
+    """
+
+    id: str
+    made: float
+    reached: bool
+    sent: bool
+    retry_at: float
+
+
+class Ledger:
+    """The books of one handler, in the state file that all processes of the host share.
+
+    Each error is counted once: it waits in its group, then in one letter, and is then told, or dropped for a
+    reason. Each step is one transaction, so that a kill or a power cut leaves it done or not done.
+
+    Args:
+        state: opened with SCHEMA.
+        handler: the handler's name.
+        windows: how long to wait before telling.
+        now: for tests.
+    """
+
+    def __init__(self, state: State, handler: str, windows: Windows, now: Callable[[], Instant] = clock) -> None:
+        self._state = state
+        self._handler = handler
+        self._windows = windows
+        self._now = now
+
+    def store(self, batch: Batch) -> bool:
+        """Enter a batch; False when it has been entered before."""
+        with self._open() as (connection, now):
+            if connection.execute("SELECT 1 FROM mail_batches WHERE token = ?", (batch.token,)).fetchone():
+                return False
+            cursor = connection.execute("INSERT INTO mail_batches (token) VALUES (?)", (batch.token,))
+            connection.execute("DELETE FROM mail_batches WHERE id <= ?", ((cursor.lastrowid or 0) - _KEPT_BATCHES,))
+            for entry in batch.entries:
+                self._enter(connection, entry, now)
+            add_counts(connection, self._handler, accepted=sum(e.count for e in batch.entries))
+        return True
+
+    def compose(self, letter_id: str, stage: Callable[[Digest], None], *, hurry: bool = False) -> float | None:
+        """Put what is due into a letter.
+
+        Args:
+            letter_id: name of the letter.
+            stage: writes the mail durably; when it raises, nothing has been told.
+            hurry: do not wait for further new groups.
+
+        Returns:
+            0.0 when a letter has been staged; else in how many seconds to look again, None when nothing waits.
+        """
+        windows = replace(self._windows, group_wait=0.0) if hurry else self._windows
+        with self._open() as (connection, now):
+            decision = plan(self._groups(connection), self._mailed(connection), now, windows)
+            if not decision.due:
+                return None if decision.look_again is None else max(decision.look_again - now, 0.01)
+            digest = self._digest(connection, decision, now)
+            stage(digest)
+            connection.execute(
+                "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, ?, ?)",
+                (letter_id, self._handler, now, digest.told, digest.folded),
+            )
+            connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
+            for item in digest.items:
+                self._keep(connection, item.group, after_telling(item.group, now, windows, message_id(letter_id)))
+        return 0.0
+
+    def letters(self) -> dict[str, LetterRow]:
+        """All letters that have been staged and not closed, the oldest first."""
+        with self._open() as (connection, _):
+            query = "SELECT id, made, reached, sent, retry_at FROM mail_letters WHERE handler = ? ORDER BY id"
+            rows = connection.execute(query, (self._handler,)).fetchall()
+        return {row[0]: LetterRow(*row) for row in rows}
+
+    def adopt(self, letter_id: str) -> None:
+        """Enter a letter that the books do not know, as after the state file was lost; what it tells is not known."""
+        with self._open() as (connection, now):
+            connection.execute(
+                "INSERT OR IGNORE INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)",
+                (letter_id, self._handler, now),
+            )
+
+    def accepted(self, letter_id: str, *, sent: bool) -> None:
+        """Count a letter's errors as told, the first time; ``sent`` when nobody is left who waits for it."""
+        with self._open() as (connection, now):
+            told, folded = self._take_counts(connection, letter_id)
+            add_counts(connection, self._handler, delivered=told, folded=folded)
+            connection.execute("UPDATE mail_letters SET reached = 1, sent = ? WHERE id = ?", (sent, letter_id))
+            # The limit is of mails that arrive: one that waited counts from now.
+            connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
+            connection.execute("DELETE FROM mail_server WHERE handler = ?", (self._handler,))
+
+    def dropped(self, letter_id: str, reason: str) -> None:
+        """Close a letter that nobody will get; those that somebody has got stay counted as told."""
+        with self._open() as (connection, _):
+            told, folded = self._take_counts(connection, letter_id)
+            add_counts(connection, self._handler, dropped={reason: told + folded})
+            connection.execute("UPDATE mail_letters SET sent = 1 WHERE id = ?", (letter_id,))
+
+    def close(self, letter_id: str) -> None:
+        """Forget a letter whose file has gone."""
+        with self._open() as (connection, _):
+            connection.execute("DELETE FROM mail_letters WHERE id = ? AND sent", (letter_id,))
+
+    def put_off(self, letter_id: str) -> float:
+        """Note that a letter was refused for the time being; in how many seconds to try it again."""
+        with self._open() as (connection, now):
+            row = connection.execute("SELECT failures FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
+            wait = _retry_wait(row[0] + 1 if row else 1)
+            connection.execute(
+                "UPDATE mail_letters SET failures = failures + 1, retry_at = ? WHERE id = ?", (now + wait, letter_id)
+            )
+        return wait
+
+    def server_failed(self, problem: str) -> tuple[bool, float]:
+        """Note that the server could not be used; whether that is news, and in how many seconds to try again."""
+        with self._open() as (connection, now):
+            before = self._server(connection)
+            failures = before[0] + 1
+            wait = _retry_wait(failures)
+            connection.execute(
+                "REPLACE INTO mail_server VALUES (?, ?, ?, ?)", (self._handler, failures, now + wait, problem)
+            )
+        return before[2] != problem, wait
+
+    def server_wait(self) -> tuple[float, int]:
+        """In how many seconds the server may be tried, and how often it failed in a row."""
+        with self._open() as (connection, now):
+            failures, retry_at, _ = self._server(connection)
+        return max(0.0, retry_at - now), failures
+
+    def try_now(self) -> None:
+        """Let all that waits be tried at once."""
+        with self._open() as (connection, _):
+            connection.execute("UPDATE mail_letters SET retry_at = 0 WHERE handler = ?", (self._handler,))
+            connection.execute("UPDATE mail_server SET retry_at = 0 WHERE handler = ?", (self._handler,))
+
+    def seconds(self) -> float:
+        """Now, on the host's clock."""
+        with self._open() as (_, now):
+            return now
+
+    def sheet(self) -> Sheet:
+        """The handler's counts on this host, without what has not been stored yet."""
+        with self._open() as (connection, _):
+            return _sheet(connection, self._handler)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[tuple["sqlite3.Connection", float]]:
+        with self._state.transaction() as connection:
+            yield connection, host_seconds(connection, self._now())
+
+    def _enter(self, connection: "sqlite3.Connection", entry: Entry, now: float) -> None:
+        fingerprint = entry.first.fingerprint or OTHER
+        known = self._group(connection, fingerprint)
+        if known is None and self._is_full(connection):
+            fingerprint = OTHER
+            known = self._group(connection, fingerprint)
+        first, last = entry.first.timestamp or entry.last_time, entry.last_time or entry.first.timestamp
+        news = Group(fingerprint, entry.first.severity, now, now, first, last, first, untold=entry.count)
+        after = note(known, news, self._windows)
+        data = orjson.dumps(dataclasses.asdict(after)).decode()
+        if known is not None and known.untold:
+            query = "UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?"
+            connection.execute(query, (data, self._handler, fingerprint))
+        else:
+            row = (self._handler, fingerprint, data, entry.first.to_json())
+            connection.execute("REPLACE INTO mail_groups VALUES (?, ?, ?, ?)", row)
+
+    def _group(self, connection: "sqlite3.Connection", fingerprint: str) -> Group | None:
+        query = "SELECT data FROM mail_groups WHERE handler = ? AND fingerprint = ?"
+        row = connection.execute(query, (self._handler, fingerprint)).fetchone()
+        return Group(**orjson.loads(row[0])) if row else None
+
+    def _groups(self, connection: "sqlite3.Connection") -> list[Group]:
+        rows = connection.execute("SELECT data FROM mail_groups WHERE handler = ?", (self._handler,))
+        return [Group(**orjson.loads(data)) for (data,) in rows]
+
+    def _is_full(self, connection: "sqlite3.Connection") -> bool:
+        query = "SELECT count(*) >= ? FROM mail_groups WHERE handler = ?"
+        return bool(connection.execute(query, (_MOST_GROUPS, self._handler)).fetchone()[0])
+
+    def _keep(self, connection: "sqlite3.Connection", before: Group, after: Group | None) -> None:
+        key = (self._handler, before.fingerprint)
+        if after is None:
+            connection.execute("DELETE FROM mail_groups WHERE handler = ? AND fingerprint = ?", key)
+        else:
+            data = orjson.dumps(dataclasses.asdict(after)).decode()
+            connection.execute("UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?", (data, *key))
+
+    def _mailed(self, connection: "sqlite3.Connection") -> list[float]:
+        query = "SELECT at FROM mail_times WHERE handler = ? ORDER BY at DESC LIMIT ?"
+        times = [at for (at,) in connection.execute(query, (self._handler, self._windows.max_per_hour))]
+        if len(times) == self._windows.max_per_hour:
+            connection.execute("DELETE FROM mail_times WHERE handler = ? AND at < ?", (self._handler, times[-1]))
+        return times
+
+    def _digest(self, connection: "sqlite3.Connection", decision: Plan, now: float) -> Digest:
+        query = "SELECT detail FROM mail_groups WHERE handler = ? AND fingerprint = ?"
+        items = []
+        for group in decision.due:
+            (detail,) = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
+            at_rest = is_at_rest(group, now, self._windows)
+            items.append(Item(group, ErrorDetail.from_dict(orjson.loads(detail)), at_rest))
+        digest = Digest(tuple(items), _sheet(connection, self._handler), decision.held_back)
+        sheet = Sheet(**digest.sheet)
+        sheet["delivered"] += digest.told
+        sheet["folded"] += digest.folded
+        sheet["pending"] -= digest.told + digest.folded
+        return replace(digest, sheet=sheet)
+
+    def _take_counts(self, connection: "sqlite3.Connection", letter_id: str) -> tuple[int, int]:
+        row = connection.execute("SELECT told, folded FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
+        connection.execute("UPDATE mail_letters SET told = 0, folded = 0 WHERE id = ?", (letter_id,))
+        return row or (0, 0)
+
+    def _server(self, connection: "sqlite3.Connection") -> tuple[int, float, str]:
+        query = "SELECT failures, retry_at, problem FROM mail_server WHERE handler = ?"
+        row: tuple[int, float, str] | None = connection.execute(query, (self._handler,)).fetchone()
+        return row or (0, 0.0, "")
+
+
+def _retry_wait(failures: int) -> float:
+    return min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY)
+
+
+def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:
+    empty = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
+    return read_counts(connection).get(handler, empty)

@@ -1,0 +1,150 @@
+"""Mails that wait to be sent, as files: written whole, kept over crashes, bounded."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Letter", "Outbox"]
+
+_RECIPIENTS = b"X-Visigate-Recipients: "
+_ANSWER = b"X-Visigate-Answer: "
+_KEPT_REFUSED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail that waits.
+
+    Args:
+        id: its name, which sorts by age.
+        path: its file.
+        recipients: who has not got it yet.
+        message: what is sent.
+        answers: for one that was refused, what the server said.
+    """
+
+    id: str
+    path: Path
+    recipients: tuple[str, ...]
+    message: bytes
+    answers: tuple[str, ...] = ()
+
+
+class Outbox:
+    """A directory of ``.eml`` files; for use by the one sender of the host.
+
+    A file is first staged under a temporary name and made durable, and is in the outbox once it has been
+    published under its own. Ahead of the message stand header lines of ours, which are not sent.
+
+    Args:
+        directory: made when the first mail is staged.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.refused_directory = directory / "refused"
+
+    def stage(self, letter_id: str, recipients: Sequence[str], message: bytes) -> None:
+        """Write a mail durably, but not yet into the outbox.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        _write(self._staged(letter_id), _RECIPIENTS + ", ".join(recipients).encode() + b"\n" + message)
+        _sync(self.directory)
+
+    def publish(self, letter_id: str) -> None:
+        """Put a staged mail into the outbox; nothing happens when it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self._staged(letter_id), self._path(letter_id))
+            _sync(self.directory)
+
+    def staged(self) -> list[str]:
+        """The ids of mails that were staged and not published."""
+        return sorted(p.stem for p in self.directory.glob("*.staged"))
+
+    def waiting(self) -> list[str]:
+        """The ids of the mails in the outbox, the oldest first."""
+        return sorted(p.stem for p in self.directory.glob("*.eml"))
+
+    def letter(self, letter_id: str) -> Letter | None:
+        """One mail of the outbox; None when it has gone."""
+        return _read(self._path(letter_id))
+
+    def refused(self) -> Iterator[Letter]:
+        """The mails that a server refused for good, the oldest first."""
+        for path in sorted(self.refused_directory.glob("*.eml")):
+            letter = _read(path)
+            if letter is not None:
+                yield letter
+
+    def keep_for(self, letter: Letter, recipients: Sequence[str]) -> None:
+        """Leave a mail in the outbox for those that have not got it."""
+        self.stage(letter.id, recipients, letter.message)
+        self.publish(letter.id)
+
+    def refuse(self, letter: Letter, answers: Mapping[str, str]) -> Path:
+        """Set a copy aside for those that were refused, with the server's answers."""
+        self.refused_directory.mkdir(parents=True, exist_ok=True)
+        head = [_RECIPIENTS + ", ".join(answers).encode()]
+        head += [_ANSWER + f"{who}: {answer}".encode() for who, answer in answers.items()]
+        path = self.refused_directory / f"{letter.id}.eml"
+        _write(path.with_suffix(".staged"), b"\n".join(head) + b"\n" + letter.message)
+        os.replace(path.with_suffix(".staged"), path)
+        for old in sorted(self.refused_directory.glob("*.eml"))[:-_KEPT_REFUSED]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def remove(self, letter_id: str) -> None:
+        """Take a mail out, staged or published."""
+        self._staged(letter_id).unlink(missing_ok=True)
+        self._path(letter_id).unlink(missing_ok=True)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each mail in the outbox, the oldest first."""
+        sizes = {}
+        for letter_id in self.waiting():
+            with contextlib.suppress(OSError):
+                sizes[letter_id] = self._path(letter_id).stat().st_size
+        return sizes
+
+    def _path(self, letter_id: str) -> Path:
+        return self.directory / f"{letter_id}.eml"
+
+    def _staged(self, letter_id: str) -> Path:
+        return self.directory / f"{letter_id}.staged"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _read(path: Path) -> Letter | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    recipients: tuple[str, ...] = ()
+    answers = []
+    while match := re.match(rb"X-Visigate-[A-Za-z]+: (.*)\r?\n", content):
+        if match[0].startswith(_RECIPIENTS):
+            recipients = tuple(r.strip() for r in match[1].decode("utf-8", "replace").split(",") if r.strip())
+        elif match[0].startswith(_ANSWER):
+            answers.append(match[1].decode("utf-8", "replace"))
+        content = content[match.end() :]
+    return Letter(path.stem, path, recipients, content, tuple(answers))

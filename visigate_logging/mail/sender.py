@@ -1,0 +1,211 @@
+"""The sender: takes what is due through the outbox to the mail server, one process of the host at a time."""
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from visigate_logging.mail.digest import Digest
+from visigate_logging.mail.ledger import Ledger, LetterRow
+from visigate_logging.mail.message import compose
+from visigate_logging.mail.outbox import Letter, Outbox
+from visigate_logging.mail.server import MailServer, MailServerError, deliver
+from visigate_logging.state import HostLock
+
+__all__ = ["Envelope", "Sender"]
+
+_LOOK_AGAIN = 60.0  # another process may have stored what this one does not know of, and have died
+_POLL_WHILE_BUSY = 1.0
+_LONGEST_STAY = 14 * 24 * 3600.0
+_LARGEST_OUTBOX = 20 * 1024 * 1024
+
+_log = logging.getLogger("visigate_logging")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is the same for all mails of a handler.
+
+    Args:
+        sender: who they come from.
+        recipients: whom they go to.
+        subject: what their subject begins with.
+        url: address of the web pages.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    url: str | None = None
+
+
+class Sender:
+    """Decides, composes and sends, when it holds the host's lock; else it looks again soon.
+
+    Whatever happens half-way is finished by the next turn, of whichever process: a letter is first staged in a
+    file, then entered into the books with what it tells, then published into the outbox, then sent, then booked
+    as sent, then removed. A kill between the server's answer and the booking is the one place where a mail is
+    sent twice.
+
+    Args:
+        ledger: the books.
+        outbox: where letters wait.
+        server: where they go to.
+        envelope: what is the same for all.
+        lock: path of the file that the sender of the host locks.
+    """
+
+    def __init__(self, ledger: Ledger, outbox: Outbox, server: MailServer, envelope: Envelope, lock: Path) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._server = server
+        self._envelope = envelope
+        self._lock = HostLock(lock)
+
+    def turn(self, *, hurry: bool = False) -> float:
+        """Do what is to be done now; in how many seconds to come again.
+
+        Args:
+            hurry: the process ends: do not wait for further new groups.
+
+        Raises:
+            StateError: the state file cannot be used.
+            OSError: the outbox cannot be written.
+        """
+        self._lock.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._lock.acquire():
+            return _POLL_WHILE_BUSY
+        try:
+            self._settle()
+            return min(self._send_and_compose(hurry=hurry), _LOOK_AGAIN)
+        finally:
+            self._lock.release()
+
+    def _send_and_compose(self, *, hurry: bool) -> float:
+        wait = self._send()
+        while self._all_reached():  # else what comes now is counted, and told together when mails go out again
+            look_again = self._compose(hurry=hurry)
+            if look_again != 0.0:
+                return wait if look_again is None else min(wait, look_again)
+            wait = self._send()
+        return wait
+
+    def _all_reached(self) -> bool:
+        return all(row.reached or row.sent for row in self._ledger.letters().values())
+
+    def _compose(self, *, hurry: bool) -> float | None:
+        letter_id = f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
+        look_again = self._ledger.compose(letter_id, lambda digest: self._stage(letter_id, digest), hurry=hurry)
+        self._outbox.publish(letter_id)
+        return look_again
+
+    def _stage(self, letter_id: str, digest: Digest) -> None:
+        envelope = self._envelope
+        message = compose(
+            digest,
+            letter_id=letter_id,
+            sender=envelope.sender,
+            recipients=envelope.recipients,
+            subject=envelope.subject,
+            url=envelope.url,
+        )
+        self._outbox.stage(letter_id, envelope.recipients, message)
+
+    def _settle(self) -> None:
+        """Finish what a process that was killed has left half-done, and keep the outbox within its bounds."""
+        rows = self._ledger.letters()
+        for letter_id in self._outbox.staged():
+            if letter_id in rows and not rows[letter_id].sent:
+                self._outbox.publish(letter_id)
+            else:
+                self._outbox.remove(letter_id)
+        waiting = self._outbox.waiting()
+        for letter_id in waiting:
+            if letter_id not in rows:
+                self._ledger.adopt(letter_id)
+        for letter_id, row in rows.items():
+            if row.sent:
+                self._finish(letter_id)
+            elif letter_id not in waiting:
+                self._ledger.dropped(letter_id, "removed from the outbox")
+                self._ledger.close(letter_id)
+        self._bound(rows)
+
+    def _bound(self, rows: dict[str, LetterRow]) -> None:
+        sizes = self._outbox.sizes()
+        total, now = sum(sizes.values()), self._ledger.seconds() if sizes else 0.0
+        for letter_id, size in sizes.items():
+            too_old = letter_id in rows and now - rows[letter_id].made > _LONGEST_STAY
+            if too_old or total > _LARGEST_OUTBOX:
+                total -= size
+                reason = "too long in the outbox" if too_old else "outbox full"
+                _log.error("Mail %s was given up: %s", letter_id, reason)
+                self._ledger.dropped(letter_id, reason)
+                self._finish(letter_id)
+
+    def _finish(self, letter_id: str) -> None:
+        self._outbox.remove(letter_id)
+        self._ledger.close(letter_id)
+
+    def _send(self) -> float:
+        """Try what waits; in how many seconds to try again."""
+        due, wait = self._due()
+        if not due:
+            return wait
+        try:
+            with self._server.session() as smtp:
+                for letter in due:
+                    self._hand_in(letter, deliver(smtp, self._envelope.sender, letter.recipients, letter.message))
+        except MailServerError as error:
+            return self._failed(error)
+        return self._due()[1]
+
+    def _due(self) -> tuple[list[Letter], float]:
+        server_wait, _ = self._ledger.server_wait()
+        now, due, wait = self._ledger.seconds(), [], _LOOK_AGAIN
+        for letter_id, row in self._ledger.letters().items():
+            remaining = max(server_wait, row.retry_at - now)
+            letter = None if row.sent or remaining > 0 else self._outbox.letter(letter_id)
+            if letter is not None:
+                due.append(letter)
+            elif not row.sent:
+                wait = min(wait, max(remaining, 0.0))
+        return due, wait
+
+    def _hand_in(self, letter: Letter, answers: dict[str, tuple[int, str]]) -> None:
+        for_good = {who: f"{code} {text}" for who, (code, text) in answers.items() if code >= 500}
+        for_now = [who for who, (code, _) in answers.items() if code < 500]
+        if for_good:
+            path = self._outbox.refuse(letter, for_good)
+            what = "; ".join(f"{who}: {answer}" for who, answer in for_good.items())
+            _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, what, path)
+        if len(answers) < len(letter.recipients):
+            _, failures = self._ledger.server_wait()
+            self._ledger.accepted(letter.id, sent=not for_now)
+            if failures:
+                _log.warning("Mails go out again after %d failed attempts", failures)
+        elif not for_now:
+            self._ledger.dropped(letter.id, "refused by the mail server")
+        if for_now:
+            self._wait_for(letter, for_now, answers)
+        else:
+            self._finish(letter.id)
+
+    def _wait_for(self, letter: Letter, recipients: Sequence[str], answers: dict[str, tuple[int, str]]) -> None:
+        if len(recipients) < len(letter.recipients):
+            self._outbox.keep_for(letter, recipients)
+        wait = self._ledger.put_off(letter.id)
+        what = "; ".join(f"{who}: {answers[who][0]} {answers[who][1]}" for who in recipients)
+        _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, what)
+
+    def _failed(self, error: MailServerError) -> float:
+        cause = error.__cause__
+        key = f"{error.step}: {type(cause).__name__} {getattr(cause, 'smtp_code', '')}"
+        is_news, wait = self._ledger.server_failed(key)
+        if is_news:
+            _log.error(
+                "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s", error, wait, self._outbox.directory
+            )
+        return wait
