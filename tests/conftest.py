@@ -4,7 +4,11 @@ import logging
 import threading
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("gate", deadline=None)  # how long a case takes decides nothing
+hypothesis.settings.load_profile("gate")
 
 
 @pytest.fixture(autouse=True)

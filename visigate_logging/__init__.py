@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from visigate_logging.config.apply import configure as configure
     from visigate_logging.detail.classification import Classifier as Classifier
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
+    from visigate_logging.error_handler import ErrorHandler as ErrorHandler
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
     from visigate_logging.formatters import TextFormatter as TextFormatter
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
     from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
+    from visigate_logging.handlers.smtp import ThrottledSMTPHandler as ThrottledSMTPHandler
     from visigate_logging.hooks import install_hooks as install_hooks
     from visigate_logging.hooks import uninstall_hooks as uninstall_hooks
     from visigate_logging.store.store import ErrorStore as ErrorStore
@@ -26,9 +28,11 @@ _HOME = {
     "DetailFormatter": "formatters",
     "ErrorDetail": "detail.record",
     "JsonFileHandler": "handlers.json_file",
+    "ErrorHandler": "error_handler",
     "ErrorStore": "store.store",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",
+    "ThrottledSMTPHandler": "handlers.smtp",
     "configure": "config.apply",
     "install_hooks": "hooks",
     "uninstall_hooks": "hooks",
