@@ -9,8 +9,8 @@ import pytest
 
 from tests.records import detail, write
 from visigate_logging.cli import COMMANDS, build_parser
-from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.store import ErrorStore
 
 DOCS = Path(__file__).parent.parent / "docs"

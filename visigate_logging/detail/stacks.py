@@ -155,16 +155,16 @@ class StackCache:
         together = "".join([*sources, *(text.partition("\n")[2] for *_, text in new.values())])
         mask = _unchanged if self._mask(together) == together else self._mask
         for place, (entry, source, summary, text) in new.items():
-            known[place] = self._keep(self._position(entry, source, summary, text, mask), entry)
+            position = known[place] = self._position(entry, source, summary, text, mask)
+            # An entry made by hand has a line of its own, which is printed where the code knows none.
+            if summary.end_lineno is not None or _has_line(position.code, entry.tb_lasti):
+                self._keep(position, entry.tb_lasti)
         return [known[place] for place in places]
 
-    def _keep(self, position: Position, entry: TracebackType) -> Position:
-        # An entry made by hand has a line of its own, which is printed where the code knows none.
-        if _has_line(position.code, entry.tb_lasti):
-            if len(self._positions) >= MAX_POSITIONS:
-                self._positions.clear()
-            self._positions[id(position.code) + entry.tb_lasti] = position
-        return position
+    def _keep(self, position: Position, instruction: int) -> None:
+        if len(self._positions) >= MAX_POSITIONS:
+            self._positions.clear()
+        self._positions[id(position.code) + instruction] = position
 
     def _position(
         self,
