@@ -41,3 +41,16 @@ def test_the_gate_captures_every_fault_that_it_meets(gate: tuple[str, Counter[st
 def test_the_gate_shows_what_it_captured_and_where_the_files_are(gate: tuple[str, Counter[str]]) -> None:
     for text in ("JSONDecodeError", "DatabaseError", "details.jsonl", "error.log", "visigate-errors show"):
         assert text in gate[0]
+
+
+def test_the_mail_example_tells_every_error_in_a_few_mails(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "mail.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1000 errors became" in done.stdout
+    assert "1,000 = told" in done.stdout
