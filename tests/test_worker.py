@@ -118,6 +118,15 @@ def test_wake_calls_work_soon_and_many_wakes_cost_one_signal(worker, sink):
     assert len(sink.calls) <= 4
 
 
+def test_each_wake_that_follows_a_call_leads_to_another(worker, sink):
+    for calls in range(1, 6):
+        worker.wake()
+        deadline = time.monotonic() + 5
+        while len(sink.calls) < calls and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(sink.calls) == calls
+
+
 def test_an_exception_in_work_is_reported_and_does_not_end_the_thread(worker, sink, caplog, thread_errors):
     def work(items):
         if "bad" in items:

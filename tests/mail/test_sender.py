@@ -304,6 +304,15 @@ def test_many_groups_are_never_more_mails_in_an_hour_than_allowed(make_desk, ser
     assert "max_per_hour" in messages(server)[5].get_body(("plain",)).get_content()
 
 
+def test_mails_that_are_refused_count_against_the_limit_as_well(make_desk, server):
+    desk = make_desk(server, windows=Windows(max_per_hour=5))
+    server.inbox.answers["DATA"] = "550 go away"
+    for n in range(60):
+        desk.errors(fingerprint=f"v1:{n}")
+        desk.run(20)
+    assert len(list(desk.outbox.refused())) == 5
+
+
 def test_only_one_sender_of_the_host_works_at_a_time(desk, server):
     other = HostLock(desk.directory / "mail.lock")
     desk.errors()

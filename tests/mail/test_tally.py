@@ -203,7 +203,7 @@ def test_a_forked_child_leaves_the_parents_errors_to_the_parent(tally):
 
 
 def test_without_shared_memory_a_file_beside_the_state_serves(owner, tmp_path, monkeypatch):
-    monkeypatch.setattr("visigate_logging.mail.tally._SHARED_MEMORY", tmp_path / "absent")
+    monkeypatch.setattr("visigate_logging.mail.tally.SHARED_MEMORY", tmp_path / "absent")
     tally = Tally(owner, tmp_path / "state")
     tally.add(error())
     batch = tally.take()
@@ -213,7 +213,7 @@ def test_without_shared_memory_a_file_beside_the_state_serves(owner, tmp_path, m
 
 def test_without_any_file_plain_memory_serves(owner, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr("visigate_logging.mail.tally._SHARED_MEMORY", tmp_path / "absent")
+    monkeypatch.setattr("visigate_logging.mail.tally.SHARED_MEMORY", tmp_path / "absent")
     tally = Tally(owner, tmp_path / "file")
     for _ in range(3):
         tally.add(error())

@@ -1,17 +1,19 @@
 """ThrottledSMTPHandler: tells administrators of errors by mail, once and clearly."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.mail.desk import MailDesk
-from visigate_logging.mail.options import parse
-from visigate_logging.mail.tally import Tally
+from visigate_logging.mail.options import MailOptions, parse
+from visigate_logging.mail.tally import Batch, Tally
 from visigate_logging.mail.throttle import level_number
 from visigate_logging.state import CountSheet, ForkAware, Sheet, watch_forks
 from visigate_logging.worker import Worker
@@ -23,6 +25,7 @@ _OUTCOMES = "visigate_logging.recovery"
 _PACE = 0.25
 _START_DELAY = 1.0
 _EXIT_TIMEOUT = 2.0
+_TRY_AGAIN = 15.0
 
 
 class ThrottledSMTPHandler(logging.Handler):
@@ -138,18 +141,19 @@ class ThrottledSMTPHandler(logging.Handler):
     def _room(self) -> "_Mailroom":
         if self._mailroom is None:
             # After construction, because dictConfig gives the name only then.
-            desk = MailDesk(self._options, self.get_name() or "mail")
-            self._mailroom = _Mailroom(desk, self.get_name() or "mail", self.close)
+            self._mailroom = _Mailroom(self._options, self.get_name() or "mail", self.close)
         return self._mailroom
 
 
 class _Mailroom(ForkAware):
     """The parts behind the handler, and the two threads that work them."""
 
-    def __init__(self, desk: MailDesk, name: str, close: Callable[[], None]) -> None:
-        self._desk = desk
+    def __init__(self, options: MailOptions, name: str, close: Callable[[], None]) -> None:
+        self._desk = MailDesk(options, name)
+        self._spare = MailDesk.in_memory(options, name)
+        self._troubled = False
         self._sheet = CountSheet(name)
-        self._tally = Tally(desk.owner, desk.state.directory)
+        self._tally = Tally(self._desk.owner, options.state_dir)
         self._storing = threading.Lock()
         self._stored_at = float("-inf")
         self._begun = self._closed = False
@@ -164,14 +168,11 @@ class _Mailroom(ForkAware):
 
     def counts(self) -> Sheet:
         with self._storing:
-            here = self._sheet.snapshot()
-            try:
-                host = self._desk.ledger.sheet()
-            except StateError:
-                return here
-        host["accepted"] += here["accepted"]
-        host["pending"] += here["pending"]
-        return host
+            sheet = self._sheet.snapshot()
+            for desk in self._desks():
+                with contextlib.suppress(StateError):
+                    sheet = _sum(sheet, desk.ledger.sheet())
+        return sheet
 
     def flush(self, timeout: float) -> bool:
         return self._intake.put("now") and self._intake.flush(timeout)
@@ -185,7 +186,7 @@ class _Mailroom(ForkAware):
         self._intake.stop(timeout)
         self.sender.put("now")
         if self.sender.stop(max(0.0, deadline - time.monotonic())):
-            self._desk.state.close()  # else the sender does, when it is done
+            self._close_desks()  # else the sender does, when it is done
 
     def after_fork_in_child(self) -> None:
         self._storing = threading.Lock()
@@ -199,7 +200,7 @@ class _Mailroom(ForkAware):
             batch = self._tally.take()
             if batch is None:
                 return None
-            self._desk.ledger.store(batch)
+            self._enter(batch)
             self._sheet.hand_over(sum(entry.count for entry in batch.entries))
             self._tally.forget(batch)
         self._stored_at = time.monotonic()
@@ -212,17 +213,63 @@ class _Mailroom(ForkAware):
             return _START_DELAY
         try:
             self._adopt_orphans()
-            return self._desk.sender.turn(hurry=bool(requests))
+            return min(self._work_at(desk, hurry=bool(requests)) for desk in self._desks())
         finally:
             if self._closed:
-                self._desk.state.close()
+                self._close_desks()
 
     def _adopt_orphans(self) -> None:
         """Enter what processes that were killed had counted."""
         for batch in self._tally.orphans():
             try:
-                self._desk.ledger.store(batch)
+                self._enter(batch)
             except BaseException:
                 batch.let_go()
                 raise
             batch.remove()
+
+    def _enter(self, batch: Batch) -> None:
+        """Into the books on the card, else into those in shared memory: a dead card is what is to be told."""
+        try:
+            self._desk.ledger.store(batch)
+        except StateError as error:
+            self._complain(error)
+            try:
+                self._spare.begin()
+            except OSError:
+                raise error from None
+            self._spare.ledger.store(batch)
+
+    def _work_at(self, desk: MailDesk, *, hurry: bool) -> float:
+        try:
+            wait = desk.sender.turn(hurry=hurry)
+        except (StateError, OSError) as error:
+            self._complain(error)
+            return _TRY_AGAIN
+        if desk is self._desk:
+            self._troubled = False
+        return wait
+
+    def _complain(self, error: Exception) -> None:
+        if not self._troubled:
+            self._troubled = True
+            logging.getLogger(_OWN_LOGGER).error("What is to be mailed cannot be kept in state_dir: %s", error)
+
+    def _desks(self) -> list[MailDesk]:
+        return [self._desk, self._spare] if self._spare.is_begun else [self._desk]
+
+    def _close_desks(self) -> None:
+        self._desk.state.close()
+        self._spare.state.close()
+
+
+def _sum(one: Sheet, other: Sheet) -> Sheet:
+    dropped = Counter(one["dropped"])
+    dropped.update(other["dropped"])
+    return Sheet(
+        accepted=one["accepted"] + other["accepted"],
+        delivered=one["delivered"] + other["delivered"],
+        folded=one["folded"] + other["folded"],
+        dropped=dict(dropped),
+        pending=one["pending"] + other["pending"],
+    )

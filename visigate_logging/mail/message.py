@@ -32,6 +32,7 @@ def compose(
     recipients: Sequence[str],
     subject: str,
     url: str | None = None,
+    notice: str = "",
 ) -> bytes:
     """The mail of a digest, as it is sent.
 
@@ -42,9 +43,10 @@ def compose(
         recipients: whom it is addressed to.
         subject: what its subject begins with.
         url: address of the web pages.
+        notice: what stands above all else.
     """
     sections = [section(item, url) for item in digest.items]
-    notice = _held_back(digest.held_back)
+    notice = " ".join(filter(None, (notice, _held_back(digest.held_back))))
     footer = _footer(digest.sheet)
     message = _message(letter_id, sender, recipients, subject_of(digest, subject))
     if roots := list(dict.fromkeys(item.group.thread for item in digest.items if item.group.thread))[:20]:

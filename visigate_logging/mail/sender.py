@@ -33,12 +33,14 @@ class Envelope:
         recipients: whom they go to.
         subject: what their subject begins with.
         url: address of the web pages.
+        notice: what stands above all else.
     """
 
     sender: str
     recipients: tuple[str, ...]
     subject: str
     url: str | None = None
+    notice: str = ""
 
 
 class Sender:
@@ -110,6 +112,7 @@ class Sender:
             recipients=envelope.recipients,
             subject=envelope.subject,
             url=envelope.url,
+            notice=envelope.notice,
         )
         self._outbox.stage(letter_id, envelope.recipients, message)
 

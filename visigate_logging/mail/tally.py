@@ -21,7 +21,7 @@ from visigate_logging.state import ForkAware, watch_forks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OTHER", "Batch", "Entry", "Tally"]
+__all__ = ["OTHER", "SHARED_MEMORY", "Batch", "Entry", "Tally"]
 
 OTHER = "other"
 """Fingerprint of the entry that takes what there is no room for."""
@@ -29,7 +29,9 @@ OTHER = "other"
 _SIZE = 512 * 1024
 _ROOM_FOR_WHOLE = _SIZE * 3 // 4  # the rest is for the heads of those that come later
 _LONGEST = 64 * 1024
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- files there are opened O_EXCL under random names, with mode 0600
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- files there are opened O_EXCL under random names, with mode 0600
+"""Where files are that need no disk."""
+
 _HEAD = struct.Struct("<QI32s")  # how many, length of the detail, time of the last
 _COUNT = struct.Struct("<Q")
 _TIME = struct.Struct("32s")
@@ -90,7 +92,7 @@ class Tally(ForkAware):
 
     def __init__(self, owner: str, fallback: Path) -> None:
         self._prefix = f"visigate-{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
-        self._directory = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else fallback
+        self._directory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else fallback
         self._lock = threading.RLock()
         self._page: _Page | None = None
         self._taken: Batch | None = None
