@@ -174,6 +174,12 @@ def test_outcomes_of_recoveries_are_mailed_whatever_their_severity(make, server)
     assert "database restored" in text_of(messages(server)[0])
 
 
+def test_the_sender_may_have_a_name(make, server):
+    logger_with(make(fromaddr="Tor Süd <gate@example.org>")).critical("away")
+    wait_for(lambda: server.inbox.mails)
+    assert messages(server)[0]["From"] == "Tor Süd <gate@example.org>"
+
+
 # The caller.
 
 

@@ -74,7 +74,7 @@ def test_the_headers_let_programs_know_what_it_is():
     assert message["Message-ID"].startswith("<1-abc@")
     assert message["Date"].datetime.tzinfo is not None
     assert message["Importance"] == "high"
-    assert message["References"] is None
+    assert message["In-Reply-To"] is None
 
 
 def test_only_critical_news_is_important():
@@ -82,10 +82,15 @@ def test_only_critical_news_is_important():
     assert mail(item(0, at_rest=True, told=1, told_at=1.0))["Importance"] is None
 
 
-def test_mails_of_a_group_name_its_first_mail():
-    message = mail(item(thread="<first@gate>"), item(thread="<other@gate>"), item())
-    assert message["References"] == "<first@gate> <other@gate>"
-    assert message["In-Reply-To"] == "<first@gate>"
+def test_mails_of_a_group_are_in_its_thread():
+    first, later, other = (
+        mail(item()),
+        mail(item(thread="<first@gate>"), item()),
+        mail(item(detail=error("v1:other"))),
+    )
+    assert later["In-Reply-To"] == "<first@gate>"
+    assert later["References"] == f"{first['References']} <first@gate>"
+    assert other["References"] != first["References"]
 
 
 def test_the_text_says_what_where_how_often_since_when_and_on_which_host():

@@ -1,5 +1,6 @@
 """What a mail looks like: headers, plain text, and HTML that reads well on a phone."""
 
+import hashlib
 import html
 import re
 from collections.abc import Sequence
@@ -49,9 +50,10 @@ def compose(
     notice = " ".join(filter(None, (notice, _held_back(digest.held_back))))
     footer = _footer(digest.sheet)
     message = _message(letter_id, sender, recipients, subject_of(digest, subject))
-    if roots := list(dict.fromkeys(item.group.thread for item in digest.items if item.group.thread))[:20]:
-        message["In-Reply-To"] = roots[0]
-        message["References"] = " ".join(roots)
+    worst = digest.items[0].group
+    if worst.thread:
+        message["In-Reply-To"] = worst.thread
+    message["References"] = f"{_group_id(worst.fingerprint)} {worst.thread}".rstrip()
     if any(level_number(item.group.severity) >= _CRITICAL for item in digest.items if item.group.untold):
         message["Importance"] = "high"
         message["X-Priority"] = "1"
@@ -75,9 +77,18 @@ def subject_of(digest: Digest, begin: str) -> str:
 
 def message_id(letter_id: str) -> str:
     """The Message-ID of a letter."""
+    return f"<{letter_id}@{_domain()}>"
+
+
+def _group_id(fingerprint: str) -> str:
+    """What all mails of a group refer to, also those of later incidents: it puts them into one thread."""
+    return f"<group-{hashlib.sha256(fingerprint.encode('utf-8', 'replace')).hexdigest()[:16]}@{_domain()}>"
+
+
+def _domain() -> str:
     import socket
 
-    return f"<{letter_id}@{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}.visigate>"
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}.visigate"
 
 
 def trial_message(sender: str, recipients: Sequence[str], subject: str) -> bytes:

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from visigate_logging.mail.throttle import Windows
 __all__ = ["MailOptions", "addresses", "level", "mail_server", "parse", "text", "windows"]
 
 _PASSWORDS = ("password", "password_env", "password_file", "password_credential")
+# An address in other letters than ASCII would need a server with SMTPUTF8 (RFC 6531), which many are not.
+_PLAIN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.:\[\]-]+"
+_ADDRESS = re.compile(rf"{_PLAIN}|[^<>,]+<{_PLAIN}>")
 _PORTS = {"tls": 465, "starttls": 587, None: 25}
 
 
@@ -125,9 +129,10 @@ def addresses(key: str, value: Any) -> tuple[str, ...]:
         raise ConfigurationError(key, f"{value!r} is neither an address nor a list of addresses")
     found = tuple(text(key, address).strip() for address in given)
     for address in found:
-        name, at, domain = address.rpartition("@")
-        if not (name and at and domain) or set(address) & set(" <>,"):
-            raise ConfigurationError(key, f"{address!r} is not a plain address such as admin@example.org")
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigurationError(
+                key, f"{address!r} is no address such as admin@example.org or Gate <gate@example.org>"
+            )
     return found
 
 
