@@ -109,7 +109,7 @@ def test_an_empty_outbox_is_said(config, server, capsys):
 
 def test_what_waits_is_sent_now(config, server, waiting, capsys):
     config(server)
-    assert main(["mail", "retry"]) == 0
+    assert main(["mail", "outbox", "retry"]) == 0
     assert told([m for _, m in server.inbox.mails]) == [3]
     assert "no mail waits any more" in capsys.readouterr().out
 
@@ -117,14 +117,14 @@ def test_what_waits_is_sent_now(config, server, waiting, capsys):
 def test_what_cannot_be_sent_stays(config, waiting, capsys):
     with RawServer(say_nothing) as silent:
         config(silent, timeout=0.1)
-        assert main(["mail", "retry", "--json"]) == 1
+        assert main(["mail", "outbox", "retry", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"waiting": [waiting]}
 
 
 @pytest.mark.parametrize("which", ["id", "--all"])
 def test_a_mail_is_dropped_and_counted_as_dropped(config, server, waiting, which, tmp_path, capsys):
     config(server)
-    assert main(["mail", "drop", waiting if which == "id" else "--all"]) == 0
+    assert main(["mail", "outbox", "drop", waiting if which == "id" else "--all"]) == 0
     desk = Desk(tmp_path / "state", MailServer("localhost", 1))
     assert desk.ledger.sheet()["dropped"] == {"dropped by the administrator": 3}
     desk.state.close()
@@ -135,7 +135,7 @@ def test_a_mail_is_dropped_and_counted_as_dropped(config, server, waiting, which
 @pytest.mark.parametrize("words", [["drop"], ["drop", "nobody"]])
 def test_drop_needs_to_know_which(config, server, waiting, words, capsys):
     config(server)
-    assert main(["mail", *words]) == 1
+    assert main(["mail", "outbox", *words]) == 1
     assert capsys.readouterr().err
 
 

@@ -24,11 +24,17 @@ PATIENCE = 5.0
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("test", "outbox", "retry", "drop"),
-        help="test: connect, log in and send a test mail; outbox: list the mails that wait or were refused; "
-        "retry: send what waits now; drop: remove mails from the outbox",
+        choices=("test", "outbox"),
+        help="test: connect, log in and send a test mail; outbox: the mails that wait or were refused",
     )
-    parser.add_argument("ids", nargs="*", metavar="ID", help="for drop: the mails' ids, as outbox lists them")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "retry", "drop"),
+        default="list",
+        help="with outbox: list them (default), send what waits now, or remove some",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="for drop: the mails' ids, as the list has them")
     parser.add_argument("--all", action="store_true", help="for drop: all mails")
     parser.add_argument("--config", default="logging.yaml", metavar="PATH", help="default: logging.yaml")
     parser.add_argument("--handler", metavar="NAME", help="the mail handler, when the file has several")
@@ -45,7 +51,7 @@ def mail(args: argparse.Namespace) -> int:
 
     desk = MailDesk(options, name)
     try:
-        return {"outbox": _outbox, "retry": _retry, "drop": _drop}[args.action](desk, args)
+        return {"list": _list, "retry": _retry, "drop": _drop}[args.what](desk, args)
     finally:
         desk.state.close()
 
@@ -123,7 +129,7 @@ def _report(done: list[str], failed: str = "", problem: str = "", cure: str = ""
     return FAILED if failed else DONE
 
 
-def _outbox(desk: "MailDesk", args: argparse.Namespace) -> int:
+def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
     waiting = [letter for name in desk.outbox.waiting() if (letter := desk.outbox.letter(name))]
     refused = list(desk.outbox.refused())
     listed = [_described(letter, "waiting") for letter in waiting]
@@ -188,7 +194,7 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
             desk.ledger.close(name)
     finally:
         lock.release()
-    return _outbox(desk, args)
+    return _list(desk, args)
 
 
 MAIL = Command("mail", "try the mail server, or look after the outbox", _arguments, mail)
