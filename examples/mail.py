@@ -74,7 +74,7 @@ def gate(port: int, state: str) -> None:
 def configure(port: int, state: str) -> None:
     """What stands in logging.yaml, with the waits of a demonstration."""
     mail = {
-        "class": "visigate_logging.handlers.smtp.ThrottledSMTPHandler",
+        "class": "visigate_logging.ThrottledSMTPHandler",
         "mailhost": ["127.0.0.1", port],
         "fromaddr": "gate@example.org",
         "toaddrs": ["admin@example.org"],

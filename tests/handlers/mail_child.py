@@ -18,7 +18,7 @@ def configure(options):
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "handlers": {"mail": {"class": "visigate_logging.handlers.smtp.ThrottledSMTPHandler"} | options},
+            "handlers": {"mail": {"class": "visigate_logging.ThrottledSMTPHandler"} | options},
             "root": {"handlers": ["mail"], "level": "INFO"},
         }
     )

@@ -429,17 +429,36 @@ def test_a_kill_at_any_step_loses_no_count_and_repeats_a_mail_only_after_the_ser
     assert next_process.ledger.letters() == {}
 
 
-def test_a_mail_that_cannot_be_written_has_told_nothing(desk, server, monkeypatch):
-    desk.errors(3)
-    desk.clock.seconds += 5
+@pytest.fixture
+def full_card(monkeypatch):
+    """No file of the outbox can be written, until it is undone."""
 
     def full(*args):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("visigate_logging.mail.outbox._write", full)
-        with pytest.raises(OSError, match="No space"):
-            desk.sender.turn()
+        yield patch
+
+
+def test_a_mail_that_cannot_be_written_is_sent_at_once(desk, server, full_card):
+    desk.errors(3)
+    desk.run(5)
+    assert told(messages(server)) == [3]
+    assert desk.ledger.sheet() == {"accepted": 3, "delivered": 1, "folded": 2, "dropped": {}, "pending": 0}
+    assert desk.ledger.letters() == {}
+
+
+@pytest.mark.parametrize("answer", ["451 later", "550 never"])
+def test_a_mail_that_can_neither_be_written_nor_sent_has_told_nothing(desk, server, full_card, answer):
+    server.inbox.answers["DATA"] = answer
+    desk.errors(3)
+    desk.clock.seconds += 5
+    with pytest.raises(OSError, match="No space"):
+        desk.sender.turn()
+    assert desk.ledger.sheet()["pending"] == 3
+    server.inbox.answers.clear()
+    full_card.undo()
     desk.run(5)
     assert told(messages(server)) == [3]
 

@@ -92,12 +92,13 @@ class Ledger:
             add_counts(connection, self._handler, accepted=sum(e.count for e in batch.entries))
         return True
 
-    def compose(self, letter_id: str, stage: Callable[[Digest], None], *, hurry: bool = False) -> float | None:
+    def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
         """Put what is due into a letter.
 
         Args:
             letter_id: name of the letter.
-            stage: writes the mail durably; when it raises, nothing has been told.
+            stage: writes the mail durably, and returns whether it is to be sent: it may have been sent instead.
+                When it raises, nothing has been told.
             hurry: do not wait for further new groups.
 
         Returns:
@@ -109,11 +110,11 @@ class Ledger:
             if not decision.due:
                 return None if decision.look_again is None else max(decision.look_again - now, 0.01)
             digest = self._digest(connection, decision, now)
-            stage(digest)
-            connection.execute(
-                "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, ?, ?)",
-                (letter_id, self._handler, now, digest.told, digest.folded),
-            )
+            if stage(digest):
+                query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, ?, ?)"
+                connection.execute(query, (letter_id, self._handler, now, digest.told, digest.folded))
+            else:
+                add_counts(connection, self._handler, delivered=digest.told, folded=digest.folded)
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
             for item in digest.items:
                 self._keep(connection, item.group, after_telling(item.group, now, windows, message_id(letter_id)))

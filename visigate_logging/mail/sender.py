@@ -103,7 +103,7 @@ class Sender:
         self._outbox.publish(letter_id)
         return look_again
 
-    def _stage(self, letter_id: str, digest: Digest) -> None:
+    def _stage(self, letter_id: str, digest: Digest) -> bool:
         envelope = self._envelope
         message = compose(
             digest,
@@ -114,7 +114,23 @@ class Sender:
             url=envelope.url,
             notice=envelope.notice,
         )
-        self._outbox.stage(letter_id, envelope.recipients, message)
+        try:
+            self._outbox.stage(letter_id, envelope.recipients, message)
+        except OSError as error:
+            self._hand_in_unkept(message, error)
+            return False
+        return True
+
+    def _hand_in_unkept(self, message: bytes, error: OSError) -> None:
+        """Send a mail that cannot be written, at once or not at all: a full card is what is to be told."""
+        envelope = self._envelope
+        try:
+            with self._server.session() as smtp:
+                refused = deliver(smtp, envelope.sender, envelope.recipients, message)
+        except MailServerError:
+            raise error from None
+        if len(refused) == len(envelope.recipients):
+            raise error
 
     def _settle(self) -> None:
         """Finish what a process that was killed has left half-done, and keep the outbox within its bounds."""
