@@ -100,7 +100,9 @@ def test_both_are_wired_from_yaml_by_dictconfig() -> None:
         version: 1
         formatters:
           detail: {(): visigate_logging.DetailFormatter, service: gate, mask_keys: [plate], in_app: tests}
-          text: {class: visigate_logging.formatters.TextFormatter, format: "%(levelname)s %(category)s|%(message)s %(event_id)s"}
+          text:
+            class: visigate_logging.formatters.TextFormatter
+            format: "%(levelname)s %(category)s|%(message)s %(event_id)s"
         handlers:
           detail: {class: logging.StreamHandler, formatter: detail}
           text: {class: logging.StreamHandler, formatter: text}

@@ -60,25 +60,25 @@ def by_hand(error: BaseException, instruction: int, line: int) -> BaseException:
     return error.with_traceback(TracebackType(error.__traceback__, frame, instruction, line))
 
 
-class Falsy(Exception):
+class FalsyError(Exception):
     """False as a condition."""
 
     def __bool__(self) -> bool:
         return False
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     """Has no text."""
 
     def __str__(self) -> str:
         raise ValueError("no text")
 
 
-class OddModule(Exception):
+class OddModuleError(Exception):
     """Its class has a module that is no text."""
 
 
-OddModule.__module__ = 17  # type: ignore[assignment]
+OddModuleError.__module__ = 17  # type: ignore[assignment]
 
 
 class Outer:
@@ -88,7 +88,7 @@ class Outer:
         """An exception inside a class."""
 
 
-class Hostile(Exception):
+class HostileError(Exception):
     """Raises something that is no ``Exception`` whenever it is looked at."""
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class Hostile(Exception):
         raise GeneratorExit
 
 
-class HostileLinks(Exception):
+class HostileLinksError(Exception):
     """Cannot be asked for what led to it."""
 
     @property
@@ -121,7 +121,7 @@ class HostileLinks(Exception):
         raise GeneratorExit
 
 
-class Liar(Exception):
+class LiarError(Exception):
     """Says that it is of another class."""
 
     @property

@@ -55,7 +55,7 @@ def caused(error: BaseException, by: BaseException) -> BaseException:
         (caused(KeyError(), raising.Outer.InnerError()), ("inner", "ERROR")),
         (caused(KeyError(), ConnectionRefusedError()), ("", "ERROR")),
         (ExceptionGroup("g", [KeyError(), raising.Outer.InnerError()]), ("inner", "ERROR")),
-        (caused(raising.Falsy(), raising.Outer.InnerError()), ("inner", "ERROR")),
+        (caused(raising.FalsyError(), raising.Outer.InnerError()), ("inner", "ERROR")),
     ],
     ids=lambda v: type(v).__name__,
 )
@@ -96,7 +96,7 @@ def test_a_classifier_that_comes_after_the_detail_was_built_still_counts() -> No
     assert before.event_id == after.event_id
 
 
-@pytest.mark.parametrize("kind", [raising.Hostile, raising.HostileLinks, raising.Liar])
+@pytest.mark.parametrize("kind", [raising.HostileError, raising.HostileLinksError, raising.LiarError])
 def test_a_hostile_exception_does_not_escape(kind: type[Exception]) -> None:
     error = kind("x")
     for group in (error, caused(KeyError(), error), ExceptionGroup("g", [error])):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.detail import raising
-from tests.detail.test_fingerprint import HTTPFailure, key
+from tests.detail.test_fingerprint import HTTPFailureError, key
 
 Action = Callable[[], Any]
 
@@ -55,7 +55,7 @@ def read(path: str) -> bytes:
 
 
 def fetch(status: int) -> None:
-    raise HTTPFailure(status)
+    raise HTTPFailureError(status)
 
 
 def fetch_page(url: str, status: int) -> None:
@@ -162,8 +162,18 @@ def cases(library: Any) -> list[tuple[str, bool, Action, Action]]:
         ("KeyError and IndexError", False, at(look_up, {}, 5), at(look_up, [], 5)),
         ("tables that are missing", True, at(execute, "select * from cars1"), at(execute, "select * from cars2")),
         ("missing table and wrong syntax", False, at(execute, "select * from cars"), at(execute, "selec")),
-        ("not unique and null", False, at(insert, "insert into cars values ('a', 1)"), at(insert, "insert into cars values ('b', null)")),
-        ("not unique twice", True, at(insert, "insert into cars values ('a', 1)"), at(insert, "insert into cars values ('a', 2)")),
+        (
+            "not unique and null",
+            False,
+            at(insert, "insert into cars values ('a', 1)"),
+            at(insert, "insert into cars values ('b', null)"),
+        ),
+        (
+            "not unique twice",
+            True,
+            at(insert, "insert into cars values ('a', 1)"),
+            at(insert, "insert into cars values ('a', 2)"),
+        ),
         ("HTTP 404 twice", True, at(fetch, 404), at(fetch, 404)),
         ("HTTP 404 and 503", False, at(fetch, 404), at(fetch, 503)),
         ("pages that are missing", True, at(fetch_page, "http://a/1", 404), at(fetch_page, "http://a/2", 404)),
@@ -182,10 +192,15 @@ def cases(library: Any) -> list[tuple[str, bool, Action, Action]]:
         ("one attribute of two objects", False, at(attribute, None, "read"), at(attribute, 5, "read")),
         ("the same attribute twice", True, at(attribute, None, "read"), at(attribute, None, "read")),
         ("a recursion of two depths", True, at(depth, 3), at(depth, 40)),
-        ("recursion without end", True, at(endless, 0), lambda: at(endless, 5)()),
+        ("recursion without end", True, at(endless, 0), at(endless, 5)),
         ("recursion and its bottom", False, at(endless, 0), at(depth, 3)),
         ("asyncio timeouts", True, at(wait, 0.001), at(wait, 0.002)),
-        ("tasks that fail in either order", True, at(tasks, ValueError("a"), KeyError("b")), at(tasks, KeyError("b"), ValueError("a"))),
+        (
+            "tasks that fail in either order",
+            True,
+            at(tasks, ValueError("a"), KeyError("b")),
+            at(tasks, KeyError("b"), ValueError("a")),
+        ),
         ("other tasks", False, at(tasks, ValueError("a")), at(tasks, KeyError("b"))),
         ("two causes", False, at(wrapped, OSError(111, "x")), at(wrapped, ValueError("x"))),
         ("two contexts", True, at(after, OSError(111, "x")), at(after, ValueError("x"))),
@@ -193,10 +208,9 @@ def cases(library: Any) -> list[tuple[str, bool, Action, Action]]:
         ("a library called twice", True, at(call_one, library), at(call_one, library)),
         ("a library that raises two things", False, at(call_one, library), at(call_refused, library)),
         ("one type and text at two places", False, at(fails, ValueError("x")), at(fails, TypeError("x"))),
-    ]  # fmt: skip
+    ]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_at_least_38_of_40_cases_are_told_apart_or_together_rightly(library: Any) -> None:
     all_cases = cases(library)
     wrong = []

@@ -44,8 +44,14 @@ def whole(record: logging.LogRecord, options: DetailOptions | None = None) -> Er
     data = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert set(data) == FIELDS
     assert list(data)[:7] == [
-        "timestamp", "error_type", "error_message", "module", "function", "traceback", "additional_info",
-    ]  # fmt: skip
+        "timestamp",
+        "error_type",
+        "error_message",
+        "module",
+        "function",
+        "traceback",
+        "additional_info",
+    ]
     assert ErrorDetail.from_dict(data).to_json() == line
     assert len(detail.event_id) == 32
     assert detail.timestamp.endswith("Z")
@@ -279,17 +285,31 @@ def test_many_notes_are_cut_and_say_so() -> None:
 
 
 def hostile_records() -> list[logging.LogRecord]:
-    made = [record_of(raising.through(kind("x"))) for kind in (raising.Hostile, raising.HostileLinks, raising.Liar)]
-    made += [record_of(ExceptionGroup("g", [kind("x")])) for kind in (raising.Hostile, raising.HostileLinks)]
+    made = [
+        record_of(raising.through(kind("x")))
+        for kind in (raising.HostileError, raising.HostileLinksError, raising.LiarError)
+    ]
     made += [
-        record_of(raising.through(kind("x"))) for kind in (raising.Unprintable, raising.Falsy, raising.OddModule)
+        record_of(ExceptionGroup("g", [kind("x")])) for kind in (raising.HostileError, raising.HostileLinksError)
+    ]
+    made += [
+        record_of(raising.through(kind("x")))
+        for kind in (raising.UnprintableError, raising.FalsyError, raising.OddModuleError)
     ]
     surrogate = type("\ud800".encode("utf-8", "backslashreplace").decode(), (Exception,), {})
     surrogate.__module__ = "\udcff"
     made += [record_of(surrogate("\udcff"))]
     extras: list[Any] = [
-        Raises(), RaisingMapping(a=1), LyingText(), OddText("x"), float("nan"), 2**70, "\ud800", {"\ud800": 1}, {1: {2: 3}},
-    ]  # fmt: skip
+        Raises(),
+        RaisingMapping(a=1),
+        LyingText(),
+        OddText("x"),
+        float("nan"),
+        2**70,
+        "\ud800",
+        {"\ud800": 1},
+        {1: {2: 3}},
+    ]
     made += [record_of(ValueError(), given=value, other={"deep": [value]}) for value in extras]
     for name in ("severity", "category", "fingerprint", "name", "levelname", "threadName", "processName", "taskName"):
         made += [record_of(ValueError(), **{name: value}) for value in (Raises(), "\ud800", 5, None)]
@@ -323,8 +343,8 @@ def test_a_hostile_record_is_still_a_whole_line() -> None:
 
 
 def test_what_could_not_be_read_is_said() -> None:
-    detail = whole(record_of(raising.through(raising.Hostile("x"))))
-    assert detail.error_type == "Hostile"
+    detail = whole(record_of(raising.through(raising.HostileError("x"))))
+    assert detail.error_type == "HostileError"
     assert detail.error_message == "<exception str() failed>"
     assert "could not be" in detail.traceback
     assert detail.exceptions[0].frames[-1].function == "raise_it"

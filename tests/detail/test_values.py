@@ -95,20 +95,35 @@ class Color(enum.IntEnum):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, None), (True, True), (1.5, 1.5), ("ä", "ä"), (2**63 - 1, 2**63 - 1), (2**63, str(2**63)),
-        (math.nan, "<nan>"), (-math.inf, "<-inf>"), (10**5000, "<int of 16610 bits>"), (b"\xffa", "\\xffa"),
-        ((1, 2), [1, 2]), ({"a"}, ["a"]), ({1: 2, None: 3, (1, "a"): 4}, {"1": 2, "None": 3, "[1, 'a']": 4}),
-        (datetime(2026, 5, 4, tzinfo=UTC), "2026-05-04T00:00:00+00:00"), (PurePosixPath("/a"), "/a"),
-        (Color.RED, "Color.RED"), ("\udcff", "\\udcff"), ({"\ud800": "\ud801"}, {"\\ud800": "\\ud801"}),
-        (OddText("odd"), "odd"), (Raises(), "<Raises: SystemExit when looked at>"),
+        (None, None),
+        (True, True),
+        (1.5, 1.5),
+        ("ä", "ä"),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, str(2**63)),
+        (math.nan, "<nan>"),
+        (-math.inf, "<-inf>"),
+        (10**5000, "<int of 16610 bits>"),
+        (b"\xffa", "\\xffa"),
+        ((1, 2), [1, 2]),
+        ({"a"}, ["a"]),
+        ({1: 2, None: 3, (1, "a"): 4}, {"1": 2, "None": 3, "[1, 'a']": 4}),
+        (datetime(2026, 5, 4, tzinfo=UTC), "2026-05-04T00:00:00+00:00"),
+        (PurePosixPath("/a"), "/a"),
+        (Color.RED, "Color.RED"),
+        ("\udcff", "\\udcff"),
+        ({"\ud800": "\ud801"}, {"\\ud800": "\\ud801"}),
+        (OddText("odd"), "odd"),
+        (Raises(), "<Raises: SystemExit when looked at>"),
         (RaisingMapping(a=1), "<RaisingMapping: KeyboardInterrupt when looked at>"),
-        (LyingText(), "<LyingText: TypeError when looked at>"), ({Raises(): 1}, {"<Raises: SystemExit when looked at>": 1}),
+        (LyingText(), "<LyingText: TypeError when looked at>"),
+        ({Raises(): 1}, {"<Raises: SystemExit when looked at>": 1}),
         ({"password": None, "b": {"apiKey": [1, 2]}}, {"password": None, "b": {"apiKey": "***"}}),
         ({"rtsp://a:hunter2@h": 1}, {"rtsp://***@h": 1}),
         (b"\0" * 5000, "\0" * 4096 + "[… 904 bytes cut …]"),
     ],
     ids=lambda v: type(v).__name__,
-)  # fmt: skip
+)
 def test_each_kind_of_value_has_its_plain_form(value: Any, expected: Any) -> None:
     assert plain(value, 65_536) == expected
 
@@ -154,7 +169,7 @@ def test_all_of_a_value_is_within_the_limit_and_says_by_how_much_it_was_cut(valu
 
 def test_a_long_text_keeps_both_ends_and_says_how_many_bytes_are_gone() -> None:
     text = Sanitiser(Redactor(), 1024).text("a" * 5000 + "é" * 5000 + "z" * 5000)
-    head, told, tail = text.partition("[… ")
+    head, _, tail = text.partition("[… ")
     gone = int(tail.split()[0])
     kept = len(head.encode()) + len(tail.partition("cut …]")[2].encode())
     assert head == "a" * 682
@@ -185,10 +200,16 @@ def test_what_str_raises_does_not_reach_the_caller() -> None:
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary() | st.complex_numbers(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary()
+    | st.complex_numbers(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers() | st.none(), inner),
     max_leaves=30,
-)  # fmt: skip
+)
 
 
 @given(JUNK)
