@@ -9,6 +9,8 @@ import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser, word
 from visigate_logging.exceptions import ConfigurationError
 
 __all__ = ["DetailFormatter", "TextFormatter"]
@@ -76,15 +78,18 @@ class DetailFormatter(OrjsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, without the newline; never raises for what a record holds."""
-        return self.format_bytes(record).decode()
+        return self.jsonify_log_record(self._fields(record))
 
     def format_bytes(self, record: logging.LogRecord) -> bytes:
         """The same as UTF-8, for handlers that write bytes."""
+        return _serialised(self._fields(record))
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         # The base's format would first format the message, which may not fit its arguments, and the traceback,
         # which is the cost that this package exists to save.
         log_data: dict[str, Any] = {}
         self.add_fields(log_data, record, {})
-        return _serialised(self.process_log_record(log_data))
+        return self.process_log_record(log_data)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put the fields of the detail record, then the static ones."""
@@ -98,7 +103,7 @@ class DetailFormatter(OrjsonFormatter):
                 log_data[new] = log_data.pop(old)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Serialise; what a subclass or a static field has added and JSON does not know becomes its ``repr``."""
+        """Serialise; what a subclass or a static field has added becomes plain."""
         return _serialised(log_data).decode()
 
 
@@ -135,22 +140,28 @@ class TextFormatter(logging.Formatter):
         return super().format(shown)
 
 
+_SANITISER = Sanitiser(Redactor(), 65_536)
+
+
 def _serialised(log_data: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(log_data)
     except (TypeError, ValueError):
-        return orjson.dumps({str(k): _serialisable(v) for k, v in log_data.items()})
+        return orjson.dumps({word(k): _serialisable(v) for k, v in log_data.items()})
 
 
 def _serialisable(value: Any) -> Any:
     try:
         return orjson.Fragment(orjson.dumps(value))
     except (TypeError, ValueError):
-        return repr(value).encode("utf-8", "backslashreplace").decode()
+        return _SANITISER.value(value)
 
 
 def _names(key: str, given: Sequence[str]) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else tuple(given)
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else (given,)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError(key, f"a list of names is wanted, met {given!r}")
+    for name in names:
+        if not any(map(str.isalpha, name)):
+            raise ConfigurationError(key, f"a name has letters; met {name!r}")
     return names

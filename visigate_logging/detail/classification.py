@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
 
-from visigate_logging.detail.extraction import raised_by
+from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.exceptions import ConfigurationError
 

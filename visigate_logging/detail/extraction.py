@@ -14,6 +14,7 @@ import orjson
 from visigate_logging import clock
 from visigate_logging.detail import fingerprint, written
 from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.log_record import call_of, given_with, raised_by, task_of
 from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.stacks import StackCache
@@ -53,12 +54,6 @@ class DetailOptions(NamedTuple):
 def extractor(options: DetailOptions) -> "Extractor":
     """The one extractor for these options: its caches serve all handlers."""
     return Extractor(options)
-
-
-# What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
-_OWN = frozenset(
-    [*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "severity", "category", "_visigate_detail"]
-)
 
 
 class Extractor:
@@ -117,7 +112,7 @@ class Extractor:
             "process": word(record.processName),
             "pid": record.process or os.getpid(),
             "thread": word(record.threadName),
-            "task": _task(record),
+            "task": task_of(record),
             "monotonic": clock.monotonic(),
         }
         if stack:
@@ -159,8 +154,8 @@ class Extractor:
 
     def _message(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         """What was logged, and what was given with it."""
-        given = record.__dict__
-        info = self._mapping({k: given[k] for k in given if k not in _OWN}) if len(given) > _OWN_COUNT else {}
+        given = given_with(record)
+        info = self._mapping(given) if given else {}
         try:
             if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
                 values = self._mapping(record.msg)
@@ -188,7 +183,7 @@ class Extractor:
                     self._remember(key, known)
         except BaseException as error:  # a hostile exception may raise anything when it is looked at
             return self._unreadable(exc, error, record)
-        return known if chain[0].stack.positions else _call(record) | known
+        return known if chain[0].stack.positions else call_of(record) | known
 
     def _remember(self, key: tuple[Any, ...], described: dict[str, Any]) -> None:
         if len(described["traceback"]) > MAX_DESCRIBED_TEXT:
@@ -239,7 +234,7 @@ class Extractor:
 
     def _unreadable(self, exc: BaseException, error: BaseException, record: logging.LogRecord) -> dict[str, Any]:
         """What can be said of an exception that does not let itself be looked at."""
-        call = _call(record)
+        call = call_of(record)
         name, module = word(type(exc).__name__), word(type(exc).__module__)
         message = self._clean.text(safe_str(exc))
         grouping = fingerprint.by_message(word(record.name), call["culprit"], name)
@@ -260,7 +255,7 @@ class Extractor:
         chain = written.parse(text, self._in_app)
         found = chain[0]
         last = next((f for f in reversed(found.frames) if f.in_app), found.frames[-1] if found.frames else None)
-        values = _call(record) if last is None else last.as_culprit(last.function)
+        values = call_of(record) if last is None else last.as_culprit(last.function)
         where = values["culprit"] if last is None else f"{values['culprit']}: {last.code}"
         grouping = fingerprint.by_message(found.type, where, found.message)
         values.update(
@@ -275,7 +270,7 @@ class Extractor:
 
     def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
         """The fields that tell of a record without an exception."""
-        values = _call(record)
+        values = call_of(record)
         template = record.msg if record.args and type(record.msg) is str else message
         grouping = fingerprint.by_message(word(record.name), values["culprit"], self._clean.text(template))
         return values | {
@@ -299,31 +294,6 @@ def _look(chain: list[RaisedException], messages: list[str]) -> tuple[Any, ...] 
     return tuple(look)
 
 
-_OWN_COUNT = len(vars(logging.makeLogRecord({})))
-
-
-def _call(record: logging.LogRecord) -> dict[str, Any]:
-    """Where the logging call stands."""
-    module, function = word(record.module), word(record.funcName)
-    return {
-        "module": module,
-        "function": function,
-        "culprit": f"{module} in {function}" if function else module,
-        "file": word(record.pathname),
-        "line": record.lineno if type(record.lineno) is int else 0,
-    }
-
-
-def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
-    """The live exception of a record and its traceback."""
-    info = record.exc_info
-    if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
-        return info[1], info[2]
-    if isinstance(info, BaseException):  # a record made by hand
-        return info, info.__traceback__
-    return None, None
-
-
 _NAMES = (str, int, list, tuple)
 """What a named group may be."""
 
@@ -336,14 +306,3 @@ def _fingerprint_of(exc: BaseException) -> Any:
 
 
 _event_ids = EventIds()
-
-
-def _task(record: logging.LogRecord) -> str:
-    """Name of the asyncio task; ``LogRecord`` has it from Python 3.12."""
-    name = record.__dict__.get("taskName")
-    if name is None and sys.version_info < (3, 12) and (asyncio := sys.modules.get("asyncio")):
-        try:
-            name = asyncio.current_task().get_name()
-        except (RuntimeError, AttributeError):  # no loop runs in this thread, or no task
-            return ""
-    return word(name)

@@ -44,7 +44,7 @@ _VARIABLE = re.compile(
     rf"|(?P<path>(?<![\w/])(?:~|\.{{1,2}})?/[^{_EDGE}]+|\b[A-Za-z]:\\[^{_EDGE}]+|\b[\w.\-]+(?:/[\w.\-]+)+\.\w{{1,5}}\b)"
     # Number plates whose parts stand apart; in one piece they are tokens with a digit.
     r"|(?P<plate>\b(?:[A-ZÄÖÜ]{1,3}[ \-][A-Z]{1,3}[ \-]?\d{1,4}[A-Z]?|[A-Z]{2}\d{2} [A-Z]{3}|\d{4} [A-Z]{3}"
-    r"|[A-Z]{1,3} \d{1,4} [A-Z]{1,3}|\d{1,3} [A-Z]{1,3} \d{1,4}|[A-Z]{1,3} \d{2,6})\b)"
+    r"|[A-Z]{1,3} \d{1,5} [A-Z]{1,3}|\d{1,3} [A-Z]{1,3} \d{1,4}|[A-Z]{1,3} (?=[A-Z]{0,2}\d)[A-Z\d]{2,7})\b)"
     rf"|(?P<token>(?<![^{_EDGE}])[^{_EDGE}\d]*\d[^{_EDGE}]*)"
 )
 _NAME = re.compile(r"['\"`][\w.]+(?:\(\))?['\"`]")

@@ -64,7 +64,6 @@ class Redactor:
     def __init__(self, mask_keys: Iterable[str] = ()) -> None:
         keys = [*SECRET_KEYS, *filter(_words, mask_keys)]
         self._phrases = {tuple(_words(k)) for k in keys}
-        self._longest = max(len(p) for p in self._phrases)
         self._key_hints = tuple(sorted({_words(k)[0] for k in keys}))
         self._known: dict[str, bool] = {}
         self._pair = _pair_pattern(self._phrases)
@@ -84,9 +83,11 @@ class Redactor:
         words = _words(key[:MAX_KEY])
         if any(part in word for word in words for part in _INSIDE_WORDS):
             return True
-        singular = [w[:-1] if w.endswith("s") else w for w in words]
-        spans = [slice(i, i + n) for n in range(1, self._longest + 1) for i in range(len(words))]
-        return any(tuple(w[span]) in self._phrases for w in (words, singular) for span in spans)
+        return any(
+            all(word in (part, f"{part}s", f"{part}es") for word, part in zip(words[i:], phrase, strict=False))
+            for phrase in self._phrases
+            for i in range(len(words) - len(phrase) + 1)
+        )
 
     def text(self, text: str) -> str:
         """A text with the secrets in it masked."""

@@ -157,7 +157,7 @@ class StackCache:
         for place, (entry, source, summary, text) in new.items():
             position = known[place] = self._position(entry, source, summary, text, mask)
             # An entry made by hand has a line of its own, which is printed where the code knows none.
-            if summary.end_lineno is not None or _has_line(position.code, entry.tb_lasti):
+            if summary.colno is not None or _has_line(position.code, entry.tb_lasti):
                 self._keep(position, entry.tb_lasti)
         return [known[place] for place in places]
 

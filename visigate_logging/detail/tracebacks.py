@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from visigate_logging.detail.stacks import Stack, StackCache
-from visigate_logging.detail.values import safe_str
+from visigate_logging.detail.values import safe_str, utf8
 
 __all__ = ["RaisedException", "format_exception", "walk_chain"]
 
@@ -137,7 +137,8 @@ def _joined(
             last = _special_lines(raised.value, raised.value.__traceback__ if index else tb)
             parts.append(mask(last) if mask else last)
         else:
-            parts.append(_last_line(raised.value, messages[index] if messages else safe_str(raised.value)))
+            last = _last_line(raised.value, messages[index] if messages else safe_str(raised.value))
+            parts.append(utf8(last) if mask else last)
         if raised.relation is not None:
             parts.append(CAUSE_LINE if raised.relation == "cause" else CONTEXT_LINE)
     return "".join(parts)

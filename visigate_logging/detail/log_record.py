@@ -1,0 +1,55 @@
+"""What a ``LogRecord`` says by itself: where the call stands, what was raised, and what was given with it."""
+
+import logging
+import sys
+from types import TracebackType
+from typing import Any
+
+from visigate_logging.detail.values import word
+
+__all__ = ["call_of", "given_with", "raised_by", "task_of"]
+
+# What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
+_OWN = frozenset(
+    [*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "severity", "category", "_visigate_detail"]
+)
+_OWN_COUNT = len(vars(logging.makeLogRecord({})))
+
+
+def given_with(record: logging.LogRecord) -> dict[Any, Any]:
+    """What came with ``extra``."""
+    given = record.__dict__
+    return {k: given[k] for k in given if k not in _OWN} if len(given) > _OWN_COUNT else {}
+
+
+def call_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Where the logging call stands."""
+    module, function = word(record.module), word(record.funcName)
+    return {
+        "module": module,
+        "function": function,
+        "culprit": f"{module} in {function}" if function else module,
+        "file": word(record.pathname),
+        "line": record.lineno if type(record.lineno) is int else 0,
+    }
+
+
+def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
+    """The live exception of a record and its traceback."""
+    info = record.exc_info
+    if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
+        return info[1], info[2]
+    if isinstance(info, BaseException):  # a record made by hand
+        return info, info.__traceback__
+    return None, None
+
+
+def task_of(record: logging.LogRecord) -> str:
+    """Name of the asyncio task; ``LogRecord`` has it from Python 3.12."""
+    name = record.__dict__.get("taskName")
+    if name is None and sys.version_info < (3, 12) and (asyncio := sys.modules.get("asyncio")):
+        try:
+            name = asyncio.current_task().get_name()
+        except (RuntimeError, AttributeError):  # no loop runs in this thread, or no task
+            return ""
+    return word(name)
