@@ -118,12 +118,6 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self._trouble: OSError | None = None
         self._sync_error: OSError | None = None
 
-    def before_fork(self) -> None:
-        """Nothing to do."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing to do."""
-
     def _open(self) -> None:
         try:
             self._file.open()
