@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import operator
 import os
 import sys
 import threading
@@ -80,12 +81,12 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         for key, value in (("maxBytes", maxBytes), ("backupCount", backupCount), ("buffer_bytes", buffer_bytes)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigurationError(key, f"a whole number from 0 is wanted, met {value!r}")
-        super().__init__()
+        self._mode = _permissions(file_mode)
+        super().__init__()  # not before all is checked: logging.shutdown would meet a handler that is half made
         self.baseFilename = os.path.abspath(filename)
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
         self._sync = sync
-        self._mode = _permissions(file_mode)
         self._file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=self._mode)
         self._buffer_bytes = buffer_bytes
         self._counts = CountSheet(self.baseFilename)
@@ -117,12 +118,6 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self._trouble: OSError | None = None
         self._sync_error: OSError | None = None
 
-    def before_fork(self) -> None:
-        """Nothing to do."""
-
-    def after_fork_in_parent(self) -> None:
-        """Nothing to do."""
-
     def _open(self) -> None:
         try:
             self._file.open()
@@ -142,8 +137,10 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             if self._sync == "always" or (self._sync == "critical" and record.levelno >= logging.CRITICAL):
                 self._sync_all()
         except Exception:
-            with contextlib.suppress(Exception):  # it lets a RecursionError out
+            try:  # noqa: SIM105 -- at the end of the stack there is no room for a call of suppress
                 self.handleError(record)
+            except Exception:  # noqa: S110 -- it lets a RecursionError out; there is nowhere left to say it
+                pass
 
     def _line(self, record: logging.LogRecord) -> bytes:
         try:
@@ -224,7 +221,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             self._publisher.wake()
         with self._io:
             wait = None
-            if self._kept or self._trouble or self._sync_error:
+            if self._kept:
                 wait = RETRY_EVERY
             elif self._dirty:
                 wait = SYNC_EVERY - (now - self._synced)
@@ -330,8 +327,8 @@ def _shown(value: object) -> str:
 def _permissions(value: int | str) -> int:
     """Permissions given as a number, or as text of octal digits, which YAML's readers do not agree on."""
     try:
-        mode = int(value, 8) if isinstance(value, str) else value
-    except ValueError:
+        mode = int(value, 8) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
         mode = -1
     # A file that its owner cannot read and write, or that can be executed or written blindly, nobody wants:
     # it is how 640 or 400 without the leading zero look.
