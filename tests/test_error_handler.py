@@ -141,6 +141,19 @@ def test_attempt_recovery_restores_a_damaged_database_and_says_so(config, tmp_pa
         assert db.execute("SELECT plate FROM plates").fetchall() == [("AB 123",)]
 
 
+def test_attempt_recovery_leaves_a_sound_database_alone(config, tmp_path):
+    pytest.importorskip("visigate_logging.recovery.runner", reason="recovery is not there yet")
+    database, backup = tmp_path / "gate.db", tmp_path / "backup.db"
+    with closing(sqlite3.connect(database)) as db:
+        db.executescript("CREATE TABLE plates (plate TEXT); INSERT INTO plates VALUES ('AB 123');")
+        shutil.copy(database, backup)
+        db.executescript("INSERT INTO plates VALUES ('CD 456');")
+    config["database"]["backup_path"] = str(backup)
+    before = database.read_bytes()
+    assert ErrorHandler(config).attempt_recovery("DatabaseError", {"error": "no such table"}) is False
+    assert database.read_bytes() == before
+
+
 def test_an_unknown_key_is_warned_of(config, caplog):
     config["error_handling"]["lgo_path"] = "x"
     ErrorHandler(config)

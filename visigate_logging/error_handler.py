@@ -115,6 +115,7 @@ class ErrorHandler:
                     procedure=procedure.name,
                     key="/".join(str((context or {}).get(name, "")) for name in procedure.key),
                     error_type=error_type,
+                    manual=True,  # a name is no evidence of damage: the steps look for themselves
                 )
                 runner = room["runner"].Runner(procedures, Path(options["state_dir"]))
                 settled = runner.answer(asked) is None
