@@ -1,9 +1,12 @@
 """The interface that VisiGate's code calls today: the same calls, the same keys back."""
 
 import logging
+import shutil
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
@@ -117,6 +120,38 @@ def test_a_hostile_exception_is_recorded_all_the_same(config):
     handler = ErrorHandler(config)
     assert handler.log_error(HostileError(), "m", "f", {"x": object()})["error_type"] == "HostileError"
     assert len(handler.get_recent_errors()) == 1
+
+
+def test_without_a_procedure_nothing_is_recovered(config):
+    assert ErrorHandler(config).attempt_recovery("DatabaseError", {"db_path": "x"}) is False
+
+
+def test_attempt_recovery_restores_a_damaged_database_and_says_so(config, tmp_path):
+    pytest.importorskip("visigate_logging.recovery.runner", reason="recovery is not there yet")
+    database, backup = tmp_path / "gate.db", tmp_path / "backup.db"
+    with closing(sqlite3.connect(database)) as db:
+        db.executescript("CREATE TABLE plates (plate TEXT); INSERT INTO plates VALUES ('AB 123');")
+    shutil.copy(database, backup)
+    database.write_bytes(b"x" * 4096 + database.read_bytes()[4096:])
+    config["database"]["backup_path"] = str(backup)
+    handler = ErrorHandler(config)
+    assert handler.attempt_recovery("CameraError", {}) is False
+    assert handler.attempt_recovery("DatabaseError", {"db_path": str(database)}) is True
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("SELECT plate FROM plates").fetchall() == [("AB 123",)]
+
+
+def test_attempt_recovery_leaves_a_sound_database_alone(config, tmp_path):
+    pytest.importorskip("visigate_logging.recovery.runner", reason="recovery is not there yet")
+    database, backup = tmp_path / "gate.db", tmp_path / "backup.db"
+    with closing(sqlite3.connect(database)) as db:
+        db.executescript("CREATE TABLE plates (plate TEXT); INSERT INTO plates VALUES ('AB 123');")
+        shutil.copy(database, backup)
+        db.executescript("INSERT INTO plates VALUES ('CD 456');")
+    config["database"]["backup_path"] = str(backup)
+    before = database.read_bytes()
+    assert ErrorHandler(config).attempt_recovery("DatabaseError", {"error": "no such table"}) is False
+    assert database.read_bytes() == before
 
 
 def test_an_unknown_key_is_warned_of(config, caplog):

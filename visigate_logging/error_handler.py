@@ -5,6 +5,8 @@ import logging
 import logging.config
 import sys
 from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -86,6 +88,39 @@ class ErrorHandler:
     def get_error_statistics(self, days: int = 7) -> dict[str, Any]:
         """Counts of the last days: ``total_errors``, ``error_types``, ``modules``, ``daily_counts`` and more."""
         return self.store.statistics(days)
+
+    def attempt_recovery(self, error_type: str, context: Mapping[str, Any] | None = None) -> bool:
+        """Run the procedure that is configured for a type of error, and wait for its end.
+
+        Its limits hold as they do for the handler: what was tried in vain too often, or is being tried by another
+        process, is not tried again.
+
+        Args:
+            error_type: name of the exception's class.
+            context: what the error is about; values that a procedure's ``key`` names are taken from it.
+
+        Returns:
+            Whether it is mended. False as well when no procedure is for that type.
+        """
+        options = self._values["handlers"].get("recovery")
+        if options is None:
+            return False
+        room = {
+            name: import_module(f"visigate_logging.recovery.{name}") for name in ("budgets", "procedures", "runner")
+        }
+        procedures = room["procedures"].parse_procedures(options["procedures"])
+        for procedure in procedures:
+            if error_type in {name.rpartition(".")[2] for name in procedure.exceptions}:
+                asked = room["runner"].Context(
+                    procedure=procedure.name,
+                    key="/".join(str((context or {}).get(name, "")) for name in procedure.key),
+                    error_type=error_type,
+                    manual=True,  # a name is no evidence of damage: the steps look for themselves
+                )
+                runner = room["runner"].Runner(procedures, Path(options["state_dir"]))
+                settled = runner.answer(asked) is None
+                return bool(settled and runner.budgets.load(room["budgets"].full_key(asked))[0].mended)
+        return False
 
     def global_exception_handler(
         self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None

@@ -96,6 +96,18 @@ def test_a_file_that_is_removed_is_read_to_its_end_first(log):
     follower.close()
 
 
+def test_files_that_are_gone_are_let_go(log):
+    follower = ErrorStore(log).follower()
+    opened = len(os.listdir("/dev/fd"))
+    for number in range(20):
+        write(log, detail(number))
+        assert seen(follower) == [number]
+        log.unlink()
+        assert seen(follower) == []
+    assert len(os.listdir("/dev/fd")) <= opened + 2
+    follower.close()
+
+
 def test_a_file_that_is_packed_is_not_seen_again(log):
     follower = ErrorStore(log).follower()
     write(log, detail(1))

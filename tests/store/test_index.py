@@ -129,6 +129,11 @@ def test_an_index_that_cannot_even_be_read_is_built_in_memory(log, monkeypatch):
     locker.close()
 
 
+def test_copying_an_index_that_gets_locked_meanwhile_does_not_wait_for_ever():
+    with pytest.raises(sqlite3.OperationalError):
+        index_module._unlocked(sqlite3.SQLITE_BUSY, 1, 2)
+
+
 def test_a_full_disk_moves_the_index_into_memory(log, tmp_path):
     """A limit on the size of files makes every further write to the index fail, as a full disk does."""
     script = textwrap.dedent(

@@ -11,10 +11,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.records import uuid7
+from tests.records import detail, uuid7, write
 from visigate_logging.store.store import ErrorStore
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Asia/Kathmandu", "Australia/Lord_Howe"]
@@ -109,11 +110,11 @@ def local_zone(name):
         time.tzset()
 
 
-def compare(zone, change, drawn, days, seed):
+def compare(zone, change, drawn, days, hours):
     """Ask a store for the zone, once as the local one and once as one given; in steps, as a log grows."""
     records = make(change, drawn)
-    random.Random(seed).shuffle(records)
-    now, tz = change + timedelta(days=1, hours=3), ZoneInfo(zone)
+    random.Random(hours).shuffle(records)
+    now, tz = change + timedelta(hours=hours), ZoneInfo(zone)
     with tempfile.TemporaryDirectory() as directory, local_zone(zone):
         log = Path(directory) / "details.jsonl"
         log.touch()
@@ -135,6 +136,29 @@ def compare(zone, change, drawn, days, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(few(ZONES), few(CHANGES), records_strategy, st.integers(1, 9), st.integers(0, 3))
-def test_counts_are_those_of_a_plain_count(zone, change, drawn, days, seed):
-    compare(zone, change, drawn, days, seed)
+@given(few(ZONES), few(CHANGES), records_strategy, st.integers(1, 9), st.integers(-6, 60))
+def test_counts_are_those_of_a_plain_count(zone, change, drawn, days, hours):
+    compare(zone, change, drawn, days, hours)
+
+
+@pytest.mark.stress
+@settings(max_examples=3000, deadline=None)
+@given(few(ZONES), few(CHANGES), records_strategy, st.integers(1, 9), st.integers(-6, 60))
+def test_counts_are_those_of_a_plain_count_in_thousands_of_logs(zone, change, drawn, days, hours):
+    compare(zone, change, drawn, days, hours)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [("2026-03-29T12:00:00", 1), ("2026-10-25T12:00:00", 2)],  # days of 23 and of 25 hours in Berlin
+)
+def test_today_ends_at_its_own_midnight_however_long_it_is(tmp_path, now, expected):
+    berlin = ZoneInfo("Europe/Berlin")
+    noon = datetime.fromisoformat(now).replace(tzinfo=berlin)
+    late = [noon.replace(hour=23, minute=30).astimezone(UTC), noon.replace(hour=23, minute=59).astimezone(UTC)]
+    after = [(noon + timedelta(days=1)).replace(hour=0, minute=15).astimezone(UTC)]
+    times = [*late[: expected - 1], noon.astimezone(UTC), *after]
+    log = tmp_path / "details.jsonl"
+    write(log, *(detail(n, when) for n, when in enumerate(times)))
+    with ErrorStore(log, tz=berlin, clock=noon.timestamp) as store:
+        assert store.statistics(1)["total_errors"] == expected

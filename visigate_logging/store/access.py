@@ -86,6 +86,10 @@ class Access:
                 self._index.close()
             self._index = None
 
+    def __del__(self) -> None:
+        """Close what nobody has closed: most users ask until they end."""
+        self.close()
+
     def _opened(self, trouble: Exception | None) -> Index:
         """The index, replaced if it is in trouble, stale, or not the one beside the log any more."""
         index = self._index

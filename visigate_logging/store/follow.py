@@ -16,7 +16,7 @@ _logger = logging.getLogger("visigate_logging")
 class Follower:
     """What is appended to a log from now on.
 
-    Each file stays open until it has been removed and read to its end: a record that a writer puts into a
+    Each file stays open until it has been gone for a while and is read to its end: a record that a writer puts into a
     file that has just been rotated away is not missed, and no other file can take its inode meanwhile.
 
     Args:
@@ -40,7 +40,8 @@ class Follower:
                 self._add(file, from_end=False)
         for key, tail in list(self._tails.items()):
             yield from tail.read()
-            if key not in present:
+            tail.absences = 0 if key in present else tail.absences + 1
+            if tail.absences > 1:
                 tail.close()
                 del self._tails[key]
 
@@ -60,9 +61,14 @@ class Follower:
 
 
 class _Tail:
-    """The end of one open file."""
+    """The end of one open file.
+
+    Attributes:
+        absences: how many times in a row it was not among the log's files; once may be a rotation in the way.
+    """
 
     def __init__(self, stream: IO[bytes], *, from_end: bool) -> None:
+        self.absences = 0
         self._stream = stream
         self._offset = self._last_line_end() if from_end else 0
 

@@ -5,7 +5,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -24,6 +24,8 @@ MAX_LINE = 16 * 1024 * 1024
 SETTLED = 5.0
 """Seconds without a write after which a line without a newline counts as it stands: nobody is writing it."""
 BUFFER = 1024 * 1024
+LOOKS = 100
+"""How often a directory is looked at anew because a rotation was in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,29 @@ class Line(NamedTuple):
 
 def log_files(log: Path) -> list[LogFile]:
     """The files of a log, the one being written first, then the rotated ones as their names number them."""
-    rotated = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
+    for _ in range(LOOKS):
+        names = os.listdir(log.parent)
+        current = _look(log)
+        found = _rotated(log, names)
+        # A rotation meanwhile would have let us see a file twice and another not at all.
+        if set(names) == set(os.listdir(log.parent)) and _inode(current) == _inode(_look(log)):
+            break
+    return ([current] if current else []) + found
+
+
+def _rotated(log: Path, names: Sequence[str]) -> list[LogFile]:
+    pattern = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
     found = []
-    names = os.listdir(log.parent)
     for name in names:
-        if name.endswith(".gz") and name.removesuffix(".gz") in names:
-            continue  # it is still being packed
-        if (match := rotated.fullmatch(name)) and (file := _look(log.parent / name)):
+        if name == log.name or (name.endswith(".gz") and name.removesuffix(".gz") in names):
+            continue  # the latter is still being packed
+        if (match := pattern.fullmatch(name)) and (file := _look(log.parent / name)):
             found.append((_age(match[1]), name, file))
     return [file for *_, file in sorted(found, key=lambda item: item[:2])]
+
+
+def _inode(file: LogFile | None) -> int | None:
+    return None if file is None else file.ino
 
 
 def _age(number: str | None) -> tuple[int, int]:
