@@ -1,25 +1,30 @@
 """configure: a checked file becomes the running configuration between two records, or nothing changes at all."""
 
+import contextlib
 import functools
 import logging
 import os
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from visigate_logging import hooks
-from visigate_logging.config.build import Built, path_of, whole_story
-from visigate_logging.config.check import check
-from visigate_logging.config.load import Problem, Source, read, refuse
-from visigate_logging.config.plan import LoggerState, plan, set_levels
+from visigate_logging.config.build import Built
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import Source, read, refuse
+from visigate_logging.config.plan import set_levels
+from visigate_logging.config.presence import Presence, state_directories
+from visigate_logging.config.replace import replace
 from visigate_logging.config.settings import Settings, environment
-from visigate_logging.config.swap import stopped
+from visigate_logging.config.watch import Watch
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["Applied", "configure", "running"]
+__all__ = ["Applied", "apply", "configure", "running"]
 
+_OURS = logging.getLogger("visigate_logging")
 _log = logging.getLogger("visigate_logging.config")
 _applying = threading.RLock()
 _running: "Applied | None" = None
@@ -33,13 +38,15 @@ class Applied:
         source: the file as it was read.
         settings: its ``visigate:`` section.
         built: its handlers, filters and formatters.
-        since: when, in seconds of the wall clock, for people.
+        since: when, for people.
     """
 
     source: Source
     settings: Settings
     built: Built
-    since: float
+    since: str
+    presence: Presence | None = field(default=None, repr=False)
+    watch: Watch | None = field(default=None, repr=False)
     going_back: threading.Timer | None = field(default=None, repr=False)
 
     def confirm(self) -> bool:
@@ -94,13 +101,15 @@ def apply(source: Source) -> Applied:
         except ConfigurationError as error:
             if _running is not None:
                 _log.error("configuration %s is refused, what ran before goes on: %s", source.path, error)
+                _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": _now()})
             raise
 
 
 def _apply(source: Source) -> Applied:
     global _running  # noqa: PLW0603 -- a process has one logging
-    if errors := check(source):
-        raise refuse(source, errors)
+    objects = examine(source)
+    if source.errors:
+        raise refuse(source, source.errors)
     values = dict(source.values)
     settings = Settings(**(values.pop("visigate", None) or {}))
     before = _running
@@ -109,59 +118,13 @@ def _apply(source: Source) -> Applied:
             set_levels(values)
             built = before.built if before else Built({"version": 1})
         else:
-            built = _replace(source, values, before)
-    _running = applied = Applied(source, settings, built, time.time())
+            built = replace(source, values, before.built if before else None)
+    _running = applied = Applied(source, settings, built, _now())
     _hook(applied, before)
+    _watch(applied, before)
+    _be_present(applied, before, state_directories(objects))
     _log.info("configuration %s %s is in effect", source.path, source.hash)
     return applied
-
-
-def _replace(source: Source, values: Mapping[str, Any], before: Applied | None) -> Built:
-    try:
-        built = Built(values).all()
-    except ConfigurationError as error:
-        raise refuse(source, [Problem(source.place(path_of(error.key)), error.key, error.problem)]) from error
-    names = dict(logging._handlers)  # type: ignore[attr-defined]  # as dictConfig does
-    try:
-        states = plan(built, before.built if before else None)
-        old = _old_handlers(states)
-        for name, handler in built.handlers.items():
-            handler.set_name(name)
-        with stopped(logger for logger, state in states.items() if state.changes(logger)):
-            built.open()
-            for logger, state in states.items():
-                state.put_on(logger)
-            logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # as Logger.setLevel does
-    except Exception as error:
-        built.close()
-        logging._handlers.update(names)  # type: ignore[attr-defined]  # as Handler.set_name does
-        raise ConfigurationError("handlers", f"{whole_story(error)} ({source.path})") from error
-    _retire(old, states, built)
-    return built
-
-
-def _old_handlers(states: Mapping[logging.Logger, LoggerState]) -> list[logging.Handler]:
-    """All that may be out of use afterwards, in the order of creation."""
-    attached = {id(h) for logger in states for h in logger.handlers}
-    named = {id(h) for h in logging._handlers.values()}  # type: ignore[attr-defined]  # as dictConfig does
-    alive = [ref() for ref in logging._handlerList]  # type: ignore[attr-defined]  # as dictConfig does
-    return [h for h in alive if h is not None and id(h) in attached | named]
-
-
-def _retire(old: list[logging.Handler], states: Mapping[logging.Logger, LoggerState], built: Built) -> None:
-    """Flush and close what no logger uses any more, those that hand records to others first."""
-    used = {id(h) for state in states.values() for h in state.handlers} | {id(h) for h in built.made}
-    for handler in reversed(old):
-        if id(handler) not in used:
-            try:
-                if getattr(handler, "flushOnClose", True):
-                    handler.flush()
-                handler.close()
-            except Exception:
-                _log.exception("%r could not be closed", handler)
-    # Closing has taken the names out of the register that the new ones have now.
-    for name, handler in built.handlers.items():
-        logging._handlers[name] = handler  # type: ignore[attr-defined]  # as Handler.set_name does
 
 
 def _hook(applied: Applied, before: Applied | None) -> None:
@@ -171,13 +134,66 @@ def _hook(applied: Applied, before: Applied | None) -> None:
         hooks.uninstall_hooks()
 
 
+def _watch(applied: Applied, before: Applied | None) -> None:
+    watch = before.watch if before is not None else None
+    path = Path(os.path.abspath(applied.source.path))
+    if watch is not None and not (applied.settings.watch and watch.path == path):
+        watch.stop()
+        watch = None
+    if watch is None and applied.settings.watch:
+        watch = Watch(path, _apply_change)
+    if watch is not None:
+        watch.pass_over(applied.source.content)
+    applied.watch = watch
+
+
+def _apply_change(path: Path, content: bytes) -> None:
+    with contextlib.suppress(ConfigurationError):  # has been logged
+        apply(read(path, content))
+
+
+def _be_present(applied: Applied, before: Applied | None, directories: Sequence[Path]) -> None:
+    """Let the other processes of the host see what this one runs; without a state directory nobody can."""
+    presence = before.presence if before is not None else None
+    if presence is not None and presence.directory not in directories[:1]:
+        presence.close()
+        presence = None
+    if presence is None and directories:
+        presence = Presence(directories[0])
+    if presence is not None and presence not in _OURS.handlers:
+        _OURS.addHandler(presence)
+    applied.presence = presence
+    path = os.path.abspath(applied.source.path)
+    facts = {"service": applied.settings.service, "watch": applied.settings.watch, "since": applied.since}
+    _tell(applied, path=path, hash=applied.source.hash, refused=None, **facts)
+
+
+def _tell(applied: Applied, **facts: Any) -> None:
+    if applied.presence is not None:
+        applied.presence.tell(**facts)
+
+
 def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float) -> None:
     def go_back() -> None:
         with _applying:
             if _running is applied and applied.going_back is not None:
                 _log.warning("configuration %s was not confirmed within %g s", applied.source.hash, seconds)
-                apply(before.source)
+                back = apply(before.source)
+                if back.watch is not None:
+                    back.watch.pass_over(applied.source.content)  # which the file still has
 
     applied.going_back = threading.Timer(seconds, go_back)
     applied.going_back.daemon = True
     applied.going_back.start()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _after_fork_in_child() -> None:
+    global _applying  # noqa: PLW0603 -- another thread may hold it, which the child has not
+    _applying = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

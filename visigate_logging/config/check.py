@@ -10,7 +10,7 @@ from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
 from visigate_logging.config.words import meant, possible
 
-__all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "check_thoroughly"]
+__all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "examine"]
 
 _OBJECTS = ("formatters", "filters", "handlers")
 SECTIONS: dict[str, Any] = {
@@ -25,13 +25,7 @@ ROOT: dict[str, Any] = {"level": int | str, "handlers": list, "filters": list}
 LOGGER: dict[str, Any] = {**ROOT, "propagate": bool}
 
 
-def check(source: Source) -> list[Problem]:
-    """What makes it impossible to build the configuration: errors only. Imports its classes, and makes nothing."""
-    _check(source)
-    return source.errors
-
-
-def check_thoroughly(source: Source, user: str | None = None) -> list[Problem]:
+def check(source: Source, user: str | None = None) -> list[Problem]:
     """What is wrong or doubtful: also what constructors refuse, files, passwords, rules that say nothing.
 
     Args:
@@ -41,7 +35,7 @@ def check_thoroughly(source: Source, user: str | None = None) -> list[Problem]:
     from visigate_logging.config.doubts import look_for_doubts
     from visigate_logging.config.trial import try_out
 
-    objects = _check(source)
+    objects = examine(source)
     if not source.unreadable:
         try_out(source, objects)
         look_for_doubts(source, objects, user)
@@ -49,7 +43,12 @@ def check_thoroughly(source: Source, user: str | None = None) -> list[Problem]:
     return sorted({*source.errors, *(p for p in source.problems if p.severity == WARNING)})
 
 
-def _check(source: Source) -> list[Object]:
+def examine(source: Source) -> list[Object]:
+    """Note what makes it impossible to build the configuration. Imports its classes, and makes nothing.
+
+    Returns:
+        The formatters, filters and handlers, as far as it is known what makes them.
+    """
     if source.unreadable:
         return []
     values = source.values

@@ -90,7 +90,7 @@ class Source:
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems that are not mere warnings, in the order of the file; of those with one key, the first found."""
+        """The problems that are not mere warnings, in the order of the file; the first found of each key."""
         found: dict[tuple[Place, str], Problem] = {}
         for problem in self.problems:
             if problem.severity == ERROR:

@@ -12,9 +12,9 @@ from visigate_logging.config.load import KeyPath, Source
 from visigate_logging.config.signature import Parameter, Signature, fits, in_words, signature
 from visigate_logging.config.words import meant, possible
 
-__all__ = ["Object", "check_object", "check_value", "is_reference"]
+__all__ = ["OWN_KEYS", "Object", "check_object", "check_value", "is_reference"]
 
-_OWN_KEYS: dict[str, dict[str, Any]] = {
+OWN_KEYS: dict[str, dict[str, Any]] = {
     "handlers": {"()": str, "class": str, "level": int | str, "formatter": str, "filters": list, ".": Mapping},
     "formatters": {"()": str, ".": Mapping},
     "filters": {"()": str, ".": Mapping},
@@ -63,7 +63,7 @@ def check_object(source: Source, key: KeyPath, given: Any) -> Object | None:
     if not isinstance(given, Mapping):
         source.add(key, f"a mapping is wanted, met {given!r}")
         return None
-    own, taken = _OWN_KEYS[section], Signature({})
+    own, taken = OWN_KEYS[section], Signature({})
     if section == "handlers" or "()" in given:
         factory = _factory(source, key, given)
         taken = _taken(factory) if factory else taken
