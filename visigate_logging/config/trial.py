@@ -1,6 +1,7 @@
 """Make everything once and throw it away: what constructors refuse is known to them alone."""
 
 import copy
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,23 +31,26 @@ def try_out(source: Source, objects: Sequence[Object]) -> None:
         source.add(path_of(error.key), error.problem)
         return
     trial = Built({"version": 1, "formatters": {}, "filters": {}, "handlers": {}})
+    nowhere = tempfile.TemporaryDirectory(prefix="visigate-check-")
     try:
         for key in [*(k for k in known if k[0] != "handlers"), *(("handlers", name) for name in handlers)]:
             if key in known:
-                _make(source, trial, known[key])
+                _make(source, trial, known[key], nowhere.name)
     finally:
         trial.close()
+        nowhere.cleanup()
 
 
-def _make(source: Source, trial: Built, made: Object) -> None:
+def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     section, name = made.key
     about = f"{section}.{name}"
     wrong = [p.key.removeprefix(about).lstrip(".") for p in source.errors if f"{p.key}.".startswith(f"{about}.")]
     config = _with_what_is_made(_numbered(made.given), trial)
     if config is None or not all(_leave_out(config, path_of(key)) for key in wrong):
         return
-    if "delay" in made.parameters:
-        config["delay"] = True
+    # Neither the files nor what the host's processes share is touched: a recovery that waits there would begin.
+    harmless = {"delay": True, "state_dir": nowhere}
+    config |= {name: value for name, value in harmless.items() if name in made.parameters}
     for _ in range(_MOST_REFUSALS):
         trial.config[str(section)][name] = copy.deepcopy(config)
         try:
