@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import configuring, converting, counting, mail, moving, reading, upkeep
+from visigate_logging.cli import configuring, converting, counting, doctor, mail, moving, reading, status, upkeep
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
@@ -31,6 +31,8 @@ COMMANDS: tuple[Command, ...] = (
     mail.MAIL,
     configuring.CHECK,
     configuring.APPLY,
+    status.STATUS,
+    doctor.DOCTOR,
 )
 INTERRUPTED = 130
 
