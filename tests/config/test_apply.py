@@ -1,34 +1,16 @@
-"""configure: a YAML file becomes the running configuration."""
+"""configure: a YAML file becomes the running configuration, or nothing changes."""
 
+import gc
 import logging
 import os
+import re
+import threading
 
 import pytest
 
+from visigate_logging.config import apply
 from visigate_logging.config.apply import configure
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.hooks import uninstall_hooks
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch, tmp_path):
-    """The environment and the hooks as they were; the working directory is a temporary one."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("VISIGATE_SERVICE", "VISIGATE_RELEASE"):
-        monkeypatch.setenv(name, "")
-    yield
-    uninstall_hooks()
-
-
-@pytest.fixture
-def write(tmp_path):
-    def make(text, name="logging.yaml"):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return make
-
 
 GOOD = """
 version: 1
@@ -40,6 +22,33 @@ handlers:
     filename: details.jsonl
 root: {handlers: [details]}
 """
+TEXT = """
+version: 1
+disable_existing_loggers: false
+formatters: {plain: {format: "NEW %(message)s"}}
+handlers:
+  log: {class: logging.FileHandler, filename: plain.log, formatter: plain}
+root: {handlers: [log]}
+"""
+
+
+class Third(logging.Handler):
+    """A handler of somebody else's, which can be told to fail."""
+
+    def __init__(self, fails=False, opens=None):
+        super().__init__()
+        self.file = open(opens, "a") if opens else None  # noqa: SIM115 -- close does it
+        if fails:
+            self.close()
+            raise RuntimeError("the third party has failed")
+
+    def emit(self, record):
+        pass
+
+    def close(self):
+        if self.file:
+            self.file.close()
+        super().close()
 
 
 def test_a_file_becomes_the_running_configuration(write, tmp_path):
@@ -55,22 +64,232 @@ def test_children_inherit_service_and_release(write):
     assert (os.environ["VISIGATE_SERVICE"], os.environ["VISIGATE_RELEASE"]) == ("gate-north", "1.4")
 
 
-@pytest.mark.parametrize(
-    ("text", "key", "words"),
-    [
-        ("version: 1\nroot: [", "", "not YAML"),
-        ("version: 1\nroot: {level: '${GATE_NONE}'}", "root.level", "environment has no GATE_NONE"),
-        ("version: 1\nvisigate: {servise: x}", "visigate.servise", "service"),
-        ("version: 1\nvisigate: {hooks: 1}", "visigate.hooks", "1"),
-    ],
-)
-def test_a_file_that_cannot_be_leaves_the_running_configuration_as_it_was(write, tmp_path, text, key, words):
+THIRD = f"{{class: {__name__}.Third, opens: third.log}}"
+FAILURES = {
+    "yaml": ("version: 1\nroot: [", "", "not YAML"),
+    "environment": ("version: 1\nroot: {level: '${GATE_NONE}'}", "root.level", "environment has no GATE_NONE"),
+    "section": ("version: 1\nvisigate: {servise: x}", "visigate.servise", "service"),
+    "type": ("version: 1\nvisigate: {hooks: 1}", "visigate.hooks", "1 is not true or false"),
+    "class": ("version: 1\nhandlers: {x: {class: no.Such}}", "handlers.x.class", "cannot be imported"),
+    "reference": ("version: 1\nroot: {handlers: [x]}", "root.handlers.0", "no 'x' under handlers"),
+    "formatter": (
+        "version: 1\nformatters: {f: {(): visigate_logging.DetailFormatter, max_field_bytes: 1}}",
+        "formatters.f.max_field_bytes",
+        "met 1",
+    ),
+    "filter": (
+        "version: 1\nfilters: {f: {(): visigate_logging.Classifier, rules: [{}]}}",
+        "filters.f.rules.0",
+        "needs a condition",
+    ),
+    "handler": (
+        f"version: 1\nhandlers:\n  a: {THIRD}\n  b: {{class: {__name__}.Third, fails: true}}\n",
+        "handlers.b",
+        "third party has failed",
+    ),
+    "attribute": (
+        f"version: 1\nhandlers:\n  a: {THIRD}\n  b: {{class: visigate_logging.JsonFileHandler, "
+        "filename: b.jsonl, '.': {__class__: 1}}\n",
+        "handlers.b",
+        "__class__",
+    ),
+    "circle": (
+        "version: 1\nhandlers:\n  a: {class: logging.handlers.MemoryHandler, capacity: 1, target: b}\n"
+        "  b: {class: logging.handlers.MemoryHandler, capacity: 1, target: a}\n",
+        "handlers.",
+        "hand records to each other",
+    ),
+    "file": (
+        f"version: 1\nhandlers:\n  a: {THIRD}\n  b: {{class: logging.FileHandler, filename: /none/such.log}}\n",
+        "handlers",
+        "/none/such.log",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "words"), FAILURES.values(), ids=FAILURES)
+def test_what_cannot_be_leaves_the_running_configuration_as_it_was(write, tmp_path, text, key, words):
     configure(write(GOOD))
-    before = logging.getLogger().handlers[:]
-    with pytest.raises(ConfigurationError, match=words) as raised:
+    root = logging.getLogger()
+    root.handlers[0].set_name("details")
+    before = (root.handlers[:], root.level, dict(logging._handlers), apply.running())
+    descriptors = open_files()
+    with pytest.raises(ConfigurationError, match=re.escape(words)) as raised:
         configure(write(text, "other.yaml"))
-    assert raised.value.key == key
-    assert logging.getLogger().handlers == before
+    assert raised.value.key.startswith(key)
+    del raised
+    gc.collect()
+    assert (root.handlers, root.level, dict(logging._handlers), apply.running()) == before
+    assert open_files() <= descriptors | {str(tmp_path / "details.jsonl")}
     assert os.environ["VISIGATE_SERVICE"] == "gate-north"
-    logging.getLogger("gate").error("still told")
-    assert "still told" in (tmp_path / "details.jsonl").read_text()
+    root.error("still told")
+    written = (tmp_path / "details.jsonl").read_text()
+    assert "still told" in written
+    assert "is refused, what ran before goes on" in written
+
+
+def open_files():
+    """The files that this process has open, by name."""
+    names = set()
+    for fd in os.listdir("/dev/fd"):
+        try:
+            names.add(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            continue
+    return {name for name in names if name.startswith("/") and os.path.isfile(name)}
+
+
+def test_all_errors_of_a_file_are_told_at_once_with_their_lines(write):
+    with pytest.raises(ConfigurationError) as raised:
+        configure(write("version: 1\nhandlrs: {}\nroot:\n  levle: INFO\n"))
+    assert raised.value.key == "handlrs"
+    assert "logging.yaml:2:1" in str(raised.value)
+    assert "logging.yaml:4:3: root.levle: is not known" in str(raised.value)
+
+
+def test_a_good_change_replaces_handlers_and_closes_the_old_ones(write, tmp_path):
+    configure(write(GOOD))
+    [old] = logging.getLogger().handlers
+    configure(write(TEXT))
+    logging.getLogger("gate").error("after")
+    assert (tmp_path / "plain.log").read_text() == "NEW after\n"
+    assert "after" not in (tmp_path / "details.jsonl").read_text()
+    assert old._closed
+    assert dict(logging._handlers).keys() >= {"log"}
+    assert logging._handlers["log"] in logging.getLogger().handlers
+
+
+def test_a_log_in_mode_w_keeps_its_content_when_the_change_fails(write, tmp_path):
+    text = TEXT.replace("plain.log,", "plain.log, mode: w,")
+    configure(write(text))
+    logging.getLogger("gate").error("before")
+    fails = f"handlers:\n  a: {{class: {__name__}.Third, fails: true}}"
+    z_fails = f"handlers:\n  z: {{class: {__name__}.Third, fails: true}}"
+    for wrong in (
+        text + "formaters: {}\n",
+        text.replace("handlers:", fails, 1),
+        text.replace("handlers:", z_fails, 1),
+    ):
+        with pytest.raises(ConfigurationError):
+            configure(write(wrong))
+    logging.getLogger("gate").error("after")
+    lines = (tmp_path / "plain.log").read_text().splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("NEW before", "NEW after", 5)
+    configure(write(text))
+    logging.getLogger("gate").error("anew")
+    assert (tmp_path / "plain.log").read_text() == "NEW anew\n"
+
+
+def test_what_a_memory_handler_holds_reaches_its_old_target(write, tmp_path):
+    memory = (
+        "  memory: {class: logging.handlers.MemoryHandler, capacity: 100, target: log}\nroot: {handlers: [memory]}\n"
+    )
+    configure(write(TEXT.replace("root: {handlers: [log]}\n", memory)))
+    logging.getLogger("gate").warning("held back")
+    assert (tmp_path / "plain.log").read_text() == ""
+    configure(write(GOOD))
+    assert (tmp_path / "plain.log").read_text() == "NEW held back\n"
+
+
+def test_what_a_configuration_has_put_on_a_logger_goes_with_it(write):
+    configure(write(TEXT + "loggers: {gate: {level: DEBUG, propagate: false, handlers: [log], filters: []}}\n"))
+    gate = logging.getLogger("gate")
+    assert (gate.level, gate.propagate, len(gate.handlers)) == (logging.DEBUG, False, 1)
+    configure(write(TEXT))
+    assert (gate.level, gate.propagate, gate.handlers, gate.disabled) == (logging.NOTSET, True, [], False)
+
+
+def test_filters_of_loggers_do_not_pile_up(write):
+    text = GOOD + "filters: {c: {(): visigate_logging.Classifier}}\nloggers: {gate: {filters: [c]}}\n"
+    for _ in range(3):
+        configure(write(text))
+    assert len(logging.getLogger("gate").filters) == 1
+
+
+@pytest.mark.parametrize("disable", [True, False])
+def test_loggers_are_disabled_as_dict_config_does(write, disable):
+    names = ["named", "named.child", "other", "visigate_logging.part"]
+    text = f"{TEXT}loggers: {{named: {{level: INFO}}}}\n".replace(
+        "loggers: false", f"loggers: {str(disable).lower()}"
+    )
+    for name in names:
+        logging.getLogger(f"t.{name}" if name != names[-1] else name).disabled = False
+    configure(write(text.replace("{named:", "{t.named:")))
+    assert [logging.getLogger(f"t.{name}").disabled for name in names[:3]] == [False, False, disable]
+    assert not logging.getLogger("visigate_logging.part").disabled
+
+
+def test_handlers_of_loggers_that_no_configuration_names_stay_open(write, tmp_path):
+    mine = logging.FileHandler(tmp_path / "mine.log")
+    logging.getLogger("mine").addHandler(mine)
+    configure(write(TEXT))
+    assert mine.stream is not None
+    logging.getLogger("mine").error("x")
+    assert (tmp_path / "mine.log").read_text() == "x\n"
+
+
+def test_incremental_changes_levels_alone(write):
+    configure(write(TEXT))
+    [log] = logging.getLogger().handlers
+    change = "version: 1\nincremental: true\nhandlers: {log: {level: CRITICAL}}\nroot: {level: DEBUG}\n"
+    configure(write(change + "loggers: {gate: {level: INFO, propagate: false}}\n"))
+    assert logging.getLogger().handlers == [log]
+    assert (log.level, logging.getLogger().level) == (logging.CRITICAL, logging.DEBUG)
+    with pytest.raises(ConfigurationError, match="no such handler runs"):
+        configure(write("version: 1\nincremental: true\nroot: {level: ERROR}\nhandlers: {nolog: {level: INFO}}\n"))
+    assert logging.getLogger().level == logging.DEBUG
+
+
+def test_a_handler_of_several_loggers_is_one_handler(write):
+    configure(write(TEXT + "loggers: {a: {handlers: [log]}, b: {handlers: [log, log]}}\n"))
+    [one] = {h for name in ("a", "b", "root") for h in logging.getLogger(name).handlers}
+    assert logging.getLogger("b").handlers == [one]
+
+
+def test_service_goes_back_to_what_was_inherited(write, monkeypatch):
+    from visigate_logging.config import settings
+
+    monkeypatch.setattr(settings, "_inherited", {})
+    monkeypatch.setenv("VISIGATE_SERVICE", "from systemd")
+    configure(write(GOOD))
+    configure(write(TEXT))
+    assert os.environ["VISIGATE_SERVICE"] == "from systemd"
+
+
+def test_an_unconfirmed_change_goes_back(write):
+    configure(write(GOOD))
+    [before] = [type(h) for h in logging.getLogger().handlers]
+    trial = configure(write(TEXT), confirm=0.05)
+    timer = trial.going_back
+    timer.join(10)
+    assert [type(h) for h in logging.getLogger().handlers] == [before]
+    assert not trial.confirm()
+
+
+def test_a_confirmed_change_stays(write):
+    configure(write(GOOD))
+    trial = configure(write(TEXT), confirm=30)
+    timer = trial.going_back
+    assert trial.confirm()
+    timer.join(10)
+    assert apply.running() is trial
+
+
+def test_without_anything_to_go_back_to_a_trial_is_refused(write):
+    with pytest.raises(ConfigurationError, match="nothing runs yet"):
+        configure(write(GOOD), confirm=30)
+
+
+def test_threads_and_descriptors_do_not_grow_with_changes(write):
+    for n in range(3):
+        configure(write(f"{GOOD}  # {n}\n"))
+        logging.getLogger("gate").error("x")
+    gc.collect()
+    files = len(os.listdir("/dev/fd"))
+    for n in range(30):
+        configure(write(f"{GOOD}  # again {n}\n"))
+        logging.getLogger("gate").error("x")
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) <= files + 5
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("visigate")]
+    assert len(names) == len(set(names))

@@ -9,7 +9,18 @@ import sys
 from collections.abc import Sequence
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import converting, counting, mail, moving, reading, upkeep
+from visigate_logging.cli import (
+    configuring,
+    converting,
+    counting,
+    doctor,
+    mail,
+    moving,
+    reading,
+    rehearse,
+    status,
+    upkeep,
+)
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
@@ -29,6 +40,11 @@ COMMANDS: tuple[Command, ...] = (
     upkeep.INDEX,
     converting.CONVERT,
     mail.MAIL,
+    configuring.CHECK,
+    configuring.APPLY,
+    status.STATUS,
+    doctor.DOCTOR,
+    rehearse.REHEARSE,
 )
 INTERRUPTED = 130
 

@@ -1,73 +1,199 @@
-"""configure: ``dictConfig`` from a file, and the ``visigate:`` section."""
+"""configure: a checked file becomes the running configuration between two records, or nothing changes at all."""
 
+import contextlib
 import functools
-import logging.config
+import logging
 import os
-from dataclasses import dataclass, fields
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from visigate_logging import hooks
-from visigate_logging.config.load import read, refuse
+from visigate_logging.config.build import Built
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import Source, read, refuse
+from visigate_logging.config.plan import set_levels
+from visigate_logging.config.presence import Presence, state_directories
+from visigate_logging.config.replace import replace
+from visigate_logging.config.settings import Settings, environment
+from visigate_logging.config.watch import Watch
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["Settings", "configure"]
+__all__ = ["Applied", "apply", "configure", "running"]
+
+_OURS = logging.getLogger("visigate_logging")
+_log = logging.getLogger("visigate_logging.config")
+_applying = threading.RLock()
+_running: "Applied | None" = None
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The ``visigate:`` section, which is about the installation as a whole.
+@dataclass
+class Applied:
+    """A configuration that was put into effect.
 
     Args:
-        service: name of the application; children inherit it as ``VISIGATE_SERVICE``.
-        release: its version; children inherit it as ``VISIGATE_RELEASE``.
-        hooks: log what nobody caught, as `install_hooks` does.
+        source: the file as it was read.
+        settings: its ``visigate:`` section.
+        built: its handlers, filters and formatters.
+        since: when, for people.
     """
 
-    service: str = ""
-    release: str = ""
-    hooks: bool = False
+    source: Source
+    settings: Settings
+    built: Built
+    since: str
+    presence: Presence | None = field(default=None, repr=False)
+    watch: Watch | None = field(default=None, repr=False)
+    going_back: threading.Timer | None = field(default=None, repr=False)
+
+    def confirm(self) -> bool:
+        """Keep it; False when it is too late."""
+        with _applying:
+            timer, self.going_back = self.going_back, None
+            if timer is not None:
+                timer.cancel()
+            return _running is self
 
 
-def configure(path: str | os.PathLike[str] = "logging.yaml") -> None:
-    """Configure logging from a YAML file.
+def running() -> Applied | None:
+    """The configuration that `configure` put into effect last in this process."""
+    return _running
+
+
+def configure(path: str | os.PathLike[str] = "logging.yaml", *, confirm: float | None = None) -> Applied:
+    """Configure logging from a YAML file, or change what runs without losing a record.
 
     The file is what :func:`logging.config.dictConfig` takes, with a ``visigate:`` section beside it. Texts may
     come from elsewhere: ``${NAME}`` and ``${NAME:-default}`` from the environment, ``file:PATH`` from a file.
+    All that is new is built beside the old; then the loggers change between two records, and the old handlers are
+    flushed and closed.
 
     Args:
         path: the file.
+        confirm: seconds after which the configuration that ran before comes back, unless ``confirm()`` of what is
+            returned has been called; None keeps the new one at once.
 
     Raises:
-        ConfigurationError: the file cannot be; the running configuration is not touched.
+        ConfigurationError: the file cannot be; what ran before goes on exactly as it was.
     """
-    source = read(path)
-    if source.problems:
-        raise refuse(source, source.problems)
-    values = source.values
-    settings = _settings(values.pop("visigate", None) or {})
-    for name, value in (("VISIGATE_SERVICE", settings.service), ("VISIGATE_RELEASE", settings.release)):
-        if value:
-            os.environ[name] = value
-    try:
-        logging.config.dictConfig(values)
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
-        raise ConfigurationError("", f"{path}: {_whole_story(error)}") from error
-    if settings.hooks:
-        hooks.install_hooks(functools.partial(configure, os.path.abspath(path)))
+    with _applying:
+        before = _running
+        if confirm is not None and before is None:
+            raise ConfigurationError("", f"{path}: nothing runs yet that could come back; leave confirm out")
+        applied = apply(read(path))
+        if confirm is not None and before is not None:
+            _go_back_unless_confirmed(applied, before, confirm)
+        return applied
 
 
-def _settings(given: Any) -> Settings:
-    if not isinstance(given, dict):
-        raise ConfigurationError("visigate", f"a mapping is wanted, met {given!r}")
-    known = {f.name: f.type for f in fields(Settings)}
-    for name, value in given.items():
-        if name not in known:
-            raise ConfigurationError(f"visigate.{name}", f"is not known; possible are {', '.join(known)}")
-        if not isinstance(value, known[name]):  # type: ignore[arg-type]  # plain classes all
-            raise ConfigurationError(f"visigate.{name}", f"{value!r} is no {known[name]}")
-    return Settings(**given)
+def apply(source: Source) -> Applied:
+    """Put what was read into effect.
+
+    Raises:
+        ConfigurationError: it cannot be; what ran before goes on, and the reason has been logged.
+    """
+    with _applying:
+        try:
+            return _apply(source)
+        except ConfigurationError as error:
+            if _running is not None:
+                _log.error("configuration %s is refused, what ran before goes on: %s", source.path, error)
+                _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": _now()})
+            raise
 
 
-def _whole_story(error: BaseException) -> str:
-    cause = error.__cause__
-    return f"{error}: {_whole_story(cause)}" if cause is not None else str(error)
+def _apply(source: Source) -> Applied:
+    global _running  # noqa: PLW0603 -- a process has one logging
+    objects = examine(source)
+    if source.errors:
+        raise refuse(source, source.errors)
+    values = dict(source.values)
+    settings = Settings(**(values.pop("visigate", None) or {}))
+    before = _running
+    with environment(settings):
+        if values.get("incremental"):
+            set_levels(values)
+            built = before.built if before else Built({"version": 1})
+        else:
+            built = replace(source, values, before.built if before else None)
+    _running = applied = Applied(source, settings, built, _now())
+    _hook(applied, before)
+    _watch(applied, before)
+    _be_present(applied, before, state_directories(objects))
+    _log.info("configuration %s %s is in effect", source.path, source.hash)
+    return applied
+
+
+def _hook(applied: Applied, before: Applied | None) -> None:
+    if applied.settings.hooks:
+        hooks.install_hooks(functools.partial(configure, os.path.abspath(applied.source.path)))
+    elif before is not None and before.settings.hooks:
+        hooks.uninstall_hooks()
+
+
+def _watch(applied: Applied, before: Applied | None) -> None:
+    watch = before.watch if before is not None else None
+    path = Path(os.path.abspath(applied.source.path))
+    if watch is not None and not (applied.settings.watch and watch.path == path):
+        watch.stop()
+        watch = None
+    if watch is None and applied.settings.watch:
+        watch = Watch(path, _apply_change)
+    if watch is not None:
+        watch.pass_over(applied.source.content)
+    applied.watch = watch
+
+
+def _apply_change(path: Path, content: bytes) -> None:
+    with contextlib.suppress(ConfigurationError):  # has been logged
+        apply(read(path, content))
+
+
+def _be_present(applied: Applied, before: Applied | None, directories: Sequence[Path]) -> None:
+    """Let the other processes of the host see what this one runs; without a state directory nobody can."""
+    presence = before.presence if before is not None else None
+    if presence is not None and presence.directory not in directories[:1]:
+        presence.close()
+        presence = None
+    if presence is None and directories:
+        presence = Presence(directories[0])
+    if presence is not None and presence not in _OURS.handlers:
+        _OURS.addHandler(presence)
+    applied.presence = presence
+    path = os.path.abspath(applied.source.path)
+    facts = {"service": applied.settings.service, "watch": applied.settings.watch, "since": applied.since}
+    _tell(applied, path=path, hash=applied.source.hash, refused=None, **facts)
+
+
+def _tell(applied: Applied, **facts: Any) -> None:
+    if applied.presence is not None:
+        applied.presence.tell(**facts)
+
+
+def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float) -> None:
+    def go_back() -> None:
+        with _applying:
+            if _running is applied and applied.going_back is not None:
+                _log.warning("configuration %s was not confirmed within %g s", applied.source.hash, seconds)
+                back = apply(before.source)
+                if back.watch is not None:
+                    back.watch.pass_over(applied.source.content)  # which the file still has
+
+    applied.going_back = threading.Timer(seconds, go_back)
+    applied.going_back.daemon = True
+    applied.going_back.start()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _after_fork_in_child() -> None:
+    global _applying  # noqa: PLW0603 -- another thread may hold it, which the child has not
+    _applying = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

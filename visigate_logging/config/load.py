@@ -56,8 +56,9 @@ class Source:
         path: the file.
         content: its bytes.
         values: what ``dictConfig`` is to be given, with the ``visigate:`` section; empty when it cannot be read.
-        problems: what was wrong while reading.
+        problems: what is wrong.
         replaced: where values came from the environment or from a file, and what is written there.
+        unreadable: there are no values to be judged.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Source:
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     replaced: dict[KeyPath, str] = field(default_factory=dict)
+    unreadable: bool = False
     _root: yaml.Node | None = None
 
     @property
@@ -76,7 +78,7 @@ class Source:
         """Where a key stands, or the nearest one above it that is there."""
         node, mark = self._root, self._root and self._root.start_mark
         for part in key:
-            found = next((pair for name, *pair in _children(node) if name == part), None)
+            found = next((pair for name, *pair in _children(node) if str(name) == str(part)), None)
             if found is None:
                 break
             mark, node = found[0].start_mark, found[1]
@@ -85,6 +87,19 @@ class Source:
     def add(self, key: KeyPath, text: str, severity: str = ERROR) -> None:
         """Note that something is wrong with the value of a key."""
         self.problems.append(Problem(self.place(key), dotted(key), text, severity))
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are not mere warnings, in the order of the file; the first found of each key."""
+        found: dict[tuple[Place, str], Problem] = {}
+        for problem in self.problems:
+            if problem.severity == ERROR:
+                found.setdefault((problem.place, problem.key), problem)
+        return sorted(found.values())
+
+    def shown(self, key: KeyPath, value: Any) -> str:
+        """A value for a message; what came from elsewhere, and secrets, are shown as they are written in the file."""
+        return self.replaced.get(key) or f"{value!r:.80}"
 
     def told(self, problem: Problem) -> str:
         """A problem as ``file:line:column: key: text``."""
@@ -124,6 +139,7 @@ def read(path: str | os.PathLike[str], content: bytes | None = None) -> Source:
         source.problems.append(Problem(Place(1, 1), "", "values are nested too deeply"))
     except ValueError as error:  # a date such as 2026-13-45
         source.problems.append(Problem(Place(1, 1), "", f"a value cannot be: {error}"))
+    source.unreadable = bool(source.problems)
     return source
 
 

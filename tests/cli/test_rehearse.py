@@ -1,0 +1,146 @@
+"""``visigate-errors rehearse``: the same as a real run on the same errors."""
+
+import random
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from tests.records import NOON, detail, write
+from visigate_logging.cli import main
+from visigate_logging.cli.rehearse import rehearsed
+from visigate_logging.cli.replay import host_times, log_record
+from visigate_logging.clock import Instant
+from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.mail.ledger import SCHEMA, Ledger
+from visigate_logging.mail.tally import Batch, Entry
+from visigate_logging.mail.throttle import Windows
+from visigate_logging.state import State
+
+CONFIG = """
+version: 1
+filters:
+  classify:
+    (): visigate_logging.Classifier
+    rules:
+      - {{exceptions: [OSError], severity: CRITICAL}}
+      - {{exceptions: [ConnectionRefusedError], severity: {severity}}}
+      - {{logger: gate.quiet, severity: WARNING}}
+handlers:
+  mail: {{class: visigate_logging.ThrottledSMTPHandler, mailhost: localhost, fromaddr: gate@example.org,
+         toaddrs: [admin@example.org], severity: ERROR, filters: [classify], {windows}}}
+root: {{handlers: [mail]}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    def make(name="new.yaml", severity="ERROR", windows="interval: 300"):
+        path = tmp_path / name
+        path.write_text(CONFIG.format(severity=severity, windows=windows))
+        return path
+
+    return make
+
+
+def errors(seed, hours=60):
+    """Bursts, single errors and long silences of several groups."""
+    chance, now, found = random.Random(seed), 0.0, []
+    while now < hours * 3600:
+        group = chance.choice("abcdef")
+        for _ in range(chance.choice((1, 1, 2, 40))):
+            now += chance.choice((0.3, 2.0, 45.0))
+            when = NOON + timedelta(seconds=now)
+            found.append(detail(len(found), when, fingerprint=f"v1:{group}"))
+        now += chance.choice((60, 900, 4000, 20_000))
+    return found
+
+
+def really_mailed(directory, windows, given):
+    """How many mails the handler's own books give for the same errors, under a clock that the test turns."""
+    seconds = [0.0]
+    ledger = Ledger(State(directory, SCHEMA), "mail", windows, now=lambda: Instant("boot", seconds[0]))
+    sent, look = [], None
+    times = list(host_times(given))
+    for number, (now, error) in enumerate([*times, (times[-1][0] + 10 * windows.quiet + 90_000, None)]):
+        while look is not None and look < now:
+            seconds[0] = look
+            wait = ledger.compose(f"{len(sent):09}", sent.append)
+            look = None if wait is None else seconds[0] + wait
+        seconds[0] = now
+        if error is not None:
+            ledger.store(Batch(str(number), (Entry(1, error, error.timestamp),), None, None))
+            wait = ledger.compose(f"{len(sent):09}", sent.append)
+            look = None if wait is None else now + wait
+    return sent
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"interval": 300.0},
+        {"group_wait": 30.0, "interval": 60.0, "max_interval": 600.0, "quiet": 900.0},
+        {"max_per_hour": 2},
+    ],
+)
+def test_a_rehearsal_counts_the_mails_of_a_real_run(tmp_path, config, values):
+    for seed in range(3):
+        given = errors(seed)
+        path = config(windows=", ".join(f"{k}: {v}" for k, v in values.items()))
+        real = really_mailed(tmp_path / str(seed), Windows(**values), given)
+        mailing = rehearsed(path, host_times(given))["mail"]
+        assert len(mailing.mails) == len(real) > 5
+        news = [item for digest in real for item in digest.items if item.group.told_at is None]
+        assert len(mailing.incidents) == len(news)
+
+
+def test_the_new_classifier_and_threshold_decide(config):
+    given = list(host_times([detail(n, NOON + timedelta(seconds=n)) for n in range(3)]))
+    assert len(rehearsed(config(severity="ERROR"), given)["mail"].mails) > 0
+    assert len(rehearsed(config(severity="WARNING"), given)["mail"].mails) == 0
+
+
+def test_what_is_told_later_is_named(tmp_path, config, capsys):
+    log = write(tmp_path / "details.jsonl", *(detail(n, NOON + timedelta(seconds=n)) for n in range(3)))
+    old, new = config("old.yaml"), config("new.yaml", windows="group_wait: 120")
+    arguments = ["rehearse", "--config", str(new), "--against", str(old), "--log", str(log), "--since", "2026-05-01"]
+    assert main([*arguments, "--json"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert told["errors"] == 3
+    assert told["later"] == [{"group": "v1:0011223344556677", "began": 0.0, "told": 1.0, "told_later": 120.0}]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert f"mails with {old}" in out
+    assert "later: v1:0011223344556677 by 119 s" in out
+
+
+def test_without_errors_there_is_nothing_to_rehearse(tmp_path, config, capsys):
+    log = write(tmp_path / "details.jsonl")
+    assert main(["rehearse", "--config", str(config()), "--log", str(log)]) == 1
+
+
+def test_a_stored_error_has_its_classes_chain_and_modules_again():
+    frames = (Frame("/gate/camera.py", 1, "grab", "gate.camera", "", True),)
+    chain = (
+        ExceptionData("CameraError", "gate.camera", "no frame", frames=frames),
+        ExceptionData("ExceptionGroup", "builtins", "both", relation="cause", parent=0),
+        ExceptionData("TimeoutError", "builtins", "slow", relation="member", parent=1),
+        ExceptionData("OperationalError", "sqlite3", "locked", relation="member", parent=1),
+        ExceptionData("KeyError", "builtins", "x", relation="context", parent=2),
+    )
+    kind, error, traceback = log_record(detail(exceptions=chain)).exc_info
+    assert (kind.__name__, kind.__module__) == ("CameraError", "gate.camera")
+    assert traceback.tb_frame.f_globals["__name__"] == "gate.camera"
+    slow, locked = error.__cause__.exceptions
+    assert isinstance(slow, OSError)
+    assert isinstance(slow.__context__, KeyError)
+    assert type(locked).__mro__[1].__name__ == "DatabaseError"
+
+
+def test_a_clock_that_jumps_makes_no_time():
+    given = [
+        detail(0, NOON, boot_id="one", monotonic=5.0),
+        detail(1, NOON + timedelta(hours=9), boot_id="one", monotonic=7.0),
+        detail(2, NOON + timedelta(hours=10), boot_id="two", monotonic=3.0),
+    ]
+    assert [now for now, _ in host_times(given)] == [0.0, 2.0, 3602.0]

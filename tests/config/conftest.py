@@ -1,0 +1,43 @@
+"""A process without a configuration, in a directory of its own, before each test; and as it was afterwards."""
+
+import logging
+import signal
+
+import pytest
+
+from visigate_logging.config import apply
+from visigate_logging.hooks import uninstall_hooks
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(apply, "_running", None)
+    hangup = signal.getsignal(signal.SIGHUP)
+    for name in ("VISIGATE_SERVICE", "VISIGATE_RELEASE"):
+        monkeypatch.setenv(name, "")
+    yield
+    running = apply.running()
+    if running is not None:
+        running.confirm()
+        if running.watch is not None:
+            running.watch.stop()
+        if running.presence is not None:
+            logging.getLogger("visigate_logging").removeHandler(running.presence)
+            running.presence.close()
+        for handler in running.built.made:
+            handler.close()
+    signal.signal(signal.SIGHUP, hangup)
+    uninstall_hooks()
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a configuration file, and give its path."""
+
+    def make(text, name="logging.yaml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return make

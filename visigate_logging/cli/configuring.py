@@ -1,0 +1,185 @@
+"""check and apply: the configuration file, before and while it takes effect."""
+
+import argparse
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE, Command, add_json
+from visigate_logging.cli.output import complain, painted, plain, say, say_json
+from visigate_logging.config.check import check, examine
+from visigate_logging.config.load import ERROR, Problem, Source, read
+from visigate_logging.config.presence import present, state_directories
+
+__all__ = ["APPLY", "CHECK", "add_config", "is_fine"]
+
+RUNS, WAITS = "runs it", "still runs the old one"
+PATIENCE = 5.0
+"""Seconds in which processes that watch the file have looked at it."""
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """``--config``: which configuration."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", default=Path("logging.yaml"), help="default: logging.yaml"
+    )
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: logging.yaml")
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema for editors, and check nothing")
+    add_json(parser)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Name all that is wrong with a configuration, with its line."""
+    if args.schema:
+        from visigate_logging.config.schema import schema
+
+        say_json(schema())
+        return DONE
+    found = [(source, check(source, args.user)) for source in map(read, args.files or [Path("logging.yaml")])]
+    if args.json:
+        say_json([_as_data(source, problem) for source, problems in found for problem in problems])
+    else:
+        _tell(found)
+    return DONE if all(is_fine(problems, strict=args.strict) for _, problems in found) else CONFIGURATION
+
+
+def is_fine(problems: Sequence[Problem], *, strict: bool = False) -> bool:
+    """Whether a configuration with these problems may be applied."""
+    return not [p for p in problems if strict or p.severity == ERROR]
+
+
+def _tell(found: Sequence[tuple[Source, Sequence[Problem]]]) -> None:
+    for source, problems in found:
+        for problem in problems:
+            colour = "red" if problem.severity == ERROR else "yellow"
+            say(painted(f"{problem.severity:<7}", colour) + f" {plain(source.told(problem), one_line=True)}")
+        errors = sum(problem.severity == ERROR for problem in problems)
+        complain(f"{source.path}: {errors} errors, {len(problems) - errors} warnings")
+
+
+def _as_data(source: Source, problem: Problem) -> dict[str, object]:
+    place = {"file": str(source.path), "line": problem.place.line, "column": problem.place.column}
+    return {**place, "key": problem.key, "severity": problem.severity, "problem": problem.text}
+
+
+def _apply_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("new", type=Path, metavar="NEW", help="the changed file")
+    add_config(parser)
+    parser.add_argument(
+        "--confirm",
+        type=float,
+        metavar="SECONDS",
+        help="put the file that was there back unless you confirm within so many seconds",
+    )
+
+
+def run_apply(args: argparse.Namespace) -> int:
+    """Put a checked file in the place of another, and see the processes that watch it take it up."""
+    source = read(args.new)
+    problems = check(source)
+    _tell([(source, problems)])
+    if not is_fine(problems):
+        return CONFIGURATION
+    before = args.config.read_bytes() if args.config.exists() else None
+    if before is None and args.confirm is not None:
+        complain(f"{args.config} does not exist: there is nothing to go back to; leave --confirm out")
+        return USAGE
+    _put(args.config, source.content, keep=before)
+    code = _see(source, args.config)
+    if before is None or args.confirm is None:
+        return code
+    if _confirmed(args.confirm):
+        say("kept")
+        return code
+    _put(args.config, before)
+    say(f"not confirmed: {args.config} is as it was")
+    _see(read(args.config), args.config)
+    return FAILED
+
+
+def _put(path: Path, content: bytes, keep: bytes | None = None) -> None:
+    """Give a file a content at once, so that nobody reads half of it; what was there stays beside it."""
+    if keep is not None:
+        path.with_name(f"{path.name}.before").write_bytes(keep)
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(OSError):  # nothing there yet, or another's
+        shutil.copymode(path, new)
+        shutil.chown(new, path.stat().st_uid, path.stat().st_gid)
+    new.replace(path)
+
+
+def _see(source: Source, path: Path) -> int:
+    """Wait until the watching processes have looked at the file, and tell what each made of it."""
+    directories = state_directories(examine(read(path)))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        states = [
+            (facts, _state(facts, source.hash))
+            for directory in directories
+            for facts in present(directory)
+            if facts.get("path") == os.path.abspath(path)
+        ]
+        if all(state != WAITS for _, state in states) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    for facts, state in states:
+        say(f"{facts['pid']:>7} {facts['name']}: {state}")
+    if not states:
+        say(f"{path} is in place; no running process tells that it uses it")
+    return DONE if all(state == RUNS for _, state in states) else FAILED
+
+
+def _state(facts: Mapping[str, Any], wanted: str) -> str:
+    refused = facts.get("refused") or {}
+    if facts.get("hash") == wanted:
+        return RUNS
+    if refused.get("hash") == wanted:
+        return f"refused it: {plain(str(refused.get('reason')), one_line=True)}"
+    return WAITS if facts.get("watch") else "does not watch the file: restart it"
+
+
+def _confirmed(seconds: float) -> bool:
+    """Whether somebody says so in time; a connection that breaks says no."""
+    say(f"Type yes within {seconds:g} s to keep it, and press Enter.")
+    sys.stdout.flush()
+    with _not_ended_by_signals(), contextlib.suppress(KeyboardInterrupt, OSError):
+        ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        return bool(ready) and sys.stdin.readline().strip().lower() in ("y", "yes")
+    return False
+
+
+@contextlib.contextmanager
+def _not_ended_by_signals() -> Iterator[None]:
+    """Let the end of the terminal interrupt the question alone: what was changed must still be put back."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+
+
+CHECK = Command("check", "name all that is wrong with a configuration, with its line", _check_arguments, run_check)
+APPLY = Command(
+    "apply", "put a checked configuration into effect, and go back unless confirmed", _apply_arguments, run_apply
+)

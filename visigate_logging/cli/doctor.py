@@ -1,0 +1,165 @@
+"""doctor: is all well, and what to do where it is not; for people and for monitoring."""
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import visigate_logging.config.load as loading
+from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.configuring import add_config
+from visigate_logging.cli.output import painted, plain, say, say_json
+from visigate_logging.cli.status import host_status
+from visigate_logging.config.check import check, examine
+from visigate_logging.config.objects import Object
+from visigate_logging.exceptions import VisigateLoggingError
+
+__all__ = ["DOCTOR"]
+
+EARLIEST = os.stat(__file__).st_mtime
+"""When this package was installed: no clock that is right shows an earlier time."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and what to do when it is not well."""
+
+    about: str
+    well: bool
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What the checks look at."""
+
+    source: loading.Source
+    objects: list[Object]
+    status: dict[str, Any]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
+    parser.add_argument("--offline", action="store_true", help="do not ask the mail server")
+    add_json(parser)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Look at everything that errors depend on."""
+    source = loading.read(args.config)
+    patient = Patient(source, examine(source), host_status(args.config))
+    findings = [*_configuration(source, args.user)]
+    for look in LOOKS if not args.offline else LOOKS[:-1]:
+        findings += _safely(look, patient)
+    if args.json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = painted("ok  ", "green") if finding.well else painted("FAIL", "red")
+            say(f"{mark}  {finding.about}: {plain(finding.text, one_line=True)}")
+            if finding.cure and not finding.well:
+                say(f"      {finding.cure}")
+    return DONE if all(finding.well for finding in findings) else FAILED
+
+
+def _safely(look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> Iterator[Finding]:
+    """What one look finds; one that fails is itself a finding."""
+    try:
+        yield from look(patient)
+    except (VisigateLoggingError, OSError) as error:
+        yield Finding(look.__name__.strip("_").replace("_", " "), False, str(error))
+
+
+def _configuration(source: loading.Source, user: str | None) -> Iterator[Finding]:
+    problems = check(source, user)
+    for problem in problems:
+        yield Finding("configuration", problem.severity != loading.ERROR, source.told(problem), "Change that line")
+    if not problems:
+        yield Finding("configuration", True, f"{source.path} is fine, and its files can be written")
+
+
+def _processes(patient: Patient) -> Iterator[Finding]:
+    processes = patient.status["processes"]
+    if not processes:
+        yield Finding("processes", False, "none tells that it uses this file", "Start the application")
+    for process in processes:
+        who = f"{process['name']} ({process['pid']})"
+        if process.get("refused"):
+            cure = "Correct the file: what ran before goes on meanwhile"
+            yield Finding("processes", False, f"{who} has refused the file: {process['refused']['reason']}", cure)
+        else:
+            text = f"{who} runs {process['hash']} since {process['since']}"
+            yield Finding(
+                "processes", process["current"], text, "It is still on the old one: restart it, or set watch"
+            )
+
+
+def _sums(patient: Patient) -> Iterator[Finding]:
+    for name, sheet in patient.status["handlers"].items():
+        text = f"{name}: {sheet['accepted']} accepted, {sheet['pending']} pending"
+        lost = {why: n for why, n in sheet["dropped"].items() if n}
+        if sheet["pending"] < 0:
+            yield Finding("sums", False, f"{text}: more became of them than there were", "Report this as a bug")
+        elif lost:
+            told = ", ".join(f"{n} {why}" for why, n in lost.items())
+            yield Finding("sums", False, f"{text}, lost: {told}", "See the messages of: visigate-errors status")
+        else:
+            yield Finding("sums", True, text)
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    """The space that the configured sizes may still take, for each file system."""
+    wanted: dict[int, int] = {}
+    places: dict[int, Path] = {}
+    for made in patient.objects:
+        size, count = made.given.get("maxBytes"), made.given.get("backupCount")
+        if not (isinstance(made.given.get("filename"), str) and isinstance(size, int) and isinstance(count, int)):
+            continue
+        path = Path(os.path.abspath(made.given["filename"]))
+        place = next(p for p in path.parents if p.exists())
+        device = place.stat().st_dev
+        used = sum(p.stat().st_size for p in place.glob(f"{path.name}*")) if place == path.parent else 0
+        places[device] = place
+        wanted[device] = wanted.get(device, 0) + max(0, size * (count + 1) - used)
+    for device, place in places.items():
+        free = shutil.disk_usage(place).free
+        text = f"{place}: {free >> 20} MiB free, logs may take {wanted[device] >> 20} MiB more"
+        yield Finding("disk", free > wanted[device], text, "Make space, or lower maxBytes or backupCount")
+
+
+def _clock(patient: Patient) -> Iterator[Finding]:
+    now = time.time()
+    cure = "Set the clock: timedatectl status tells whether it is synchronised"
+    shown = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    if now < EARLIEST:
+        yield Finding("clock", False, f"{shown} is before this package was installed", cure)
+        return
+    written = [p.stat().st_mtime for d in patient.status["directories"] for p in Path(d).parent.glob("*.jsonl*")]
+    ahead = max(written, default=0) - now
+    yield Finding(
+        "clock", ahead < 60, shown if ahead < 60 else f"{shown} is {ahead:.0f} s before the last error", cure
+    )
+
+
+def _mail_server(patient: Patient) -> Iterator[Finding]:
+    from visigate_logging.mail.options import parse
+    from visigate_logging.mail.server import MailServerError
+
+    for made in patient.objects:
+        if getattr(made.factory, "__name__", "") == "ThrottledSMTPHandler":
+            server = parse(**{p.name: value for p, value in made.arguments()}).server
+            try:
+                with server.session():
+                    yield Finding("mail server", True, f"{server.host}:{server.port} answers")
+            except MailServerError as error:
+                yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
+
+
+LOOKS = (_processes, _sums, _disk, _clock, _mail_server)
+DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

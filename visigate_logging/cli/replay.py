@@ -1,0 +1,164 @@
+"""Stored errors as log records again, and the way they would take through a configuration."""
+
+import logging
+import sys
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from visigate_logging.config.build import Built
+from visigate_logging.config.load import Source
+from visigate_logging.detail.record import ErrorDetail, ExceptionData
+
+__all__ = ["Route", "host_times", "log_record"]
+
+
+def host_times(details: Iterable[ErrorDetail]) -> Iterator[tuple[float, ErrorDetail]]:
+    """Errors, the oldest first, with seconds on the host's own clock: a jump of the wall clock is no time.
+
+    Between two boots, and where a record does not say when it was in its boot, the wall clock counts.
+    """
+    now, before = 0.0, None
+    for detail in sorted(details, key=lambda d: (d.timestamp, d.event_id)):
+        if before is not None:
+            same_boot = detail.boot_id == before.boot_id and detail.monotonic and before.monotonic
+            passed = detail.monotonic - before.monotonic if same_boot else _seconds(detail) - _seconds(before)
+            now += max(0.0, passed)
+        before = detail
+        yield now, detail
+
+
+def _seconds(detail: ErrorDetail) -> float:
+    return datetime.fromisoformat(detail.timestamp).timestamp()
+
+
+def log_record(detail: ErrorDetail) -> logging.LogRecord:
+    """A log record as filters saw it: with exceptions of the same classes, chained as they were.
+
+    A class that cannot be imported here is stood in for by one of the same name, derived from Exception alone.
+    """
+    error = _error(detail.exceptions)
+    return logging.makeLogRecord(
+        {
+            "name": detail.logger,
+            "levelname": detail.level,
+            "levelno": logging.getLevelNamesMapping().get(detail.level, logging.ERROR),
+            "msg": detail.message,
+            "pathname": detail.file,
+            "module": detail.file.rpartition("/")[2].removesuffix(".py"),
+            "lineno": detail.line,
+            "processName": detail.process,
+            "process": detail.pid,
+            "exc_info": (type(error), error, error.__traceback__) if error is not None else None,
+            **detail.additional_info,
+        }
+    )
+
+
+def _error(exceptions: tuple[ExceptionData, ...]) -> BaseException | None:
+    """The exception that was logged; what belongs to another stands behind it in the list."""
+    made: dict[int, BaseException] = {}
+    for i, data in reversed(list(enumerate(exceptions))):
+        inner = {j: other for j, other in enumerate(exceptions) if other.parent == i}
+        members = [made[j] for j, other in inner.items() if other.relation == "member"]
+        made[i] = _made(data, members)
+        for j, other in inner.items():
+            if other.relation == "cause":
+                made[i].__cause__ = made[j]
+            elif other.relation == "context":
+                made[i].__context__ = made[j]
+    return made.get(0)
+
+
+def _made(data: ExceptionData, members: list[BaseException]) -> BaseException:
+    kind = exception_class(data.module, data.type)
+    arguments = (data.message, members) if issubclass(kind, BaseExceptionGroup) else (data.message,)
+    try:
+        error = kind.__new__(kind, *arguments)
+    except (TypeError, ValueError):  # it wants others
+        error = _stand_in(data.module, data.type)(data.message)
+    for frame in reversed(data.frames):
+        error.__traceback__ = _traceback(frame.module, error.__traceback__)
+    return error
+
+
+@cache
+def exception_class(module: str, name: str) -> type[BaseException]:
+    """The class, where it can be imported."""
+    try:
+        found: Any = import_module(module or "builtins")
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception:  # what is imported may raise anything
+        return _stand_in(module, name)
+    return found if isinstance(found, type) and issubclass(found, BaseException) else _stand_in(module, name)
+
+
+@cache
+def _stand_in(module: str, name: str) -> type[BaseException]:
+    return type(name, (Exception,), {"__module__": module})
+
+
+def _traceback(module: str, rest: types.TracebackType | None) -> types.TracebackType:
+    frame = _frame(module)
+    return types.TracebackType(rest, frame, max(frame.f_lasti, 0), 1)
+
+
+@cache
+def _frame(module: str) -> types.FrameType:
+    """A frame of a module of that name, which is all that rules look at."""
+    frame: types.FrameType = types.FunctionType(_own_frame.__code__, {"__name__": module, "sys": sys})()
+    return frame
+
+
+def _own_frame() -> types.FrameType:
+    return sys._getframe()
+
+
+class Route:
+    """The way of records through the loggers and handlers of a configuration, as ``Logger.callHandlers`` goes it.
+
+    Args:
+        source: the configuration.
+        built: its filters have been made.
+    """
+
+    def __init__(self, source: Source, built: Built) -> None:
+        self._loggers: Mapping[str, Any] = source.values.get("loggers") or {}
+        self._root: Mapping[str, Any] = source.values.get("root") or {}
+        self._handlers: Mapping[str, Any] = source.values.get("handlers") or {}
+        self._built = built
+
+    def handlers(self, record: logging.LogRecord) -> Iterator[str]:
+        """The handlers that emit a record, in their order; filters see it on the way and may change it."""
+        above = list(self._above(record.name))
+        level = next((c["level"] for c in above if c.get("level")), logging.WARNING)
+        own = self._loggers.get(record.name, self._root if record.name == "root" else {})
+        if record.levelno < _number(level) or not self._passes(own, record):
+            return
+        for config in above:
+            for name in config.get("handlers") or ():
+                given = self._handlers[name]
+                if record.levelno >= _number(given.get("level") or 0) and self._passes(given, record):
+                    yield name
+
+    def _above(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """What is configured for a logger and those above it, as far as records propagate."""
+        while name and name != "root":
+            config = self._loggers.get(name) or {}
+            yield config
+            if config.get("propagate") is False:
+                return
+            name = name.rpartition(".")[0]
+        yield self._root
+
+    def _passes(self, config: Mapping[str, Any], record: logging.LogRecord) -> bool:
+        filters = self._built.filters_of(config.get("filters"))
+        return all(f.filter(record) if hasattr(f, "filter") else f(record) for f in filters)
+
+
+def _number(level: int | str) -> int:
+    return level if isinstance(level, int) else logging.getLevelNamesMapping()[level]

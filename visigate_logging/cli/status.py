@@ -1,0 +1,108 @@
+"""status: what runs on this host, and what became of its errors."""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.configuring import add_config
+from visigate_logging.cli.output import bold, complain, painted, plain, say, say_json, table
+from visigate_logging.cli.reading import local_time
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import read
+from visigate_logging.config.presence import last_messages, present, state_directories
+
+__all__ = ["STATUS", "host_status"]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
+
+
+def status(args: argparse.Namespace) -> int:
+    """What runs on this host, and what became of its errors."""
+    found = host_status(args.config)
+    if args.json:
+        say_json(found)
+    else:
+        for line in _told(found):
+            say(line)
+    if not found["directories"]:
+        complain(f"{args.config} names no handler that has a state_dir: nothing is known of other processes")
+    return DONE if found["directories"] else FAILED
+
+
+def host_status(config: Path) -> dict[str, Any]:
+    """What is known of this host, as plain data; nothing is made or changed."""
+    source = read(config)
+    directories = state_directories(examine(source))
+    path = os.path.abspath(config)
+    processes = [
+        {**facts, "current": facts.get("hash") == source.hash}
+        for directory in directories
+        for facts in present(directory)
+        if facts.get("path") == path
+    ]
+    return {
+        "config": {"path": path, "hash": source.hash},
+        "directories": [str(directory) for directory in directories],
+        "processes": processes,
+        "handlers": dict(_sheets(directories)),
+        "outboxes": dict(_outboxes(directories)),
+        "messages": [message for directory in directories for message in last_messages(directory)],
+    }
+
+
+def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    from visigate_logging.state import State, host_counts
+
+    for directory in directories:
+        if (directory / "state.sqlite3").exists():
+            state = State(directory)
+            yield from host_counts(state).items()
+            state.close()
+
+
+def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]]:
+    from visigate_logging.mail.outbox import Outbox
+
+    for directory in directories:
+        for box in sorted((directory / "outbox").glob("*/")):
+            yield box.name, Outbox(box).sizes()
+
+
+def _told(found: Mapping[str, Any]) -> Iterator[str]:
+    yield bold(f"{found['config']['path']} {found['config']['hash']}")
+    rows = [
+        (str(p["pid"]), p["name"], p.get("service") or "", p["hash"], local_time(p["since"]), _standing(p))
+        for p in found["processes"]
+    ]
+    yield table(("PID", "PROCESS", "SERVICE", "CONFIG", "SINCE", ""), rows, stretch=5) if rows else "no process runs"
+    yield ""
+    sheets = [(name, *_figures(sheet)) for name, sheet in found["handlers"].items()]
+    headers = ("HANDLER", "ACCEPTED", "DELIVERED", "FOLDED", "PENDING", "DROPPED")
+    yield table(headers, sheets, stretch=0, right=(1, 2, 3, 4)) if sheets else "no handler has counted anything yet"
+    for name, sizes in found["outboxes"].items():
+        yield f"outbox {name}: " + ", ".join(f"{count} {what}" for what, count in sizes.items())
+    if found["messages"]:
+        yield ""
+    for message in found["messages"]:
+        text = plain(f"{local_time(message['time'])} {message['pid']} {message['message']}", one_line=True)
+        yield painted(text, {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(message["level"], "dim"))
+
+
+def _standing(process: Mapping[str, Any]) -> str:
+    if process.get("refused"):
+        return painted(f"refused {process['refused']['hash']}: {process['refused']['reason']}", "red")
+    return "" if process["current"] else painted("still on the old one", "yellow")
+
+
+def _figures(sheet: Mapping[str, Any]) -> list[str]:
+    numbers = [str(sheet[name]) for name in ("accepted", "delivered", "folded", "pending")]
+    return [*numbers, ", ".join(f"{n} {why}" for why, n in sheet["dropped"].items())]
+
+
+STATUS = Command("status", "what runs on this host, and what became of its errors", _arguments, status)

@@ -1,0 +1,109 @@
+"""What can be built and would still not do what was meant: files, passwords, rules and thresholds."""
+
+import builtins
+import importlib.util
+import logging
+import os
+import re
+import sys
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from visigate_logging.config.load import WARNING, KeyPath, Source
+from visigate_logging.config.objects import Object, is_reference
+from visigate_logging.config.places import obstacle
+from visigate_logging.config.signature import Parameter
+from visigate_logging.config.words import meant
+
+__all__ = ["look_for_doubts"]
+
+_SECRET = re.compile(r"(pass(word|wd|phrase)?|secret|token|api_?key|credentials)$", re.I)
+_IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
+_SURE = 0.88
+"""How alike two names of exceptions must be, from 0 to 1, for one to be taken for a slip of the pen."""
+
+
+def look_for_doubts(source: Source, objects: Sequence[Object], user: str | None) -> None:
+    """Note what is doubtful about objects that can be made."""
+    readable = os.stat(source.path).st_mode & 0o004
+    for made in objects:
+        for parameter, value in made.arguments():
+            key = (*made.key, parameter.name)
+            _check_place(source, made, parameter, value, user)
+            if readable:
+                _check_secrets(source, key, value)
+            if made.is_ours:
+                _check_exceptions(source, key, value)
+    _check_thresholds(source, objects)
+
+
+def _check_place(source: Source, made: Object, parameter: Parameter, value: Any, user: str | None) -> None:
+    is_path = os.PathLike in {typing.get_origin(k) or k for k in (parameter.kind, *typing.get_args(parameter.kind))}
+    if not isinstance(value, str) or not (is_path or parameter.name == "filename") or is_reference(value):
+        return
+    directory = parameter.name.endswith("_dir")
+    problem = obstacle(value, user, directory=directory, makes_parents=not made.makes(logging.FileHandler))
+    if problem:
+        source.add((*made.key, parameter.name), problem)
+
+
+def _check_secrets(source: Source, key: KeyPath, value: Any) -> None:
+    for place, text in _texts(key, value):
+        secret = any(_SECRET.search(str(part)) for part in place[2:]) and str(place[-1]) not in ("0", "username")
+        if place not in source.replaced and ((secret and text) or _IN_URL.search(text)):
+            cure = f"write ${{NAME}} or file:PATH instead, or: chmod o-r {source.path}"
+            source.add(place, f"a password in a file that every user can read: {cure}", WARNING)
+
+
+def _texts(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping | list):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _texts((*key, name), inner)
+
+
+def _check_exceptions(source: Source, key: KeyPath, value: Any) -> None:
+    for place, name in _texts(key, value):
+        if "exceptions" in place[-2:]:
+            _check_exception(source, place, name)
+
+
+def _check_exception(source: Source, key: KeyPath, name: str) -> None:
+    home, _, word = name.rpartition(".")
+    if not home:
+        known = {n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
+        if name not in known and (guess := meant(name, known, _SURE)):
+            source.add(key, f"{name} is no exception of Python's{guess}", WARNING)
+        return
+    top = home.partition(".")[0]
+    if top not in sys.modules and importlib.util.find_spec(top) is None:
+        source.add(key, f"{top} cannot be imported here, so nobody can say whether {name} exists", WARNING)
+        return
+    try:
+        module = importlib.import_module(home)
+    except Exception as error:  # what is imported may raise anything
+        source.add(key, f"{home} cannot be imported: {error}")
+        return
+    found = getattr(module, word, None)
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        names = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, BaseException)]
+        source.add(key, f"{home} has no exception {word}{meant(word, names)}")
+
+
+def _check_thresholds(source: Source, objects: Sequence[Object]) -> None:
+    """A severity that no rule gives: the classifier and the handler do not know of each other."""
+    levels = logging.getLevelNamesMapping()
+    rules = [rule for made in objects if "rules" in made.parameters for rule in made.given.get("rules") or ()]
+    given = [levels.get(str(rule.get("severity")), 0) for rule in rules if isinstance(rule, Mapping)]
+    highest = max(given, default=0)
+    for made in objects:
+        severity, level = made.given.get("severity"), made.given.get("level")
+        if made.is_ours and highest and levels.get(str(severity).upper(), 0) > highest:
+            text = (
+                f"no rule gives more than {logging.getLevelName(highest)}: only what is logged as {severity} passes"
+            )
+            source.add((*made.key, "severity"), text, WARNING)
+        if isinstance(level, int) and level > max(levels.values()):
+            source.add((*made.key, "level"), f"nothing is logged at {level}: the handler gets nothing", WARNING)

@@ -1,0 +1,148 @@
+"""What the other processes of the host can see of this one: which configuration it runs, and what it has reported.
+
+In the ``processes`` folder of the state directory each process has a file, which it keeps locked while it lives, so
+that the system itself says who is gone (https://man7.org/linux/man-pages/man2/flock.2.html). The package's own last
+messages are in ``messages.jsonl`` and, older, in ``messages.jsonl.1``.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from visigate_logging.config.objects import Object
+
+__all__ = ["Presence", "last_messages", "present", "state_directories"]
+
+_LARGEST = 65_536
+_DEFAULT_NAME = "state"
+
+
+def state_directories(objects: Iterable[Object]) -> list[Path]:
+    """Where the handlers of a configuration keep what the processes of the host share, the first one named first."""
+    found: dict[Path, None] = {}
+    for made in objects:
+        if parameter := made.parameters.get("state_dir"):
+            given = made.given.get("state_dir") or parameter.default
+            if given is None and isinstance(made.given.get("filename"), str):
+                given = Path(made.given["filename"]).parent / _DEFAULT_NAME
+            if isinstance(given, str | Path):
+                found[Path(os.path.abspath(given))] = None
+    return list(found)
+
+
+class Presence(logging.Handler):
+    """What others see of the process; as a handler it keeps the package's own messages.
+
+    Args:
+        directory: a state directory; made when absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.directory = directory
+        self._facts: dict[str, Any] = {}
+        self._fd: int | None = None
+        _presences.append(self)
+
+    def tell(self, **facts: Any) -> None:
+        """Change what others see; that the card cannot be written is no reason to stop."""
+        self._facts |= facts
+        with contextlib.suppress(OSError):
+            self._write()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message of the package."""
+        try:
+            line = {"time": _time(record.created), "pid": record.process, "level": record.levelname}
+            path = self.directory / "messages.jsonl"
+            if path.exists() and path.stat().st_size > _LARGEST:
+                path.replace(f"{path}.1")
+            with path.open("ab", buffering=0) as file:
+                file.write(orjson.dumps({**line, "message": record.getMessage()}) + b"\n")
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Be seen no more."""
+        if self in _presences:
+            _presences.remove(self)
+        if self._fd is not None:
+            self._path().unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = None
+        super().close()
+
+    def after_fork_in_child(self) -> None:
+        """The child is seen as a process of its own; what it has inherited is the parent's."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+            self.tell()
+
+    def _path(self) -> Path:
+        return self.directory / "processes" / f"{os.getpid()}.json"
+
+    def _write(self) -> None:
+        if self._fd is None:
+            self._path().parent.mkdir(parents=True, exist_ok=True)
+            for left_over in self._path().parent.glob("*.json"):
+                _read(left_over)
+            self._fd = os.open(self._path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        name = Path(sys.argv[0] or "python").name
+        text = orjson.dumps({"pid": os.getpid(), "name": name, **self._facts})
+        os.ftruncate(self._fd, os.pwrite(self._fd, text, 0))
+
+
+def present(directory: Path) -> list[Mapping[str, Any]]:
+    """The living processes that tell of themselves in a state directory."""
+    found = (_read(path) for path in sorted((directory / "processes").glob("*.json")))
+    return [facts for facts in found if facts is not None]
+
+
+def last_messages(directory: Path, most: int = 20) -> list[Mapping[str, Any]]:
+    """The package's own last messages, the oldest first."""
+    lines: list[bytes] = []
+    for name in ("messages.jsonl.1", "messages.jsonl"):
+        with contextlib.suppress(OSError):
+            lines += (directory / name).read_bytes().splitlines()
+    found = []
+    for line in lines[-most:]:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            found.append(orjson.loads(line))
+    return found
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """What a process tells; the file of one that is gone is removed."""
+    with contextlib.suppress(OSError, orjson.JSONDecodeError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            facts: Mapping[str, Any] = orjson.loads(file.read())
+            return facts
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_presences: list[Presence] = []
+
+
+def _after_fork_in_child() -> None:
+    for presence in list(_presences):
+        presence.after_fork_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,50 @@
+"""The ``visigate:`` section, which plain ``dictConfig`` passes over."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Settings", "environment"]
+
+_inherited: dict[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is about the installation as a whole.
+
+    Args:
+        service: name of the application, for mails and pages; children inherit it as ``VISIGATE_SERVICE``.
+        release: the application's version; children inherit it as ``VISIGATE_RELEASE``.
+        hooks: log what nobody caught, as `install_hooks` does; default false.
+        watch: apply changes of the file within 2 s, and at once on SIGHUP; default false.
+    """
+
+    service: str = ""
+    release: str = ""
+    hooks: bool = False
+    watch: bool = False
+
+
+@contextlib.contextmanager
+def environment(settings: Settings) -> Iterator[None]:
+    """Put service and release where handlers and children find them; undone when the body raises."""
+    wanted = {"VISIGATE_SERVICE": settings.service, "VISIGATE_RELEASE": settings.release}
+    before = {name: os.environ.get(name, "") for name in wanted}
+    for name, value in wanted.items():
+        inherited = _inherited.setdefault(name, before[name])
+        _set(name, value or inherited)
+    try:
+        yield
+    except BaseException:
+        for name, value in before.items():
+            _set(name, value)
+        raise
+
+
+def _set(name: str, value: str) -> None:
+    if value:
+        os.environ[name] = value
+    else:
+        os.environ.pop(name, None)

@@ -1,0 +1,109 @@
+"""Apply changes of the configuration file while the process runs."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+__all__ = ["Watch"]
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the file; a change is applied when two looks have seen the same."""
+
+_log = logging.getLogger("visigate_logging.config")
+
+
+class Watch:
+    """Looks at a file, by content, and tells of each content that is new and has come to rest.
+
+    Editors write in many ways: into the file, or into another that then takes its name. A file that is absent, empty
+    or still changes is looked at again. SIGHUP applies what is there at once.
+
+    Args:
+        path: the file.
+        apply: called with it and the content that is to be applied; what it raises is logged, and watching goes on.
+    """
+
+    def __init__(self, path: Path, apply: Callable[[Path, bytes], object]) -> None:
+        self.path = path
+        self._known = self._seen = b""
+        self._apply = apply
+        self._begin()
+        _listen_to_hangup()
+        _watches.append(self)
+
+    def pass_over(self, content: bytes) -> None:
+        """Take a content as known: it is in effect, or is not to be."""
+        self._known = content
+
+    def stop(self) -> None:
+        """Look no more; does not wait."""
+        if self in _watches:
+            _watches.remove(self)
+        self._signals.put("stop")
+
+    def look_now(self) -> None:
+        """Apply what is there, also when it is not new; for signal handlers too."""
+        self._signals.put("now")
+
+    def _begin(self) -> None:
+        # SimpleQueue: a signal handler may interrupt its own thread inside put.
+        self._signals: SimpleQueue[str] = SimpleQueue()
+        threading.Thread(target=self._run, args=(self._signals,), name="visigate-config", daemon=True).start()
+
+    def _run(self, signals: "SimpleQueue[str]") -> None:
+        while True:
+            try:
+                signal_ = signals.get(timeout=LOOK_EVERY)
+            except Empty:
+                signal_ = ""
+            if signal_ == "stop":
+                return
+            try:
+                self._look(at_once=signal_ == "now")
+            except Exception:
+                _log.exception("%s: the change could not be applied", self.path)
+
+    def _look(self, *, at_once: bool) -> None:
+        try:
+            content = self.path.read_bytes()
+        except OSError:  # between two names, or the card is gone: the next look will tell
+            return
+        rests, self._seen = content == self._seen, content
+        if at_once or (rests and content.strip() and content != self._known):
+            self._known = content
+            self._apply(self.path, content)
+
+
+_watches: list[Watch] = []
+_earlier: list[Callable[[int, FrameType | None], object]] = []
+
+
+def _listen_to_hangup() -> None:
+    """SIGHUP ends a process unless it is handled; whoever has handled it before is called as well."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not _hang_up:
+        if callable(before):
+            _earlier.append(before)
+        signal.signal(signal.SIGHUP, _hang_up)
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    for watch in _watches:
+        watch.look_now()
+    for handler in _earlier:
+        handler(number, frame)
+
+
+def _after_fork_in_child() -> None:
+    for watch in _watches:
+        watch._begin()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
