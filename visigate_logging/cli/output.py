@@ -1,7 +1,6 @@
 """What the command line writes: tables, colours, bars, JSON."""
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -10,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+
+from visigate_logging.store.plain import plain
 
 __all__ = [
     "bar",
@@ -25,7 +26,6 @@ __all__ = [
     "width",
 ]
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
@@ -44,12 +44,6 @@ def say_json(value: Any, *, line: bool = False) -> None:
 def complain(text: str) -> None:
     """Write one line to standard error."""
     sys.stderr.write(text + "\n")
-
-
-def plain(text: str, *, one_line: bool = False) -> str:
-    """Text from a record without what steers a terminal: control characters, changes of direction."""
-    text = " ".join(text.split()) if one_line else text
-    return CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def has_colour() -> bool:

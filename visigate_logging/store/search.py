@@ -17,6 +17,7 @@ from visigate_logging.exceptions import StoreError
 from visigate_logging.store.ingest import identify
 from visigate_logging.store.lines import LogFile
 from visigate_logging.store.times import micros
+from visigate_logging.store.typed import typed
 
 __all__ = ["Filter", "Page", "Pointer", "facets_of", "fetch", "find", "parse_cursor", "search_text"]
 
@@ -160,7 +161,7 @@ def fetch(pointers: Sequence[Pointer], files: Mapping[int, LogFile]) -> list[Err
 def _detail(line: bytes) -> ErrorDetail | None:
     try:
         record = orjson.loads(line)
-        return ErrorDetail.from_dict(record | {"event_id": identify(record)})
+        return ErrorDetail.from_dict(typed(record | {"event_id": identify(record)}))
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
 

@@ -78,7 +78,13 @@ def cells(db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool) -> Ite
 
 
 def count_over_time(
-    db: sqlite3.Connection, now: int, tz: tzinfo | None, *, days: int = 0, hours: int = 0
+    db: sqlite3.Connection,
+    now: int,
+    tz: tzinfo | None,
+    *,
+    days: int = 0,
+    hours: int = 0,
+    facets: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """See :meth:`ErrorStore.timeline`."""
     if hours:
@@ -87,9 +93,12 @@ def count_over_time(
     else:
         _, limits = days_before(now, days, tz)
     severity = dict(db.execute("SELECT id, severity FROM facet"))
+    if facets is not None:
+        severity = {facet: severity[facet] for facet in facets}
     counts = [Counter[str]() for _ in limits[1:]]
     for facet, span, n in cells(db, limits, by_day=tz is None and not hours):
-        counts[span][severity[facet]] += n
+        if facet in severity:
+            counts[span][severity[facet]] += n
     return [
         {"start": from_micros(limit, tz).isoformat(), "total": count.total(), "severities": dict(count)}
         for limit, count in zip(limits, counts, strict=False)

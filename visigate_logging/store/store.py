@@ -154,9 +154,21 @@ class ErrorStore:
         """
         return self._access.ask(lambda db: count_errors(db, self._now(), days, tz or self.tz))
 
-    def timeline(self, *, days: int = 0, hours: int = 0) -> list[dict[str, Any]]:
-        """Counts by severity for each of the last days or hours: ``start``, ``total``, ``severities``."""
-        return self._access.ask(lambda db: count_over_time(db, self._now(), self.tz, days=days, hours=hours))
+    def timeline(self, *, days: int = 0, hours: int = 0, **words: str | None) -> list[dict[str, Any]]:
+        """Counts by severity for each of the last days or hours: ``start``, ``total``, ``severities``.
+
+        Args:
+            days: how many; or
+            hours: how many.
+            words: as in :meth:`recent`; only errors with them count.
+        """
+        asked = Filter(**words)
+
+        def question(db: sqlite3.Connection) -> list[dict[str, Any]]:
+            facets = facets_of(db, asked)
+            return count_over_time(db, self._now(), self.tz, days=days, hours=hours, facets=facets)
+
+        return self._access.ask(question)
 
     def groups(
         self,

@@ -1,1 +1,12 @@
-"""Errors on a page: a Flask blueprint."""
+"""The errors on pages: a Flask blueprint, and the same pages stand-alone."""
+
+from visigate_logging.exceptions import MissingExtraError
+
+try:
+    import flask  # noqa: F401 -- whether it is there
+except ImportError as error:
+    raise MissingExtraError("flask", "web") from error
+
+from visigate_logging.web.blueprint import create_blueprint
+
+__all__ = ["create_blueprint"]

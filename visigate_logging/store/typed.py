@@ -1,0 +1,70 @@
+"""Records as readers get them: each field of the type that it should have, whoever wrote the line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+
+__all__ = ["ErrorDetail", "ExceptionData", "Frame", "typed"]
+
+
+def typed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A line's object with each known field of the type that a detail record has; what cannot be is left out.
+
+    Nothing is changed in what our own writers make.
+    """
+    return {name: FITS[name](value) if name in FITS else value for name, value in data.items()}
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else "" if value is None else str(value)
+
+
+def _word(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _index(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if type(value) is dict else {} if value is None else {"value": value}
+
+
+def _texts(value: Any) -> list[str]:
+    return [_text(item) for item in value] if type(value) is list else []
+
+
+def _all(shape: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], list[dict[str, Any]]]:
+    """What makes a list of objects that have every field of a shape."""
+
+    def fit(value: Any) -> list[dict[str, Any]]:
+        objects = [item for item in value if type(item) is dict] if type(value) is list else []
+        return [{name: how(item.get(name)) for name, how in shape.items()} for item in objects]
+
+    return fit
+
+
+HOW: dict[Any, Callable[[Any], Any]] = {
+    str: _text,
+    int: _number,
+    bool: bool,
+    str | None: _word,
+    int | None: _index,
+    tuple[str, ...]: _texts,
+    Mapping[str, Any]: _mapping,
+}
+
+
+def _shape(kind: type, **nested: Callable[[Any], Any]) -> dict[str, Callable[[Any], Any]]:
+    public = [f for f in fields(kind) if not f.name.startswith("_")]
+    return {f.name: HOW[f.type] for f in public if f.type in HOW} | nested
+
+
+FITS = _shape(ErrorDetail, exceptions=_all(_shape(ExceptionData, frames=_all(_shape(Frame)))))

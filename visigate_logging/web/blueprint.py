@@ -1,0 +1,91 @@
+"""The blueprint: which address shows what, and to whom."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, render_template
+
+from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.web.charts import kind_of, sparkline
+from visigate_logging.web.health import HealthSource
+from visigate_logging.web.pages import Pages, RecoverySource, group_url
+from visigate_logging.web.shown import SHOWN
+
+__all__ = ["create_blueprint"]
+
+LAYOUT = "visigate_errors/layout.html"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""Of every answer; a host that needs others sets them in its own ``after_request``, which runs later."""
+
+TOOLS = {"shown": SHOWN, "kind_of": kind_of, "sparkline": sparkline, "group_url": group_url}
+"""What the templates call."""
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def create_blueprint(
+    store: ErrorStore,
+    *,
+    login_required: Decorator | None = None,
+    admin_required: Decorator | None = None,
+    unprotected: bool = False,
+    health: HealthSource | None = None,
+    recoveries: RecoverySource | None = None,
+    layout: str = LAYOUT,
+) -> Blueprint:
+    """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
+
+    Args:
+        store: the errors.
+        login_required: the application's decorator for views that need a login; flask-login's will do.
+        admin_required: the one for views that need an administrator.
+        unprotected: show everything to everybody, without decorators.
+        health: tells what is not well with error handling: pairs of severity (``warning``, ``error``) and a sentence.
+        recoveries: tells by an error's id how it was recovered from: mappings with ``timestamp``, ``event``,
+            ``procedure``, ``step``, ``status`` and ``message``, as the recovery's audit trail has them.
+        layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``.
+
+    Raises:
+        ConfigurationError: a decorator is missing, and ``unprotected`` is not said.
+    """
+    guards = [login_required, admin_required]
+    if unprotected:
+        guards = []
+    for name, guard in zip(("login_required", "admin_required"), guards, strict=False):
+        if guard is None:
+            raise ConfigurationError(
+                name, "None would show errors to everybody; pass the decorator, or unprotected=True"
+            )
+    blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
+    pages = Pages(store, health, recoveries)
+    for rule, endpoint, view in pages.routes():
+        for guard in reversed(guards):
+            view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901
+        blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], merge_slashes=False)
+    blueprint.register_error_handler(UnknownEventError, _not_found)
+    blueprint.register_error_handler(StoreError, _unreadable)
+    blueprint.after_request(_with_headers)
+    blueprint.context_processor(lambda: {"layout": layout, **TOOLS})
+    blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
+    return blueprint
+
+
+def _with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _not_found(error: UnknownEventError) -> tuple[str, int]:
+    return render_template("visigate_errors/trouble.html", title="Not found", text=str(error)), 404
+
+
+def _unreadable(error: StoreError) -> tuple[str, int]:
+    return render_template("visigate_errors/trouble.html", title="The errors cannot be read", text=str(error)), 503

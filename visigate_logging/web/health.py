@@ -1,0 +1,59 @@
+"""What stands on top of the pages: whether error handling itself is well."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.web.shown import number, size
+
+__all__ = ["Banner", "HealthSource", "banners"]
+
+MOST = 1000
+"""Unreadable places that are counted one by one."""
+NEARLY_FULL = 0.95
+FULL = 0.99
+
+
+class Banner(NamedTuple):
+    """One thing that is not well: ``warning`` or ``error``, and what, in a sentence."""
+
+    severity: str
+    text: str
+
+
+HealthSource = Callable[[], Iterable[tuple[str, str]]]
+"""Tells what the host knows: pairs of severity and sentence, such as records dropped or mail not delivered."""
+
+
+def banners(store: ErrorStore, health: HealthSource | None) -> list[Banner]:
+    """All that is not well: what the host tells, then unreadable places and a disk nearly full."""
+    told = [Banner(*pair) for pair in health()] if health else []
+    return [*told, *_unreadable(store), *_disk(store)]
+
+
+def _unreadable(store: ErrorStore) -> list[Banner]:
+    places = store.unreadable(MOST)
+    if not places:
+        return []
+    many = f"{number(MOST)} or more" if len(places) == MOST else number(len(places))
+    last = places[0]
+    return [
+        Banner(
+            "warning",
+            f"{many} unreadable {'place' if len(places) == 1 else 'places'} in the log, the last in {last['file']} "
+            f"at byte {number(last['offset'])}: {last['problem']}",
+        )
+    ]
+
+
+def _disk(store: ErrorStore) -> list[Banner]:
+    try:
+        disk = shutil.disk_usage(store.path.parent)
+    except OSError:
+        return []
+    used = 1 - disk.free / disk.total if disk.total else 0.0
+    if used < NEARLY_FULL:
+        return []
+    severity = "error" if used >= FULL else "warning"
+    return [Banner(severity, f"the disk is {used:.0%} full: {size(disk.free)} free of {size(disk.total)}")]

@@ -1,0 +1,125 @@
+"""One record laid out for reading: its exceptions as they happened, and their frames.
+
+Nothing is taken for granted: a line of a log may have been written by anybody.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from visigate_logging.store.source import source_around
+from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame
+from visigate_logging.web.shown import parsed_time
+
+__all__ = ["Node", "Run", "facts", "nodes", "plain_report"]
+
+DEEPEST = 6
+"""Levels of groups within groups that are told apart by their indent."""
+CAUSES = {"cause": "was the direct cause of", "context": "while it was being handled, there came"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames that follow each other, all of the application's own code or all of libraries."""
+
+    in_app: bool
+    frames: Sequence[Frame]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One exception in its place.
+
+    Args:
+        depth: how many groups it is in.
+        lead: how it follows from the one above.
+        exception: as recorded.
+        runs: its frames.
+        culprit: the frame that names the error, if it is one of these.
+        source: numbers and texts of the lines around it.
+    """
+
+    depth: int
+    lead: str
+    exception: ExceptionData
+    runs: Sequence[Run]
+    culprit: Frame | None
+    source: Sequence[tuple[int, str]]
+
+
+def nodes(record: ErrorDetail) -> list[Node]:
+    """The exceptions of a record, causes before what they caused, members of a group below it."""
+    culprit = next(_culprits(record), None)
+    found = []
+    for number, depth, lead in _as_happened(record.exceptions):
+        exception = record.exceptions[number]
+        runs = [Run(own, list(frames)) for own, frames in groupby(exception.frames, lambda f: bool(f.in_app))]
+        marked = next((f for f in exception.frames if f is culprit), None)
+        when = parsed_time(record.timestamp)
+        source = source_around(marked, when) if marked and when else []
+        found.append(Node(min(depth, DEEPEST), lead, exception, runs, marked, source))
+    return found
+
+
+def _culprits(record: ErrorDetail) -> Iterator[Frame]:
+    """The frames at the place that the record names, the innermost first."""
+    for exception in record.exceptions:
+        for frame in reversed(exception.frames):
+            if (frame.file, frame.line) == (record.file, record.line):
+                yield frame
+
+
+def _as_happened(exceptions: Sequence[ExceptionData]) -> Iterator[tuple[int, int, str]]:
+    """Numbers of the exceptions, how deep in groups they are, and how each follows from the one above."""
+    causes, members = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
+    for number, exception in enumerate(exceptions[1:], 1):
+        parent = exception.parent
+        valid = isinstance(parent, int) and 0 <= parent < number
+        (causes if exception.relation in CAUSES else members)[parent if valid and parent else 0].append(number)
+    # Not recursive: a chain may be longer than Python's stack is deep.
+    stack = [(0, 0, "", False)] if exceptions else []
+    while stack:
+        number, depth, lead, ready = stack.pop()
+        if ready:
+            yield number, depth, lead
+            continue
+        own = members[number]
+        for count, member in reversed(list(enumerate(own, 1))):
+            stack.append((member, depth + 1, f"member {count} of {len(own)}", False))
+        follows = CAUSES[exceptions[causes[number][-1]].relation or ""] if causes[number] else lead
+        stack.append((number, depth, follows, True))
+        for place, cause in reversed(list(enumerate(causes[number]))):
+            stack.append((cause, depth, "" if place else lead, False))
+
+
+def facts(record: ErrorDetail) -> dict[str, Any]:
+    """What else is known of an error, by what it is called on the page; what is not known is left out."""
+    known = {
+        "Severity": record.severity,
+        "Category": record.category,
+        "Host": record.host,
+        "Process": f"{record.process} ({record.pid})" if record.pid else record.process,
+        "Thread": record.thread,
+        "Task": record.task,
+        "Service": " ".join(filter(None, map(str, (record.service, record.release)))),
+        "Logger": f"{record.logger} ({record.level})",
+        "Place": f"{record.file}:{record.line}" if record.file else "",
+        "Id": record.event_id,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def plain_report(record: ErrorDetail) -> str:
+    """An error as text, to be pasted into a mail."""
+    lines = [
+        f"{record.error_type}: {record.error_message}",
+        f"{record.module} in {record.function}",
+        f"Time: {record.timestamp}",
+        *(f"{name}: {value}" for name, value in facts(record).items()),
+        f"Message: {record.message}",
+    ]
+    if isinstance(record.additional_info, dict):
+        lines += [f"{name} = {value}" for name, value in record.additional_info.items()]
+    return "\n".join([*lines, "", str(record.traceback)])

@@ -1,0 +1,82 @@
+"""Values from records as text on a page: whatever they are, harmless, legible and not too long."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+
+from visigate_logging.store.plain import plain
+from visigate_logging.store.typed import Frame
+
+__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "size", "text", "value"]
+
+LONGEST = 20_000
+"""Characters of one text on a page; the JSON download has all."""
+SPANS = ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"), (0, 1, "s"))
+
+
+def text(given: Any, longest: int = LONGEST) -> str:
+    """A value as text without control characters; what is left out of the end is counted."""
+    whole = given if isinstance(given, str) else "" if given is None else str(given)
+    more = len(whole) - longest
+    if more <= 0:
+        return plain(whole)
+    return plain(whole[:longest]) + (f"… and {number(more)} characters more" if longest >= LONGEST else "…")
+
+
+def value(given: Any) -> str:
+    """A value of any kind: text as it is, structures as JSON."""
+    if isinstance(given, Mapping | Sequence) and not isinstance(given, str):
+        return text(orjson.dumps(given, option=orjson.OPT_INDENT_2, default=str).decode())
+    return text(given)
+
+
+def number(n: int) -> str:
+    """A count with its thousands apart."""
+    return f"{n:,}".replace(",", "\u202f")
+
+
+def size(n: float) -> str:
+    """Bytes, to three digits."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
+
+
+def parsed_time(timestamp: Any) -> datetime | None:
+    """A record's timestamp in the local zone; None for what is none."""
+    try:
+        when = datetime.fromisoformat(timestamp)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone()
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def ago(when: datetime, now: datetime | None = None) -> str:
+    """How long ago: ``3 min ago``; of what is to come, as after a clock was put right: ``in 2 h``."""
+    seconds = ((now or datetime.now(UTC)) - when).total_seconds()
+    for least, unit, name in SPANS:
+        if abs(seconds) >= least:
+            n = int(abs(seconds) // unit)
+            return "now" if n == 0 else f"{n} {name} ago" if seconds > 0 else f"in {n} {name}"
+    return "now"
+
+
+def pairs(mapping: Any) -> list[tuple[str, str]]:
+    """Names and values of what should be a mapping, as far as they say anything."""
+    items = mapping.items() if isinstance(mapping, Mapping) else [("", mapping)]
+    return [(text(name, 200), value(given)) for name, given in items if given not in ("", None, [], {})]
+
+
+def place(frame: Frame) -> str:
+    """Where a frame stands, by the last two parts of the file's path."""
+    file = "/".join(str(frame.file).rsplit("/", 2)[-2:])
+    return text(f"{file}:{frame.line}", 300)
+
+
+SHOWN = SimpleNamespace(ago=ago, number=number, pairs=pairs, parsed_time=parsed_time, place=place, text=text)
+"""What the templates use."""
