@@ -74,7 +74,7 @@ class DetailFormatter(OrjsonFormatter):
         )
         self.options = DetailOptions(
             service, release, _names("in_app", in_app), _names("mask_keys", mask_keys), max_field_bytes
-        )
+        ).or_environment()
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, without the newline; never raises for what a record holds."""

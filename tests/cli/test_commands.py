@@ -219,8 +219,11 @@ def test_bash_completes_subcommands_and_their_options(capsys):
         assert done.stdout.split() == [expected]
 
 
-@pytest.mark.parametrize("command", [c.name for c in COMMANDS])
-def test_every_subcommand_has_json_and_help(command):
+PRINTS_NO_DATA = {"apply", "serve", "backup"}
+
+
+@pytest.mark.parametrize("command", sorted({c.name for c in COMMANDS} - PRINTS_NO_DATA))
+def test_every_subcommand_that_prints_data_has_json_and_help(command):
     parser = build_parser()
     text = next(
         choice.format_help()

@@ -489,3 +489,16 @@ def test_counts_can_be_taken_apart_by_programs(make):
         "dropped": {},
         "pending": 0,
     }
+
+
+def test_secrets_are_masked_whatever_the_formatter(make, log):
+    handler = make()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    try:
+        raise ConnectionError("cannot open rtsp://admin:geheim@10.0.0.9/s1")
+    except ConnectionError:
+        handler.handle(logging.LogRecord("gate", 40, __file__, 1, "password=%s", ("geheim",), sys.exc_info()))
+    written = log.read_text()
+    assert "geheim@" not in written
+    assert "password=geheim" not in written
+    assert "Traceback (most recent call last):" in written

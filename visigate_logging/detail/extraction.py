@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -35,8 +35,8 @@ class DetailOptions(NamedTuple):
     """What an installation may set about detail records.
 
     Args:
-        service: name of the application, as administrators know it; default ``VISIGATE_SERVICE``.
-        release: its version; default ``VISIGATE_RELEASE``.
+        service: name of the application, as administrators know it.
+        release: its version.
         in_app: dotted names of the modules that are the application's own code; default: all that is neither
             in the standard library nor in site-packages.
         mask_keys: further keys whose values are secret.
@@ -48,6 +48,13 @@ class DetailOptions(NamedTuple):
     in_app: tuple[str, ...] = ()
     mask_keys: tuple[str, ...] = ()
     max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES
+
+    def or_environment(self) -> Self:
+        """The same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
+        return self._replace(
+            service=self.service or os.environ.get("VISIGATE_SERVICE", ""),
+            release=self.release or os.environ.get("VISIGATE_RELEASE", ""),
+        )
 
 
 @functools.lru_cache(maxsize=16)
@@ -70,8 +77,8 @@ class Extractor:
         self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._constant = {
             "host": utf8(os.uname().nodename),
-            "service": utf8(options.service or os.environ.get("VISIGATE_SERVICE", "")),
-            "release": utf8(options.release or os.environ.get("VISIGATE_RELEASE", "")),
+            "service": utf8(options.service),
+            "release": utf8(options.release),
             "boot_id": clock.boot_id(),
         }
 

@@ -70,16 +70,17 @@ class ErrorDetail:
         """
         known = record.__dict__.get(CACHED_AS)
         if isinstance(known, dict):  # from another process
-            known = _received(known, options or DetailOptions())
+            known = _received(known, options or DetailOptions().or_environment())
         if isinstance(known, _Kept) and (
             options is None or options == known.options or _says_more(known.detail, record)
         ):
             detail = known.detail
         else:
-            detail = ErrorDetail(**extractor(options or DetailOptions()).values(record))
+            options = options or DetailOptions().or_environment()
+            detail = ErrorDetail(**extractor(options).values(record))
             if isinstance(known, _Kept):  # other options, the same event
                 detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
-            record.__dict__[CACHED_AS] = _Kept(detail, options or DetailOptions())
+            record.__dict__[CACHED_AS] = _Kept(detail, options)
         return _reclassified(detail, record)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import threading
 from collections import deque
 
 from visigate_logging.clock import monotonic
+from visigate_logging.detail.redaction import Redactor
 from visigate_logging.exceptions import ConfigurationError, StateError
+from visigate_logging.formatters import TextFormatter
 from visigate_logging.shared_file import SharedFile
 from visigate_logging.state import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.worker import Worker
@@ -30,6 +32,8 @@ EXIT_TIMEOUT = 2.0
 NOT_WRITABLE = "file not writable"
 FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
 NOTHING = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
+
+without_secrets = Redactor().text
 
 _report = logging.getLogger("visigate_logging")
 
@@ -155,6 +159,8 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             text = self.format(record)
         except Exception as error:
             text = self.unformatted(record, error)
+        if not isinstance(self.formatter, TextFormatter):  # which has masked the secrets already
+            text = without_secrets(text)
         return f"{text}\n".encode(self.encoding, self.errors)
 
     def unformatted(self, record: logging.LogRecord, error: Exception) -> str:

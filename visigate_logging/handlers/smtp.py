@@ -78,7 +78,7 @@ class ThrottledSMTPHandler(logging.Handler):
         max_per_hour: int = 12,
         url: str | None = None,
     ) -> None:
-        super().__init__()
+        # Before logging knows of the handler: one that is refused must not be flushed at exit.
         self._options = parse(
             mailhost,
             fromaddr,
@@ -97,6 +97,7 @@ class ThrottledSMTPHandler(logging.Handler):
             url=url,
         )
         self._mailroom: _Mailroom | None = None
+        super().__init__()
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""

@@ -1,6 +1,7 @@
 """What must happen to locks and connections when the process forks."""
 
 import os
+import threading
 import weakref
 
 __all__ = ["ForkAware", "watch_forks"]
@@ -20,7 +21,7 @@ class ForkAware:
 
 
 _watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
-_forking: list[ForkAware] = []
+_forking = threading.local()  # two threads may fork at once
 
 
 def watch_forks(thing: ForkAware) -> None:
@@ -28,22 +29,30 @@ def watch_forks(thing: ForkAware) -> None:
     _watched.add(thing)
 
 
+def _all() -> list[ForkAware]:
+    while True:
+        try:
+            return list(_watched)
+        except RuntimeError:  # another thread has added one meanwhile
+            continue
+
+
 def _before() -> None:
-    _forking[:] = list(_watched)
-    for thing in _forking:
+    _forking.things = _all()
+    for thing in _forking.things:
         thing.before_fork()
 
 
 def _after_in_parent() -> None:
-    for thing in _forking:
+    for thing in _forking.things:
         thing.after_fork_in_parent()
-    _forking.clear()
+    _forking.things = []
 
 
 def _after_in_child() -> None:
-    for thing in _forking:
+    for thing in _forking.things:
         thing.after_fork_in_child()
-    _forking.clear()
+    _forking.things = []
 
 
 os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
