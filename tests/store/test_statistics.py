@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.records import detail, uuid7, write
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.store.times import from_micros, midnight
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Asia/Kathmandu", "Australia/Lord_Howe"]
 CHANGES = [  # a day on which each of them changes its clocks, and one on which none does
@@ -139,6 +140,16 @@ def compare(zone, change, drawn, days, hours):
 @given(few(ZONES), few(CHANGES), records_strategy, st.integers(1, 9), st.integers(-6, 60))
 def test_counts_are_those_of_a_plain_count(zone, change, drawn, days, hours):
     compare(zone, change, drawn, days, hours)
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 8), date(2026, 11, 1), date(2026, 6, 1)])
+@pytest.mark.parametrize("given", [True, False])
+def test_a_day_begins_with_its_first_moment_even_where_clocks_change_at_midnight(day, given):
+    with local_zone("America/Havana"):
+        tz = ZoneInfo("America/Havana") if given else None
+        at = midnight(day, tz)
+        assert from_micros(at, tz).date() == day
+        assert from_micros(at - 1, tz).date() == day - timedelta(days=1)
 
 
 @pytest.mark.stress

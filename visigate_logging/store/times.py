@@ -34,8 +34,12 @@ def parse_timestamp(text: str) -> int:
 
 
 def midnight(day: date, tz: tzinfo | None = None) -> int:
-    """When a day begins in a zone; where clocks skip midnight, the first moment after."""
-    return micros(datetime(day.year, day.month, day.day, tzinfo=tz))
+    """When a day begins in a zone: its first moment, also where clocks skip midnight or show it twice."""
+    first, second = (micros(datetime(day.year, day.month, day.day, tzinfo=tz, fold=fold)) for fold in (0, 1))
+    if first == second:
+        return first
+    # At a skipped midnight zoneinfo and the local zone differ in which fold is the moment after it.
+    return min((at for at in (first, second) if from_micros(at, tz).date() == day), default=max(first, second))
 
 
 def days_before(now: int, days: int, tz: tzinfo | None = None) -> tuple[Sequence[date], Sequence[int]]:
