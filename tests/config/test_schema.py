@@ -5,6 +5,7 @@ import logging.config
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -64,7 +65,7 @@ def test_the_schema_knows_each_parameter_with_its_default():
 
 
 def test_the_schema_accepts_what_ships_and_refuses_what_is_misspelt():
-    validator = pytest.importorskip("jsonschema").Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(schema())
     values = yaml.safe_load(SHIPPED)
     validator.validate(values)
     values["handlers"]["details"]["maxbytes"] = 5
