@@ -38,6 +38,7 @@ def test_what_is_wrong_is_named_with_its_line_and_nothing_else_is(write, text):
         if mark:
             expected.append((number, "error" if mark[1] == "!" else "warning", mark[2].strip()))
     path = write("\n".join(clean) + "\n")
+    path.chmod(0o644)
     source = read(path)
     found = [(p.place.line, p.severity, source.told(p)) for p in check(source)]
     assert [f[:2] for f in found] == [e[:2] for e in expected], found

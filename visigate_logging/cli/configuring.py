@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,12 @@ def run_apply(args: argparse.Namespace) -> int:
     if before is None and args.confirm is not None:
         complain(f"{args.config} does not exist: there is nothing to go back to; leave --confirm out")
         return USAGE
+    ended = _ends() if args.confirm is not None else []
     _put(args.config, source.content, keep=before)
     code = _see(source, args.config)
     if before is None or args.confirm is None:
         return code
-    if _confirmed(args.confirm):
+    if _confirmed(args.confirm, ended):
         say("kept")
         return code
     _put(args.config, before)
@@ -154,29 +155,25 @@ def _state(facts: Mapping[str, Any], wanted: str) -> str:
     return WAITS if facts.get("watch") else "does not watch the file: restart it"
 
 
-def _confirmed(seconds: float) -> bool:
+def _confirmed(seconds: float, ended: Sequence[int]) -> bool:
     """Whether somebody says so in time; a connection that breaks says no."""
     say(f"Type yes within {seconds:g} s to keep it, and press Enter.")
     sys.stdout.flush()
-    with _not_ended_by_signals(), contextlib.suppress(KeyboardInterrupt, OSError):
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return bool(ready) and sys.stdin.readline().strip().lower() in ("y", "yes")
+    deadline = time.monotonic() + seconds
+    while not ended and time.monotonic() < deadline:
+        if select.select([sys.stdin], [], [], min(0.2, seconds))[0]:
+            with contextlib.suppress(OSError):
+                return sys.stdin.readline().strip().lower() in ("y", "yes")
+            return False
     return False
 
 
-@contextlib.contextmanager
-def _not_ended_by_signals() -> Iterator[None]:
-    """Let the end of the terminal interrupt the question alone: what was changed must still be put back."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGHUP, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
+def _ends() -> list[int]:
+    """The signals that would have ended us from now on: what was changed must still be put back."""
+    got: list[int] = []
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: got.append(number))
+    return got
 
 
 CHECK = Command("check", "name all that is wrong with a configuration, with its line", _check_arguments, run_check)

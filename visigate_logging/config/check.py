@@ -101,7 +101,7 @@ def _check_references(source: Source) -> None:
     for key, given in holders:
         if not isinstance(given, Mapping):
             continue
-        if "level" in given:
+        if given.get("level") is not None:
             _check_level(source, (*key, "level"), given["level"])
         for name, section in (("formatter", "formatters"), ("filters", "filters"), ("handlers", "handlers")):
             if name in given:
@@ -126,7 +126,8 @@ def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None
 
 def _check_level(source: Source, key: KeyPath, level: Any) -> None:
     known = logging.getLevelNamesMapping()
-    if isinstance(level, str) and level not in known and not is_reference(level):
+    level = check_value(source, key, level, int | str)
+    if isinstance(level, str) and level not in known:
         source.add(
             key, f"{source.shown(key, level)} is no level; possible are {', '.join(known)}{meant(level, known)}"
         )

@@ -84,14 +84,27 @@ def check_object(source: Source, key: KeyPath, given: Any) -> Object | None:
     return Object(key, given, factory, taken.parameters)
 
 
-def check_value(source: Source, key: KeyPath, value: Any, kind: Any) -> bool:
-    """Whether a value can be of a type; a reference to something else is followed."""
+def check_value(source: Source, key: KeyPath, value: Any, kind: Any) -> Any:
+    """The value, or what it refers to; None, and what is wrong is noted, when it cannot be of a type."""
     if is_reference(value):
-        return str(value).startswith("cfg://") or _import(source, key, str(value).removeprefix("ext://")) is not None
+        value = _followed(source, key, value)
+        if value is None:
+            return None
     if fits(value, kind):
-        return True
+        return value
     source.add(key, f"{source.shown(key, value)} is not {in_words(kind)}{_cure(value, kind)}")
-    return False
+    return None
+
+
+def _followed(source: Source, key: KeyPath, reference: str) -> Any:
+    scheme, _, name = reference.partition("://")
+    if scheme == "ext":
+        return _import(source, key, name)
+    try:
+        return logging.config.BaseConfigurator(dict(source.values)).cfg_convert(name)
+    except Exception as error:  # as many kinds as there are ways to misspell it
+        source.add(key, f"{reference} leads nowhere: {error!r}")
+        return None
 
 
 def is_reference(value: Any) -> bool:

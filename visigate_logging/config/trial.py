@@ -45,8 +45,10 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     section, name = made.key
     about = f"{section}.{name}"
     wrong = [p.key.removeprefix(about).lstrip(".") for p in source.errors if f"{p.key}.".startswith(f"{about}.")]
-    config = _with_what_is_made(_numbered(made.given), trial)
-    if config is None or not all(_leave_out(config, path_of(key)) for key in wrong):
+    config = _numbered(made.given)
+    if not all(_leave_out(config, path_of(key)) for key in wrong) or (
+        section == "handlers" and not _refer_to_what_is_made(config, trial)
+    ):
         return
     # Neither the files nor what the host's processes share is touched: a recovery that waits there would begin.
     harmless = {"delay": True, "state_dir": nowhere}
@@ -66,16 +68,14 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
                 return
 
 
-def _with_what_is_made(config: dict[str, Any], trial: Built) -> dict[str, Any] | None:
-    """The configuration without references to what could not be made; None when it is nothing without them."""
-    handed_on = [config.get("target"), *(config["handlers"] if isinstance(config.get("handlers"), list) else ())]
-    if any(isinstance(name, str) and name not in trial.handlers for name in handed_on if name is not None):
-        return None
+def _refer_to_what_is_made(config: dict[str, Any], trial: Built) -> bool:
+    """Take away references to what could not be made; False when it is nothing without them."""
     if config.get("formatter") not in trial.config["formatters"]:
         config.pop("formatter", None)
-    if isinstance(config.get("filters"), list):
-        config["filters"] = [name for name in config["filters"] if name in trial.config["filters"]]
-    return config
+    if "filters" in config:
+        config["filters"] = [name for name in config["filters"] or () if name in trial.config["filters"]]
+    handed_on = [config.get("target"), *(config.get("handlers") or ())]
+    return all(name in trial.handlers for name in handed_on if isinstance(name, str))
 
 
 class _Numbered(list[Any]):

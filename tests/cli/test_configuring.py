@@ -1,0 +1,193 @@
+"""``visigate-errors check``, ``apply``, ``status`` and ``doctor``."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from visigate_logging.cli import main
+
+SHIPPED = Path(__file__).parent.parent.parent / "logging.yaml"
+GATE = """
+version: 1
+disable_existing_loggers: false
+visigate: {{service: gate, watch: true}}
+handlers:
+  details: {{class: visigate_logging.JsonFileHandler, filename: details.jsonl, maxBytes: {size}, backupCount: 2}}
+root: {{level: INFO, handlers: [details]}}
+"""
+PROCESS = """
+import logging, sys, time
+from visigate_logging.config.apply import configure
+configure("logging.yaml")
+print("ready", flush=True)
+while True:
+    logging.getLogger("gate").error("x")
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logging.yaml").write_text(GATE.format(size=100_000))
+    return tmp_path
+
+
+@pytest.fixture
+def process(directory):
+    """A gate that runs with logging.yaml and watches it."""
+    child = subprocess.Popen([sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_a_fine_file_passes_strictly(capsys):
+    assert main(["check", "--strict", str(SHIPPED)]) == 0
+    assert capsys.readouterr().err == f"{SHIPPED}: 0 errors, 0 warnings\n"
+
+
+@pytest.mark.parametrize("path", [SHIPPED, *sorted(SHIPPED.parent.glob("examples/*.yaml"))], ids=lambda p: p.name)
+def test_every_shipped_configuration_passes_strictly(path):
+    assert main(["check", "--strict", str(path)]) == 0
+
+
+def test_errors_are_told_with_file_line_column_and_key(directory, capsys):
+    (directory / "bad.yaml").write_text("version: 1\nroot:\n  levle: INFO\n")
+    assert main(["check", "bad.yaml"]) == 78
+    assert "bad.yaml:3:3: root.levle: is not known; possible are filters, handlers, level" in capsys.readouterr().out
+
+
+def test_warnings_are_errors_when_strict(directory, capsys):
+    (directory / "odd.yaml").write_text("version: 1\nformatters: {f: {format: '%(message)s'}}\n")
+    assert main(["check", "odd.yaml"]) == 0
+    assert main(["check", "--strict", "odd.yaml"]) == 78
+
+
+def test_for_programs_problems_are_one_document(directory, capsys):
+    (directory / "bad.yaml").write_text("version: 1\nhandlrs: {}\n")
+    assert main(["check", "--json", "bad.yaml"]) == 78
+    [problem] = orjson.loads(capsys.readouterr().out)
+    assert problem.items() >= {"line": 2, "column": 1, "key": "handlrs", "severity": "error"}.items()
+
+
+def test_a_file_that_is_not_there_is_a_wrong_configuration(capsys):
+    assert main(["check", "none.yaml"]) == 78
+    assert "none.yaml cannot be read" in capsys.readouterr().err
+
+
+def test_checking_makes_nothing(directory):
+    before = sorted(directory.rglob("*"))
+    (directory / "logging.yaml").write_text(SHIPPED.read_text("utf-8"))
+    assert main(["check"]) == 0
+    assert sorted(directory.rglob("*")) == before
+
+
+def test_the_user_who_lacks_a_right_is_named(directory, capsys):
+    directory.chmod(0o755)
+    assert main(["check", "--user", "nobody"]) == 78
+    out = capsys.readouterr().out
+    assert "nobody cannot" in out
+    assert "sudo chown nobody" in out or "cannot be looked into" in out
+
+
+def test_status_tells_of_each_process_and_what_it_runs(process, capsys):
+    assert main(["status", "--json"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    [facts] = told["processes"]
+    assert (facts["pid"], facts["service"], facts["current"]) == (process.pid, "gate", True)
+    assert facts["hash"] == told["config"]["hash"]
+    assert "is in effect" in told["messages"][-1]["message"]
+    assert main(["status"]) == 0
+    assert str(process.pid) in capsys.readouterr().out
+
+
+def test_a_killed_process_is_not_told_of(process, capsys):
+    process.kill()
+    process.wait()
+    main(["status", "--json"])
+    assert orjson.loads(capsys.readouterr().out)["processes"] == []
+
+
+def test_apply_sees_the_change_taken_up(process, directory, capsys):
+    (directory / "new.yaml").write_text(GATE.format(size=200_000))
+    assert main(["apply", "new.yaml"]) == 0
+    assert f"{process.pid} -c: runs it" in capsys.readouterr().out
+    assert "200000" in (directory / "logging.yaml").read_text()
+    assert "100000" in (directory / "logging.yaml.before").read_text()
+
+
+def test_apply_refuses_a_wrong_file_and_changes_nothing(directory, capsys):
+    (directory / "new.yaml").write_text(GATE.format(size=-1))
+    assert main(["apply", "new.yaml"]) == 78
+    assert "100000" in (directory / "logging.yaml").read_text()
+
+
+def apply_in_terminal(directory, seconds="30"):
+    (directory / "new.yaml").write_text(GATE.format(size=200_000))
+    command = [sys.executable, "-m", "visigate_logging", "apply", "new.yaml", "--confirm", seconds]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "Type yes" not in child.stdout.readline():
+        assert child.poll() is None
+    return child
+
+
+def test_a_confirmed_change_is_kept(process, directory):
+    child = apply_in_terminal(directory)
+    out, _ = child.communicate("yes\n", timeout=30)
+    assert (child.returncode, "kept" in out) == (0, True)
+    assert "200000" in (directory / "logging.yaml").read_text()
+
+
+@pytest.mark.parametrize("how", ["time", "no", "hangup", "closed"])
+def test_an_unconfirmed_change_goes_back(process, directory, how):
+    child = apply_in_terminal(directory, "0.5" if how == "time" else "30")
+    if how == "hangup":
+        child.send_signal(signal.SIGHUP)
+        child.wait(30)  # with the terminal still open
+    out, _ = child.communicate("no\n" if how == "no" else None, timeout=30)
+    assert child.returncode == 1
+    assert "is as it was" in out
+    assert f"{process.pid} -c: runs it" in out
+    assert "100000" in (directory / "logging.yaml").read_text()
+
+
+def test_the_doctor_finds_all_well(process, capsys):
+    deadline = time.monotonic() + 30
+    while main(["doctor"]) and time.monotonic() < deadline:
+        capsys.readouterr()
+        time.sleep(0.2)
+    out = capsys.readouterr().out
+    assert "FAIL" not in out
+    for about in ("configuration", "processes", "disk", "clock"):
+        assert f"ok    {about}" in out
+
+
+def test_the_doctor_names_what_is_wrong_and_what_to_do(process, directory, capsys):
+    path = directory / "logging.yaml"
+    path.write_text(GATE.format(size=10**15).replace("watch: true", "watch: true") + "formatters: {f: {}}\n")
+    os.utime(directory / "details.jsonl", (time.time() + 9000, time.time() + 9000))
+    process.send_signal(signal.SIGSTOP)
+    assert main(["doctor", "--json"]) == 1
+    found = {f["about"]: f for f in orjson.loads(capsys.readouterr().out) if not f["well"]}
+    assert "still on the old one" in found["processes"]["cure"]
+    assert "lower maxBytes" in found["disk"]["cure"]
+    assert "before the last error" in found["clock"]["text"]
+
+
+def test_the_doctor_asks_the_mail_server(directory, capsys):
+    mail = "  mail: {class: visigate_logging.ThrottledSMTPHandler, mailhost: '127.0.0.1:9', fromaddr: a@b.c,\n"
+    mail += "         toaddrs: [a@b.c], timeout: 1}\nroot: {level: INFO, handlers: [details, mail]}\n"
+    text = GATE.format(size=1000).partition("root:")[0] + mail
+    (directory / "logging.yaml").write_text(text)
+    assert main(["doctor", "--json"]) == 1
+    found = [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "mail server"]
+    assert [f["well"] for f in found] == [False]
+    assert found[0]["cure"]
