@@ -8,7 +8,6 @@ import pytest
 from tests.handlers.conformance import CASES, Case
 from visigate_logging import ThrottledSMTPHandler
 
-
 # Its counts are the host's, so those of a forked child do not begin at zero; test_smtp forks it.
 OF_MAIL = [case for case in CASES if str(case) != "forks"]
 

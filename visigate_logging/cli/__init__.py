@@ -18,6 +18,7 @@ from visigate_logging.cli import (
     moving,
     reading,
     rehearse,
+    serve,
     status,
     upkeep,
 )
@@ -45,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     status.STATUS,
     doctor.DOCTOR,
     rehearse.REHEARSE,
+    serve.SERVE,
 )
 INTERRUPTED = 130
 

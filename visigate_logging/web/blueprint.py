@@ -12,7 +12,7 @@ from visigate_logging.web.health import HealthSource
 from visigate_logging.web.pages import Pages, RecoverySource, group_url
 from visigate_logging.web.shown import SHOWN
 
-__all__ = ["create_blueprint"]
+__all__ = ["create_blueprint", "with_headers"]
 
 LAYOUT = "visigate_errors/layout.html"
 HEADERS = {
@@ -71,13 +71,14 @@ def create_blueprint(
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], merge_slashes=False)
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)
-    blueprint.after_request(_with_headers)
+    blueprint.after_request(with_headers)
     blueprint.context_processor(lambda: {"layout": layout, **TOOLS})
     blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
     return blueprint
 
 
-def _with_headers(response: Response) -> Response:
+def with_headers(response: Response) -> Response:
+    """Forbid foreign content, framing, sniffing and storing, unless the answer says otherwise itself."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
