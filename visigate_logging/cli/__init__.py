@@ -17,6 +17,7 @@ from visigate_logging.cli import (
     mail,
     moving,
     reading,
+    recover,
     rehearse,
     status,
     upkeep,
@@ -45,6 +46,8 @@ COMMANDS: tuple[Command, ...] = (
     status.STATUS,
     doctor.DOCTOR,
     rehearse.REHEARSE,
+    recover.RECOVER,
+    recover.BACKUP,
 )
 INTERRUPTED = 130
 
