@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
     from visigate_logging.formatters import TextFormatter as TextFormatter
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
+    from visigate_logging.handlers.recovery import RecoveryHandler as RecoveryHandler
     from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler as ThrottledSMTPHandler
     from visigate_logging.hooks import install_hooks as install_hooks
@@ -30,6 +31,7 @@ _HOME = {
     "JsonFileHandler": "handlers.json_file",
     "ErrorHandler": "error_handler",
     "ErrorStore": "store.store",
+    "RecoveryHandler": "handlers.recovery",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",
     "ThrottledSMTPHandler": "handlers.smtp",

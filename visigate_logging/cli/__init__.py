@@ -17,6 +17,7 @@ from visigate_logging.cli import (
     mail,
     moving,
     reading,
+    recover,
     rehearse,
     serve,
     status,
@@ -47,6 +48,8 @@ COMMANDS: tuple[Command, ...] = (
     doctor.DOCTOR,
     rehearse.REHEARSE,
     serve.SERVE,
+    recover.RECOVER,
+    recover.BACKUP,
 )
 INTERRUPTED = 130
 

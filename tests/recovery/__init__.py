@@ -1,0 +1,1 @@
+"""Tests of recovery: real databases, really damaged; real processes, really killed."""

@@ -1,0 +1,189 @@
+"""recover and backup: mending faults by hand, and what that needs."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visigate_logging.cli.command import DONE, FAILED, Command, add_json, positive
+from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.cli.reading import local_time
+from visigate_logging.exceptions import RecoveryError
+
+if TYPE_CHECKING:
+    from visigate_logging.recovery.procedures import Procedure
+    from visigate_logging.recovery.runner import Runner
+    from visigate_logging.recovery.steps.base import Outcome
+
+__all__ = ["BACKUP", "RECOVER"]
+
+HANDLER = "RecoveryHandler"
+STATE_DIR = "logs/errors/state"
+
+
+def _runners(config: Path) -> "list[Runner]":
+    """One for each recovery handler of a configuration."""
+    from visigate_logging.config.load import read, refuse
+    from visigate_logging.recovery.procedures import parse_procedures
+    from visigate_logging.recovery.runner import Runner
+
+    source = read(config)
+    if source.problems:
+        raise refuse(source, source.problems)
+    handlers = source.values.get("handlers")
+    runners = []
+    for name, given in handlers.items() if isinstance(handlers, Mapping) else ():
+        if isinstance(given, Mapping) and str(given.get("class", given.get("()"))).endswith(HANDLER):
+            key = f"handlers.{name}.procedures"
+            procedures = parse_procedures(
+                given.get("procedures"), key, allow_reboot=given.get("allow_reboot") is True
+            )
+            directory = Path(given.get("state_dir", STATE_DIR))
+            runners.append(Runner(procedures, directory, dry_run=given.get("dry_run") is True))
+    return runners
+
+
+def _named(args: argparse.Namespace, runners: "list[Runner]") -> "tuple[Runner, Procedure]":
+    for runner in runners:
+        if args.name in runner.procedures:
+            return runner, runner.procedures[args.name]
+    known = ", ".join(name for runner in runners for name in runner.procedures) or "none"
+    raise RecoveryError(f"{args.name or 'no name'} was given; the procedures in {args.config} are: {known}")
+
+
+def _list(args: argparse.Namespace, runners: "list[Runner]") -> int:
+    found = [_summary(runner, p) for runner in runners for p in runner.procedures.values()]
+    if args.json:
+        say_json(found)
+    elif found:
+        rows = [(s["name"], ", ".join(s["exceptions"]), " > ".join(s["steps"]), _budgets(s), _last(s)) for s in found]
+        say(table(("NAME", "EXCEPTIONS", "STEPS", "BUDGET", "LAST OUTCOME"), rows, stretch=4))
+    else:
+        complain(f"no recovery is configured in {args.config}")
+    return DONE if found else FAILED
+
+
+def _summary(runner: "Runner", procedure: "Procedure") -> dict[str, Any]:
+    lines = [e for e in runner.audit.read() if e["event"] == "outcome" and e["procedure"] == procedure.name]
+    return {
+        "name": procedure.name,
+        "exceptions": sorted(procedure.exceptions),
+        "steps": [planned.name for planned in procedure.steps],
+        "max_attempts": procedure.max_attempts,
+        "period": procedure.period,
+        "budgets": runner.standing(procedure),
+        "last": lines[-1] if lines else None,
+    }
+
+
+def _budgets(summary: Mapping[str, Any]) -> str:
+    shown = (f"{b['key']}: {b['attempts']}/{summary['max_attempts']} {b['state']}" for b in summary["budgets"])
+    return "; ".join(shown) or "unused"
+
+
+def _last(summary: Mapping[str, Any]) -> str:
+    last = summary["last"]
+    return f"{local_time(last['timestamp'])} {last['status']}: {last['message']}" if last else ""
+
+
+def _run(args: argparse.Namespace, runners: "list[Runner]") -> int:
+    from visigate_logging.recovery.steps.base import Context
+
+    runner, procedure = _named(args, runners)
+    context = Context(procedure=procedure.name, key=args.key, manual=True)
+    outcome = runner.run_by_hand(procedure, context, dry_run=args.dry_run)
+    return _told(outcome, args.json, fine={"done", "refused"})
+
+
+def _told(outcome: "Outcome", as_json: bool, fine: set[str]) -> int:
+    if as_json:
+        details = dict(outcome.details)
+        say_json({"status": str(outcome.status), "message": outcome.message, "details": details})
+    else:
+        say(f"{outcome.status}: {outcome.message}")
+    return DONE if outcome.status in fine else FAILED
+
+
+def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:
+    lines = [line for runner in runners for line in runner.audit.read()]
+    shown = [line for line in lines if args.name in (None, line["procedure"])][-args.limit :]
+    if args.json:
+        say_json(shown)
+    else:
+        rows = [
+            (local_time(e["timestamp"]), e["procedure"], e["event"], *_what(e), str(e["event_id"] or "by hand"))
+            for e in shown
+        ]
+        say(table(("TIME", "PROCEDURE", "WHAT", "RESULT", "TEXT", "ERROR"), rows, stretch=4))
+    return DONE if shown else FAILED
+
+
+def _what(line: Mapping[str, Any]) -> tuple[str, str]:
+    result = str(line.get("status") or line.get("action") or "")
+    return result, ": ".join(str(line[k]) for k in ("step", "message") if line.get(k))
+
+
+def _reset(args: argparse.Namespace, runners: "list[Runner]") -> int:
+    runner, procedure = _named(args, runners)
+    forgotten = runner.budgets.forget(procedure.name)
+    if args.json:
+        say_json({"name": procedure.name, "forgotten": forgotten})
+    else:
+        say(f"{procedure.name} may run again; budgets forgotten: {forgotten}")
+    return DONE
+
+
+ACTIONS = {"list": _list, "run": _run, "history": _history, "reset": _reset}
+
+
+def _recover_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=tuple(ACTIONS),
+        default="list",
+        help="list what is configured, with its budget and last outcome (default); run a procedure by hand, whatever "
+        "its budget; show the history; or reset a procedure that has given up",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of the procedure; for run and reset")
+    parser.add_argument(
+        "--config", type=Path, default=Path("logging.yaml"), metavar="PATH", help="default: logging.yaml"
+    )
+    parser.add_argument("--key", default="", help="what the fault is about, as a camera's name; for run")
+    parser.add_argument("--dry-run", action="store_true", help="only say what run would do")
+    parser.add_argument("--limit", type=positive, default=50, metavar="N", help="lines of history (default: 50)")
+    add_json(parser)
+
+
+def recover(args: argparse.Namespace) -> int:
+    """The recoveries: list, run, history, reset."""
+    runners = _runners(args.config)
+    try:
+        return ACTIONS[args.action](args, runners)
+    finally:
+        for runner in runners:
+            runner.close()
+
+
+def _backup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", metavar="DB", help="the SQLite database; others may go on using it")
+    parser.add_argument("--to", metavar="PATH", help="the newest backup (default: backups/NAME beside the database)")
+    parser.add_argument("--keep", type=positive, default=3, metavar="N", help="generations in all (default: 3)")
+    add_json(parser)
+
+
+def backup(args: argparse.Namespace) -> int:
+    """A checked backup of a SQLite database, for a timer or cron."""
+    from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
+    from visigate_logging.recovery.steps.base import Context
+
+    database = Path(args.database)
+    target = args.to or str(database.parent / "backups" / database.name)
+    outcome = BackupSqlite(database=args.database, backup=target, keep=args.keep).run(Context(manual=True))
+    return _told(outcome, args.json, fine={"done"})
+
+
+RECOVER = Command("recover", "recoveries: list, run, history, reset", _recover_arguments, recover)
+BACKUP = Command(
+    "backup", "make a checked backup of a SQLite database, for a timer or cron", _backup_arguments, backup
+)

@@ -1,0 +1,117 @@
+"""Budgets and marks that the processes of a host share, and that outlive them."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from visigate_logging.recovery.policy import Budget
+from visigate_logging.recovery.steps.base import Context
+from visigate_logging.state import HostLock, State, host_seconds
+
+__all__ = ["Budgets", "Marks", "full_key", "host_lock"]
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS recovery (key TEXT PRIMARY KEY, budget TEXT NOT NULL) WITHOUT ROWID;"
+REBOOT = "(reboot)"
+DAY = 86_400.0
+
+
+def full_key(context: Context) -> str:
+    """What has one budget and one run at a time: the procedure, and what the fault is about."""
+    return f"{context.procedure}:{context.key}" if context.key else context.procedure
+
+
+def _file_name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def host_lock(directory: Path, key: str) -> HostLock:
+    """The lock of one key; let go when its holder dies."""
+    folder = directory / "recovery"
+    folder.mkdir(parents=True, exist_ok=True)
+    return HostLock(folder / f"{_file_name(key)}.lock")
+
+
+class Budgets:
+    """The budgets in the host's state file.
+
+    Args:
+        directory: the state directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.state = State(directory, SCHEMA)
+
+    def load(self, key: str) -> tuple[Budget, float]:
+        """A key's budget, and the host's clock."""
+        with self.state.transaction() as connection:
+            now = host_seconds(connection)
+            row = connection.execute("SELECT budget FROM recovery WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return Budget(), now
+        values = json.loads(row[0])
+        return Budget(**values | {"attempts": tuple(values["attempts"])}), now
+
+    def save(self, key: str, budget: Budget) -> None:
+        """Keep a key's budget."""
+        text = json.dumps(asdict(budget))
+        with self.state.transaction() as connection:
+            connection.execute("REPLACE INTO recovery VALUES (?, ?)", (key, text))
+
+    def forget(self, procedure: str) -> int:
+        """Forget the budgets of a procedure, for all its keys; how many there were."""
+        keys = self.keys(procedure)
+        with self.state.transaction() as connection:
+            connection.executemany("DELETE FROM recovery WHERE key = ?", [(key,) for key in keys])
+        return len(keys)
+
+    def keys(self, procedure: str) -> list[str]:
+        """The keys of a procedure that have a budget."""
+        with self.state.transaction() as connection:
+            keys = [key for (key,) in connection.execute("SELECT key FROM recovery ORDER BY key")]
+        return [key for key in keys if key == procedure or key.startswith(f"{procedure}:")]
+
+    def may_reboot(self) -> bool:
+        """Whether no reboot was asked for within a day of uptime; True also counts as asking."""
+        budget, now = self.load(REBOOT)
+        if budget.attempts and now - budget.attempts[-1] < DAY:
+            return False
+        self.save(REBOOT, Budget(attempts=(now,)))
+        return True
+
+
+class Marks:
+    """What was begun and not finished: one file for each key, to be taken up at the next start.
+
+    Args:
+        directory: the state directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory / "recovery"
+
+    def set(self, context: Context) -> None:
+        """Remember, through a power cut, that this recovery has begun."""
+        path = self._path(context)
+        new = path.with_suffix(".new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(asdict(context), file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+
+    def clear(self, context: Context) -> None:
+        """It is finished."""
+        self._path(context).unlink(missing_ok=True)
+
+    def pending(self) -> Iterator[Context]:
+        """What waits to be finished."""
+        for path in sorted(self._folder.glob("*.pending")):
+            with suppress(OSError, ValueError, TypeError):
+                yield Context(**json.loads(path.read_text("utf-8")))
+
+    def _path(self, context: Context) -> Path:
+        return self._folder / f"{_file_name(full_key(context))}.pending"

@@ -1,0 +1,99 @@
+"""Which procedure an error calls for."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.recovery.procedures import Procedure
+
+__all__ = ["Link", "chain_of", "choose", "codes_of", "detail_chain"]
+
+MAX_CHAIN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One exception of a chain, without its traceback.
+
+    Args:
+        names: the class's names, plain and dotted, then those of the class it derives from, and so on.
+        codes: the error numbers it carries.
+    """
+
+    names: tuple[frozenset[str], ...]
+    codes: Mapping[str, int]
+
+
+def chain_of(error: BaseException) -> tuple[Link, ...]:
+    """The exception, then what it was caused by or wraps, nearest first."""
+    return tuple(
+        Link(_names(type(e)), _codes(e))  # type: ignore[arg-type]  # classes are hashable; mypy looks at instances
+        for e in _walk(error)
+    )
+
+
+def _walk(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting = deque([error])
+    while waiting and len(seen) < MAX_CHAIN:
+        one = waiting.popleft()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        context = None if one.__suppress_context__ else one.__context__
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        inner = (one.__cause__, context, _attribute(one, "orig"), *members)
+        waiting.extend(e for e in inner if isinstance(e, BaseException))
+
+
+def _attribute(error: BaseException, name: str) -> Any:
+    try:
+        return getattr(error, name, None)
+    except Exception:  # a hostile property
+        return None
+
+
+@lru_cache(maxsize=512)
+def _names(kind: type[BaseException]) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset((k.__name__, f"{k.__module__}.{k.__qualname__}")) for k in kind.__mro__)
+
+
+def _codes(error: BaseException) -> dict[str, int]:
+    sqlite = _attribute(error, "sqlite_errorcode") or _attribute(error, "extendedresult")  # apsw has the latter
+    found = {"sqlite": sqlite, "errno": _attribute(error, "errno")}
+    return {name: code for name, code in found.items() if isinstance(code, int)}
+
+
+def detail_chain(detail: ErrorDetail) -> tuple[Link, ...]:
+    """What is left of the chain when the record came through a queue: names alone, no base classes, no codes."""
+    return tuple(Link((frozenset((e.type, f"{e.module}.{e.type}")),), {}) for e in detail.exceptions)
+
+
+def codes_of(chain: Iterable[Link]) -> dict[str, int]:
+    """The error numbers of a chain; of each kind the one nearest to what was logged."""
+    codes: dict[str, int] = {}
+    for link in chain:
+        codes = {**link.codes, **codes}
+    return codes
+
+
+def choose(
+    procedures: Sequence[Procedure], chain: Sequence[Link], record: logging.LogRecord, codes: Mapping[str, int]
+) -> Procedure | None:
+    """The procedure whose exception class is nearest to one of the chain, and whose conditions hold."""
+    found = [
+        (distance, depth, order)
+        for depth, link in enumerate(chain)
+        for distance, names in enumerate(link.names)
+        for order, procedure in enumerate(procedures)
+        if not names.isdisjoint(procedure.exceptions)
+    ]
+    for _distance, _depth, order in sorted(found):
+        if procedures[order].concerns(record, codes):
+            return procedures[order]
+    return None

@@ -1,0 +1,137 @@
+"""What can be known of a network interface, from the wire upwards: by iproute2 and /proc, changing nothing."""
+
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["addresses", "default_interface", "fault_of", "flags_of", "has_networkmanager", "routes", "ssh_peer"]
+
+REACHABLE = {"REACHABLE", "DELAY", "PERMANENT"}
+ESTABLISHED = "01"
+SSH = 22
+PATIENCE = 3.0  # for one connection, seconds
+
+
+def fault_of(interface: str, target: str) -> str | None:
+    """The lowest rung that is broken: carrier, address, route, gateway, DNS or target; None when all is well.
+
+    Args:
+        interface: its name.
+        target: ``HOST:PORT`` of what is to be reached; empty when the gateway is enough.
+    """
+    flags = flags_of(interface)
+    if "UP" in flags and "LOWER_UP" not in flags:
+        return "carrier"
+    if not addresses(interface):
+        return "address"
+    host = target.rpartition(":")[0]
+    if not routes(interface) or (_is_number(host) and not _ip("route", "get", host)):
+        return "route"
+    gateway = next((r["gateway"] for r in routes(interface) if r.get("dst") == "default" and "gateway" in r), None)
+    if gateway is not None and not _gateway_answers(gateway, interface):
+        return "gateway"
+    return _fault_beyond(target) if target else None
+
+
+def _fault_beyond(target: str) -> str | None:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return "DNS"
+    return None if _accepts(host, int(port)) else "target"
+
+
+def default_interface() -> str:
+    """The interface of the default route; empty when there is none."""
+    return next((str(r["dev"]) for r in _ip("route", "show", "default")), "")
+
+
+def flags_of(interface: str) -> list[str]:
+    """The flags of an interface, such as UP and LOWER_UP; empty when it is not there."""
+    return [flag for link in _ip("link", "show", "dev", interface) for flag in link.get("flags", ())]
+
+
+def addresses(interface: str) -> list[str]:
+    """The addresses of an interface that is up, but for those that it gives itself."""
+    shown = _ip("address", "show", "dev", interface, "up")
+    return [str(a["local"]) for link in shown for a in link.get("addr_info", ()) if a.get("scope") != "link"]
+
+
+def routes(interface: str) -> list[dict[str, Any]]:
+    """The routes over an interface, as iproute2 tells them."""
+    return _ip("route", "show", "dev", interface)
+
+
+def has_networkmanager(interface: str) -> bool:
+    """Whether NetworkManager looks after an interface."""
+    if shutil.which("nmcli") is None:
+        return False
+    asked = ["nmcli", "-g", "GENERAL.STATE", "device", "show", interface]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and "unmanaged" not in done.stdout
+
+
+def ssh_peer(local: list[str]) -> str | None:
+    """Who is logged in by SSH to one of our addresses."""
+    found = [line.split() for name in ("tcp", "tcp6") for line in _lines(f"/proc/net/{name}")[1:]]
+    for _number, ours, theirs, state, *_rest in found:
+        if state == ESTABLISHED and int(ours.rpartition(":")[2], 16) == SSH and _address(ours) in local:
+            return _address(theirs)
+    return None if found else os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or None
+
+
+def _address(text: str) -> str:
+    """From hex in groups of 32 bits, each in this machine's byte order (proc_pid_net(5))."""
+    groups = bytes.fromhex(text.rpartition(":")[0])
+    raw = b"".join(
+        int.from_bytes(groups[i : i + 4], "big").to_bytes(4, sys.byteorder) for i in range(0, len(groups), 4)
+    )
+    address = ipaddress.ip_address(raw)
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text("ascii").splitlines()
+    except OSError:
+        return []
+
+
+def _ip(*arguments: str) -> list[dict[str, Any]]:
+    done = subprocess.run(["ip", "-json", *arguments], capture_output=True, text=True, check=False)
+    found: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else []
+    return found
+
+
+def _gateway_answers(gateway: str, interface: str) -> bool:
+    """A refused connection is an answer, and so is one to ARP: a firewall swallows only the first."""
+    if _accepts(gateway, 80) is not None:
+        return True
+    found = _ip("neigh", "show", gateway, "dev", interface)
+    return any(set(entry.get("state", ())) & REACHABLE for entry in found)
+
+
+def _accepts(host: str, port: int) -> bool | None:
+    """True when it accepts, False when it refuses, None when nothing comes back."""
+    try:
+        socket.create_connection((host, port), PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""Whether a recovery may run now: pure rules over plain data, the clock passed in.
+
+After OTP's supervisors (so many restarts in a time, then give up), Kubernetes (a backoff that doubles and is reset by
+health alone) and resilience4j (half-open: one trial after a rest).
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from visigate_logging.recovery.steps.base import Status
+
+__all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """The rest after failures in a row, seconds.
+
+    Args:
+        initial: after the first failure.
+        factor: what each further one multiplies it by, at least 1.
+        max: the longest.
+        jitter: by what part it is varied at random, so that hosts do not act together.
+    """
+
+    initial: float = 10.0
+    factor: float = 2.0
+    max: float = 300.0
+    jitter: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.factor < 1:
+            raise ValueError(f"factor is {self.factor:g}; the rest would become shorter. Use at least 1")
+
+    def rest(self, failures: int, chance: float) -> float:
+        """The rest after so many failures in a row; ``chance`` is from 0 to 1."""
+        grown = self.initial * self.factor ** min(failures - 1, 64) if failures else 0.0
+        return min(self.max, grown) * (1 + self.jitter * (2 * chance - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How often a procedure may run for one key; times in seconds.
+
+    Args:
+        max_attempts: runs within ``period``; one more error, or the last one failing, and the procedure gives up.
+        period: see ``max_attempts``.
+        cooldown: the shortest time from the end of a run to the next.
+        backoff: the rest after failures.
+        reset_after: so long without an error means health: attempts and failures are forgotten.
+        half_open: so long after giving up, one trial is made.
+    """
+
+    max_attempts: int = 3
+    period: float = 600.0
+    cooldown: float = 60.0
+    backoff: Backoff = field(default_factory=Backoff)
+    reset_after: float = 600.0
+    half_open: float = 900.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError("max_attempts is 0: the procedure would never run; remove it instead")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What is remembered of one key; times on the host's clock, seconds.
+
+    Args:
+        attempts: when the runs within the period began.
+        failures: in a row.
+        rest_until: no run before.
+        last_error: when the last matching error was seen.
+        given_up: since when, or when the last trial failed; None while there is hope.
+        mended: whether the last run was a success.
+    """
+
+    attempts: tuple[float, ...] = ()
+    failures: int = 0
+    rest_until: float = 0.0
+    last_error: float | None = None
+    given_up: float | None = None
+    mended: bool = False
+
+
+class Action(StrEnum):
+    """What to do about an error."""
+
+    RUN = "run"
+    REST = "rest"  # cooldown or backoff
+    GIVE_UP = "give up"  # now: to be told
+    GIVEN_UP = "given up"  # already told
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and until when the rest lasts."""
+
+    action: Action
+    until: float = 0.0
+
+
+def decide(budget: Budget, limits: Limits, now: float, *, error: bool = True) -> tuple[Decision, Budget]:
+    """What to do about an error, or about a run that was put off (``error`` False), and the budget after it."""
+    if budget.last_error is not None and budget.given_up is None and now - budget.last_error >= limits.reset_after:
+        budget = Budget()
+    if error:
+        budget = replace(budget, last_error=now)
+    budget = replace(budget, attempts=tuple(t for t in budget.attempts if now - t < limits.period))
+    if budget.given_up is not None:
+        is_over = now - budget.given_up >= limits.half_open
+        return Decision(Action.RUN if is_over else Action.GIVEN_UP), budget
+    if len(budget.attempts) >= limits.max_attempts:
+        return Decision(Action.GIVE_UP), replace(budget, given_up=now)
+    if now < budget.rest_until:
+        return Decision(Action.REST, budget.rest_until), budget
+    return Decision(Action.RUN), budget
+
+
+def begin(budget: Budget, now: float) -> Budget:
+    """The budget with a run that begins now: counted before it ends, for it may end our process."""
+    return replace(budget, attempts=(*budget.attempts, now))
+
+
+def finish(budget: Budget, limits: Limits, now: float, status: Status, chance: float) -> tuple[bool, Budget]:
+    """Whether the procedure gives up with this outcome (told once), and the budget after it."""
+    if status is Status.DONE:
+        attempts = () if budget.given_up is not None else budget.attempts
+        return False, replace(
+            budget, attempts=attempts, failures=0, given_up=None, mended=True, rest_until=now + limits.cooldown
+        )
+    if status is Status.REFUSED:  # nothing was tried, so nothing is used up
+        return False, replace(budget, attempts=budget.attempts[:-1], rest_until=now + limits.cooldown)
+    failures = budget.failures + 1
+    rest = max(limits.cooldown, limits.backoff.rest(failures, chance))
+    budget = replace(budget, failures=failures, mended=False, rest_until=now + rest)
+    if status is Status.DEFERRED:
+        return False, replace(budget, attempts=budget.attempts[:-1])
+    if budget.given_up is not None:
+        return False, replace(budget, given_up=now)
+    gives_up = len(budget.attempts) >= limits.max_attempts
+    return gives_up, replace(budget, given_up=now if gives_up else None)

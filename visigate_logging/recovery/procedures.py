@@ -1,0 +1,201 @@
+"""Procedures as the configuration has them: for which errors, which steps, how often."""
+
+import errno
+import importlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.recovery.build import build
+from visigate_logging.recovery.policy import Limits
+from visigate_logging.recovery.steps import STEPS
+from visigate_logging.recovery.steps.base import Context, Step
+
+__all__ = ["Planned", "Procedure", "parse_procedures"]
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDERS = ("procedure", "key", "event_id", "error_type", "logger")
+UNSAFE = re.compile(r"[^\w.:@-]")  # what a placeholder's value may not bring into a path, URL or argument
+LONGEST_VALUE = 80
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One step of a procedure: its name, its parameters as given, and the step they make."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    step: Step
+
+    @classmethod
+    def from_config(cls, value: Any, key: str) -> Self:
+        """From ``{name: {parameter: value}}``, or a name alone."""
+        if isinstance(value, str):
+            value = {value: {}}
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise ConfigurationError(key, f"{value!r} is not one step, as in - probe_tcp: {{host: ..., port: ...}}")
+        ((name, parameters),) = value.items()
+        if name not in STEPS:
+            raise ConfigurationError(f"{key}.{name}", f"is not a step; possible are {', '.join(STEPS)}")
+        _fill(parameters, f"{key}.{name}", dict.fromkeys(PLACEHOLDERS, ""))
+        return cls(name, parameters or {}, build(STEPS[name], parameters, f"{key}.{name}"))
+
+    def filled(self, context: Context) -> "Planned":
+        """The same with the placeholders replaced by what the error brought."""
+        parameters = _fill(self.parameters, self.name, {name: getattr(context, name) for name in PLACEHOLDERS})
+        return Planned(self.name, parameters, build(STEPS[self.name], parameters, self.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify:
+    """What judges a step instead of its own word; times in seconds.
+
+    Args:
+        probe: the step that judges.
+        attempts: how often it may fail before the step counts as failed.
+        interval: from one attempt to the next.
+        grace: from the end of the step to the first attempt; a camera that starts needs some 90 s.
+    """
+
+    probe: Planned
+    attempts: int = 3
+    interval: float = 5.0
+    grace: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError("attempts is 0: nothing would be verified; use at least 1")
+
+
+class ClassName(str):
+    """The name of an exception class, or the path by which the class calls itself."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_config(cls, value: Any, key: str) -> Self:
+        """A plain name as it is; a dotted path is resolved when it can be imported already."""
+        if not isinstance(value, str):
+            raise ConfigurationError(key, f"{value!r} is not a string; put it in quotes")
+        home, _, attribute = value.rpartition(".")
+        try:
+            module = importlib.import_module(home) if home else None
+        except Exception:  # the application's own module may not be ready yet
+            module = None
+        if module is None or getattr(module.__spec__, "_initializing", False):
+            return cls(value)
+        found = getattr(module, attribute, None)
+        if not (isinstance(found, type) and issubclass(found, BaseException)):
+            raise ConfigurationError(key, f"{value} is {found!r}, not a class of exceptions")
+        return cls(f"{found.__module__}.{found.__qualname__}")
+
+
+class Code(NamedTuple):
+    """An error number: of SQLite or of the operating system."""
+
+    kind: str
+    number: int
+
+    @classmethod
+    def from_config(cls, value: Any, key: str) -> Self:
+        """From its name."""
+        import sqlite3
+
+        kind, home = ("sqlite", sqlite3) if str(value).startswith("SQLITE_") else ("errno", errno)
+        number = getattr(home, str(value), None)
+        if not isinstance(number, int):
+            raise ConfigurationError(key, f"{value!r} is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")
+        return cls(kind, number)
+
+    def is_in(self, codes: Mapping[str, int]) -> bool:
+        """Whether it is among the codes of an error; SQLite's extended codes belong to their primary code."""
+        code = codes.get(self.kind)
+        return code is not None and (code == self.number or (self.kind == "sqlite" and code & 0xFF == self.number))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure(Limits):
+    """For which errors, which steps, and, from :class:`Limits`, how often.
+
+    Args:
+        exceptions: class names and dotted paths; subclasses count, and the nearest class wins.
+        steps: in the order of escalation.
+        verify: what judges a step instead of its own word.
+        key: names of values given with ``extra``: each combination has a budget of its own.
+        logger: name of the logger, or of one above it.
+        module: dotted name of the module the error comes from, or of a package it is in.
+        code: names of error numbers: ``SQLITE_CORRUPT``, ``ECONNREFUSED``.
+        message: regular expression, searched in the messages of the chain.
+    """
+
+    name: str
+    exceptions: tuple[ClassName, ...]
+    steps: tuple[Planned, ...]
+    verify: Verify | None = None
+    key: tuple[str, ...] = ()
+    logger: str = ""
+    module: str = ""
+    code: tuple[Code, ...] = ()
+    message: re.Pattern[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.exceptions or not self.steps:
+            raise ValueError("exceptions and steps must each have at least one entry")
+
+    def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
+        """Whether its conditions hold for a record whose chain of exceptions has these codes."""
+        if not _is_below(record.name, self.logger):
+            return False
+        if self.code and not any(code.is_in(codes) for code in self.code):
+            return False
+        if not self.module and self.message is None:
+            return True
+        detail = ErrorDetail.from_record(record)
+        texts = [e.message for e in detail.exceptions] or [detail.error_message]
+        found = self.message is None or any(map(self.message.search, texts))
+        return found and _is_below(detail.module, self.module)
+
+
+def parse_procedures(values: Any, key: str = "procedures", *, allow_reboot: bool = False) -> tuple[Procedure, ...]:
+    """The procedures of the configuration.
+
+    Raises:
+        ConfigurationError: names the key that is wrong, and what is possible.
+    """
+    if not isinstance(values, Mapping) or not all(isinstance(v, Mapping) for v in values.values()):
+        raise ConfigurationError(key, f"{values!r} is not a mapping of names to procedures")
+    procedures = tuple(build(Procedure, {**v, "name": str(n)}, f"{key}.{n}") for n, v in values.items())
+    for procedure in procedures:
+        for i, planned in enumerate(procedure.steps):
+            if planned.step.reboots and not allow_reboot:
+                where = f"{key}.{procedure.name}.steps.{i}.{planned.name}"
+                raise ConfigurationError(where, "needs allow_reboot: true at the handler")
+    return procedures
+
+
+def _is_below(name: str, above: str) -> bool:
+    return not above or name == above or name.startswith(f"{above}.")
+
+
+def _fill(value: Any, key: str, known: Mapping[str, str]) -> Any:
+    """``value`` with the placeholders in its texts replaced; raises for one that is not known."""
+    if isinstance(value, str):
+        if unknown := next((n for n in PLACEHOLDER.findall(value) if n not in known), None):
+            possible = ", ".join(f"{{{name}}}" for name in known)
+            raise ConfigurationError(key, f"{{{unknown}}} is not a placeholder; possible are {possible}")
+        return PLACEHOLDER.sub(lambda match: _harmless(known[match[1]]), value)
+    if isinstance(value, Mapping):
+        return {name: _fill(inner, f"{key}.{name}", known) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill(inner, f"{key}.{i}", known) for i, inner in enumerate(value)]
+    return value
+
+
+def _harmless(text: str) -> str:
+    """A value that came with an error, so that it can be neither an option nor a way out of a folder."""
+    return UNSAFE.sub("_", text)[:LONGEST_VALUE].lstrip("-.") or "_"

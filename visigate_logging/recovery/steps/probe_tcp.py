@@ -1,0 +1,35 @@
+"""Does a host accept a TCP connection."""
+
+import socket
+from dataclasses import dataclass
+
+from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+
+__all__ = ["ProbeTcp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeTcp(Step):
+    """Done when the port accepts a connection.
+
+    Args:
+        host: name or address.
+        port: from 1 to 65535.
+        timeout: seconds.
+    """
+
+    host: str
+    port: int
+    timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ValueError(f"port is {self.port}; it must be from 1 to 65535")
+
+    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+        """Connect, and hang up."""
+        try:
+            socket.create_connection((self.host, self.port), self.timeout * 0.9).close()
+        except OSError as error:
+            return Outcome(Status.FAILED, f"{self.host} port {self.port} does not answer: {error}")
+        return Outcome(Status.DONE, f"{self.host} port {self.port} answers")

@@ -1,0 +1,23 @@
+"""Restart the whole host: the last step."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.commands import call
+
+__all__ = ["Reboot"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reboot(Step):
+    """Restart the host; only with ``allow_reboot: true`` at the handler, and at most once within a day of uptime."""
+
+    reboots: ClassVar[bool] = True
+
+    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- whatever the error
+        """Call systemctl."""
+        code, output = call(["systemctl", "reboot"])
+        if code:
+            return Outcome(Status.FAILED, f"the host could not be rebooted: {output[-300:]}")
+        return Outcome(Status.DONE, "the host reboots")

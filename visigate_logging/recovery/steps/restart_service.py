@@ -1,0 +1,50 @@
+"""Restart a service of systemd."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.commands import call
+
+__all__ = ["RestartService"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartService(Step):
+    """Restart a service, and look whether it runs; for the service that we are part of, only ask for it.
+
+    Args:
+        service: its name, with or without ``.service``.
+        user: whether it belongs to the user's own systemd.
+        timeout: seconds.
+    """
+
+    service: str
+    user: bool = False
+    timeout: float = 90.0
+
+    def __post_init__(self) -> None:
+        if not self.service or self.service.startswith("-"):
+            raise ValueError(f"service is {self.service!r}; it must be the name of a unit")
+
+    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- the service is the same whatever the error
+        """Call systemctl."""
+        unit = self.service if "." in self.service else f"{self.service}.service"
+        systemctl = ["systemctl", *(["--user"] if self.user else [])]
+        if _is_ours(unit):
+            # We are ended with the unit: waiting for it would be waiting for ourselves.
+            code, output = call([*systemctl, "restart", "--no-block", "--", unit])
+            told = f"{unit}, which this process belongs to, is asked to restart"
+            return Outcome(Status.FAILED if code else Status.DONE, f"{told} {output}".strip())
+        code, output = call([*systemctl, "restart", "--", unit])
+        if code:
+            return Outcome(Status.FAILED, f"{unit} could not be restarted: {output[-300:]}")
+        code, state = call([*systemctl, "is-active", "--", unit])
+        return Outcome(Status.FAILED if code else Status.DONE, f"{unit} was restarted and is {state or 'unknown'}")
+
+
+def _is_ours(unit: str) -> bool:
+    try:
+        return f"/{unit}" in Path("/proc/self/cgroup").read_text("ascii")
+    except OSError:
+        return False
