@@ -1,6 +1,7 @@
 """The text of exceptions is what the standard library prints, to the byte."""
 
 import linecache
+import os
 import sys
 import traceback
 import zipfile
@@ -270,12 +271,24 @@ def test_one_code_position_of_a_hand_made_traceback_keeps_each_line_it_was_given
 
 
 def test_positions_without_a_line_are_not_folded() -> None:
-    error = ValueError("no line")
-    code = (lambda: None).__code__.replace(co_linetable=b"")
-    frame = next(f for f in [sys._getframe()])
-    assert code is not None
-    for _ in range(6):
-        error.with_traceback(type(raising.through(KeyError()).__traceback__)(error.__traceback__, frame, -1, -1))
+    def down(n: int) -> None:
+        if n == 0:
+            raise ValueError
+        down(n - 1)
+
+    # One entry of a location table (PEP 626) that says of all instructions that they have no line.
+    instructions = len(down.__code__.co_code) // 2
+    table = b"\xff" * (instructions // 8) + bytes([0xF8 | (instructions % 8 - 1)] if instructions % 8 else [])
+    down.__code__ = down.__code__.replace(co_linetable=table)
+    error = raising.caught(down, 9)
+    assert expected(error, error.__traceback__).count("line None") == 10
+    assert_same(error)
+
+
+def test_what_led_to_an_exception_that_is_false_is_not_printed() -> None:
+    error = raising.FalsyError("false")
+    error.__cause__ = ValueError("cause")
+    assert "cause" not in expected(error, None)
     assert_same(error)
 
 
@@ -306,13 +319,24 @@ def test_a_source_file_that_changes_between_two_errors_is_read_again(
 ) -> None:
     monkeypatch.setattr(positions, "CHECK_EVERY", 0)
     path, fail = changing
+    sources: list[str | None] = [
+        "# another line\n\n\n",
+        None,
+        "def f():\n    raise ValueError('back')   \n",
+        "def f():\n    raise ValueError('more')   \n",
+    ]
     assert_same(fail())
-    path.write_text("# another line\n\n\n", "utf-8")
-    assert_same(fail())
-    path.unlink()
-    assert_same(fail())
-    path.write_text("def f():\n    raise ValueError('back')   \n", "utf-8")
-    assert_same(fail())
+    for number, source in enumerate(sources):
+        error = fail()
+        if source is None:
+            path.unlink()
+        else:
+            path.write_text(source, "utf-8")
+            os.utime(path, (number, number))
+        # Before the standard library has looked, which brings its own cache up to date.
+        text = format_exception(walk_chain(error, error.__traceback__, WARM), error.__traceback__)
+        assert text == expected(error, error.__traceback__)
+        assert_same(error)
 
 
 def test_a_chain_longer_than_is_kept_as_data_is_still_printed_whole() -> None:

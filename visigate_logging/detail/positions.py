@@ -75,7 +75,7 @@ class Position:
         self.masked = masked
         self.frame = frame
         # What the standard library folds repeated lines by; positions without a line it never folds.
-        self.identity = (code.co_filename, frame.line, code.co_name) if frame.line else object()
+        self.identity = (code.co_filename, frame.line, code.co_name) if frame.line else None
 
     @property
     def qualname(self) -> str:

@@ -67,7 +67,7 @@ class Stack:
         last: object = None
         count = 0
         for position, text in zip(self.positions, texts, strict=True):
-            if position.identity != last:
+            if position.identity is None or position.identity != last:
                 parts.append(_repeats(count))
                 last = position.identity
                 count = 0
