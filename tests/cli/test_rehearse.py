@@ -59,7 +59,8 @@ def errors(seed, hours=60):
 def really_mailed(directory, windows, given):
     """How many mails the handler's own books give for the same errors, under a clock that the test turns."""
     seconds = [0.0]
-    ledger = Ledger(State(directory, SCHEMA), "mail", windows, now=lambda: Instant("boot", seconds[0]))
+    state = State(directory, SCHEMA)
+    ledger = Ledger(state, "mail", windows, now=lambda: Instant("boot", seconds[0]))
     sent, look = [], None
     times = list(host_times(given))
     for number, (now, error) in enumerate([*times, (times[-1][0] + 10 * windows.quiet + 90_000, None)]):
@@ -72,6 +73,7 @@ def really_mailed(directory, windows, given):
             ledger.store(Batch(str(number), (Entry(1, error, error.timestamp),), None, None))
             wait = ledger.compose(f"{len(sent):09}", sent.append)
             look = None if wait is None else now + wait
+    state.close()
     return sent
 
 

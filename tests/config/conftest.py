@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 
 import pytest
 
@@ -22,6 +23,8 @@ def fresh_process(monkeypatch, tmp_path):
         running.confirm()
         if running.watch is not None:
             running.watch.stop()
+            for thread in [t for t in threading.enumerate() if t.name == "visigate-config"]:
+                thread.join(20)
         if running.presence is not None:
             logging.getLogger("visigate_logging").removeHandler(running.presence)
             running.presence.close()

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.config import under_load
-from visigate_logging.state import State, host_counts
+from visigate_logging.state import Sheet, State, host_counts
 
 
 @pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.stress)])
@@ -38,13 +38,23 @@ def test_changes_under_load_neither_lose_nor_double_a_record(tmp_path, rounds):
         assert sorted(lines(tmp_path, rf"{name}\.held", name)) == said
         assert report["files"][1] <= report["files"][0] + 5
         assert len(report["threads"]) == len(set(report["threads"]))
-    [sheet] = [
-        s for handler, s in host_counts(State(tmp_path / "state")).items() if handler.endswith("details.jsonl")
-    ]
+    [sheet] = [s for handler, s in sheets(tmp_path / "state").items() if handler.endswith("details.jsonl")]
     written = len(details)
+    mail = sheets(tmp_path / "mail")["mail"]
+    said_in_all = sum(sum(report["said"].values()) for report in told)
+    assert mail["accepted"] == said_in_all == mail["delivered"] + mail["folded"] + mail["pending"]
+    assert mail["dropped"] == {}
     assert (sheet["delivered"], sheet["pending"], sheet["dropped"]) == (sheet["accepted"], 0, {})
     assert sheet["delivered"] == written
     print(f"\n{written} records, {2 * rounds} changes, {sum(len(list(tmp_path.glob('*.log*'))) for _ in [0])} files")
+
+
+def sheets(directory: Path) -> dict[str, Sheet]:
+    state = State(directory)
+    try:
+        return host_counts(state)
+    finally:
+        state.close()
 
 
 def lines(directory: Path, pattern: str, name: str) -> list[str]:

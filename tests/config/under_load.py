@@ -28,12 +28,14 @@ handlers:
   rotating: {{class: logging.handlers.RotatingFileHandler, filename: {name}.log, maxBytes: 30000, backupCount: 2000,
               formatter: plain, level: ERROR}}
   held: {{class: logging.FileHandler, filename: {name}.held, formatter: plain, level: ERROR}}
+  mail: {{class: visigate_logging.ThrottledSMTPHandler, mailhost: "127.0.0.1:9", fromaddr: a@b.c, toaddrs: [a@b.c],
+         severity: ERROR, state_dir: mail, level: ERROR, timeout: 1}}
   memory: {{class: logging.handlers.MemoryHandler, capacity: 50, target: held, flushLevel: 60, level: ERROR}}
 """
 LOGGERS = (
-    "root: {handlers: [details, rotating, memory]}\n",
-    "loggers: {gate: {propagate: false, handlers: [memory, rotating, details]}}\nroot: {handlers: [details]}\n",
-    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {level: INFO}}\nroot: {handlers: [rotating]}\n",
+    "root: {handlers: [details, rotating, memory, mail]}\n",
+    "loggers: {gate: {propagate: false, handlers: [memory, rotating, details, mail]}}\n",
+    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {level: INFO}}\nroot: {handlers: [rotating, mail]}\n",
 )
 THIRD = "  a_third: {{class: logging.StreamHandler, stream: ext://sys.stdout{0}}}\n"
 FAILS = (

@@ -91,14 +91,19 @@ class Presence(logging.Handler):
         return self.directory / "processes" / f"{os.getpid()}.json"
 
     def _write(self) -> None:
-        if self._fd is None:
-            self._path().parent.mkdir(parents=True, exist_ok=True)
-            for left_over in self._path().parent.glob("*.json"):
-                _read(left_over)
-            self._fd = os.open(self._path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         name = Path(sys.argv[0] or "python").name
-        text = orjson.dumps({"pid": os.getpid(), "name": name, **self._facts})
+        text = orjson.dumps({"pid": os.getpid(), "name": name, **self._facts}) + b"\n"
+        if self._fd is None:
+            path = self._path()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left_over in path.parent.glob("*.json"):
+                _read(left_over)
+            # Locked before it has its name: a file that is not locked is taken for that of a process that is gone.
+            new = path.with_suffix(".new")
+            self._fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(self._fd, text, 0)
+            new.replace(path)
         os.ftruncate(self._fd, os.pwrite(self._fd, text, 0))
 
 
@@ -127,7 +132,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            facts: Mapping[str, Any] = orjson.loads(file.read())
+            facts: Mapping[str, Any] = orjson.loads(file.readline())
             return facts
         path.unlink(missing_ok=True)
     return None
