@@ -116,7 +116,7 @@ class RecoveryHandler(logging.Handler, ForkAware):
             error_type=detail.error_type,
             error_message=detail.error_message,
             severity=detail.severity,
-            logger=record.name,
+            logger=str(record.name),
             codes=codes,
         )
         self._queued.add(full)
@@ -170,7 +170,7 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 
     When logging shuts down, it holds the lock while it waits in close() for a thread that logs the last outcome.
     """
-    return record.name.partition(".")[0] != LOGGER
+    return str(record.name).partition(".")[0] != LOGGER
 
 
 def _nothing(_record: logging.LogRecord) -> bool:

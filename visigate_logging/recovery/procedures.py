@@ -149,7 +149,7 @@ class Procedure(Limits):
 
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
         """Whether its conditions hold for a record whose chain of exceptions has these codes."""
-        if not _is_below(record.name, self.logger):
+        if not _is_below(str(record.name), self.logger):
             return False
         if self.code and not any(code.is_in(codes) for code in self.code):
             return False
