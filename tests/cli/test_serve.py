@@ -10,35 +10,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.records import detail, write
+from tests.serving import PROGRAM, served
 from visigate_logging.cli import main
 from visigate_logging.cli.serve import health_of, recoveries_of
 from visigate_logging.state import CountSheet, State
 from visigate_logging.web.standalone import hashed_password
 
-PROGRAM = [sys.executable, "-m", "visigate_logging", "serve"]
-
 
 @pytest.fixture
 def log(tmp_path):
     return write(tmp_path / "details.jsonl", detail(1, datetime.now(UTC) - timedelta(hours=1)))
-
-
-@contextmanager
-def served(*arguments, **environment):
-    """A server in a process of its own, and where it says that the errors are."""
-    command = [*PROGRAM, "--port", "0", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment) as server:
-        try:
-            yield re.search(r"http://\S+", server.stdout.readline())[0]
-        finally:
-            server.terminate()
-            server.stdout.close()
 
 
 def test_without_a_password_this_computer_sees_the_errors(log):

@@ -1,0 +1,188 @@
+"""The pages in a real browser: what a person sees, and what the browser must not do."""
+
+import json
+import os
+import re
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.records import detail, write
+from tests.serving import served
+from tests.web import chromium
+from tests.web.conftest import NOW, chained
+from visigate_logging.web.standalone import hashed_password
+
+pytestmark = pytest.mark.browser
+
+LONG = "rtsp://camera.north.gate.example:8554/" + "stream" * 30
+DESK, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
+CHAIN = f"/{chained().event_id}"
+GROUP = f"/groups/v1:{3:016x}"
+PATHS = ("", "?view=errors", "?view=errors&severity=CRITICAL&text=stream", GROUP, CHAIN, "/nothing")
+PASSWORD = "open sesame"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Sixty groups over a month, an error with a chain and a group, and trouble with mail."""
+    number = count(1)
+    records = [
+        detail(
+            next(number),
+            NOW - timedelta(days=day, minutes=7 * group),
+            fingerprint=f"v1:{group:016x}",
+            error_message=f"{LONG} {group}",
+            severity=("ERROR", "WARNING", "CRITICAL", "INFO")[group % 4],
+        )
+        for group in range(60)
+        for day in range(0, 30, 1 + group % 3)
+    ]
+    log = write(tmp_path_factory.mktemp("browser") / "details.jsonl", *records, chained(), b"torn\n")
+    refused = log.parent / "state" / "outbox" / "mail" / "refused" / "a.eml"
+    refused.parent.mkdir(parents=True)
+    refused.touch()
+    outcome = {"event": "outcome", "event_id": chained().event_id, "procedure": "reset", "status": "done"}
+    (log.parent / "state" / "recovery.jsonl").write_text(json.dumps(outcome) + "\n")
+    return log
+
+
+@pytest.fixture(scope="module")
+def address(log):
+    """Where the pages are."""
+    with served("--log", log) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser; without one the tests do not run, which only a build server takes for a failure."""
+    with sync_playwright() as playwright:
+        browser = chromium.launch(playwright)
+        if browser is None:
+            problem = "no Chromium: the browser tests did not run; `make test` gets one"
+            pytest.fail(problem) if os.environ.get("CI") == "true" else pytest.skip(problem)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens pages, and holds each to what no page may do."""
+    troubles, contexts = [], []
+
+    def open_page(url, **options):
+        contexts.append(browser.new_context(**({"viewport": DESK} | options)))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: message.type in {"error", "warning"} and troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        origin = re.match(r"http://[^/]+/", url)[0]
+        page.on("request", lambda request: request.url.startswith(origin) or troubles.append(request.url))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [trouble for trouble in troubles if "404 (NOT FOUND)" not in trouble] == []
+
+
+def check(page):
+    """Nothing scrolls sideways, and axe-core finds nothing."""
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark"), (PHONE, "light"), (DESK, "dark")])
+def test_every_page_is_accessible_and_stays_within_its_width(visit, address, size, scheme):
+    for path in PATHS:
+        page = visit(address + path, viewport=size, color_scheme=scheme)
+        check(page)
+        page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+        check(page)
+
+
+def test_a_dark_screen_gets_a_dark_page(visit, address):
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light, dark = (visit(address, color_scheme=scheme).evaluate(colour) for scheme in ("light", "dark"))
+    assert [int(light[4:7]) > 200, int(re.search(r"\d+", dark)[0]) < 50] == [True, True]
+
+
+def test_the_list_says_what_is_not_well_and_marks_what_is_new_and_recovered(visit, address):
+    page = visit(address)
+    expect(page.get_by_text("1 mails were refused by the mail server")).to_be_visible()
+    expect(page.get_by_text("1 unreadable place in the log")).to_be_visible()
+    row = page.locator("li", has_text="two cameras")
+    expect(row.locator("mark")).to_have_text(["new", "recovered"])
+
+
+def test_a_filter_narrows_the_list_and_its_address_can_be_kept(visit, address):
+    page = visit(address)
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("severity").select_option("CRITICAL")
+    page.get_by_role("button", name="Apply").click()
+    assert "severity=CRITICAL" in page.url
+    assert set(page.locator(".rows .severity").all_inner_texts()) == {"CRITICAL"}
+    kept = visit(page.url)
+    assert kept.locator(".rows > li").count() == page.locator(".rows > li").count() == 15
+
+
+def test_paging_goes_on_to_what_is_older(visit, address):
+    page = visit(f"{address}?view=errors&period=30d")
+    first = page.locator(".rows a").first.inner_text()
+    page.get_by_role("link", name="older").click()
+    assert page.locator(".rows > li").count() == 50
+    page.get_by_role("link", name="newest").click()
+    assert page.locator(".rows a").first.inner_text() == first
+
+
+def test_one_leads_from_the_list_through_a_group_to_an_error_and_on_to_the_one_before(visit, address):
+    page = visit(address)
+    page.locator(".rows a", has_text=f"{LONG[:30]}").first.click()
+    expect(page.get_by_role("heading", name="Why these belong together")).to_be_visible()
+    page.locator(".rows a").first.click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+    now = page.url
+    page.get_by_role("link", name="previous").click()
+    assert page.url != now
+
+
+def test_the_detail_folds_library_frames_and_marks_the_culprit(visit, address):
+    page = visit(address + CHAIN)
+    expect(page.locator("details.library").first).not_to_have_attribute("open", "")
+    assert page.locator(".chain > li h3").all_inner_texts()[0] == "gate.errors.RootCause"
+    expect(page.locator(".d1")).to_have_count(3)
+    page = visit(address + f"/{detail(1, NOW).event_id}")
+    expect(page.locator(".culprit")).to_contain_text("gate/camera.py:42 in grab")
+
+
+def test_the_copy_button_copies_the_error_as_text(visit, address):
+    page = visit(address + CHAIN, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as text").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").startswith(
+        "ExceptionGroup: two cameras\ngate.camera in grab"
+    )
+
+
+def test_without_javascript_everything_is_there(visit, address):
+    for path, text in (("", "two cameras"), (CHAIN, "the direct cause"), (GROUP, "What differs")):
+        page = visit(address + path, java_script_enabled=False)
+        expect(page.get_by_text(text).first).to_be_visible()
+        expect(page.get_by_role("button", name="Copy as text")).to_have_count(0)
+    page = visit(address + CHAIN, java_script_enabled=False)
+    page.get_by_text("1 library frame").or_(page.get_by_text("2 library frames")).first.click()
+    expect(page.get_by_text("python3.11/socket.py:9").first).to_be_visible()
+
+
+def test_the_login_opens_the_pages(visit, log):
+    with served("--log", log, VISIGATE_PASSWORD_HASH=hashed_password(PASSWORD)) as address:
+        page = visit(address + CHAIN, viewport=PHONE)
+        check(page)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", name="What happened")).to_be_visible()
