@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
@@ -56,14 +56,7 @@ class DetailFormatter(OrjsonFormatter):
     ) -> None:
         if fmt is not None:
             raise ConfigurationError("fmt", f"the fields of a detail record are fixed; met {fmt!r}: leave it out")
-        if (
-            isinstance(max_field_bytes, bool)
-            or not isinstance(max_field_bytes, int)
-            or max_field_bytes < SMALLEST_FIELD
-        ):
-            raise ConfigurationError(
-                "max_field_bytes", f"a number of bytes from {SMALLEST_FIELD} is wanted, met {max_field_bytes!r}"
-            )
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
         super().__init__(
             None,
             datefmt,
@@ -72,9 +65,6 @@ class DetailFormatter(OrjsonFormatter):
             static_fields=dict(static_fields or {}),
             rename_fields=dict(rename_fields or {}),
         )
-        self.options = DetailOptions(
-            service, release, _names("in_app", in_app), _names("mask_keys", mask_keys), max_field_bytes
-        ).or_environment()
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, without the newline; never raises for what a record holds."""
@@ -107,6 +97,17 @@ class DetailFormatter(OrjsonFormatter):
         return _serialised(log_data).decode()
 
 
+def _options(
+    service: str, release: str, in_app: Sequence[str], mask_keys: Sequence[str], max_field_bytes: int
+) -> DetailOptions:
+    if isinstance(max_field_bytes, bool) or not isinstance(max_field_bytes, int) or max_field_bytes < SMALLEST_FIELD:
+        raise ConfigurationError(
+            "max_field_bytes", f"a number of bytes from {SMALLEST_FIELD} is wanted, met {max_field_bytes!r}"
+        )
+    names = _names("in_app", in_app), _names("mask_keys", mask_keys)
+    return DetailOptions(service, release, *names, max_field_bytes).or_environment()
+
+
 _RECORD = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -118,11 +119,33 @@ class TextFormatter(logging.Formatter):
 
     Args:
         fmt, datefmt, style, validate, defaults: as for :class:`logging.Formatter`.
+        service, release, in_app, mask_keys, max_field_bytes: as for :class:`DetailFormatter`. Given alike to both,
+            a record is looked at once for both.
+
+    Raises:
+        ConfigurationError: a value that cannot be.
     """
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        service: str = "",
+        release: str = "",
+        in_app: Sequence[str] = (),
+        mask_keys: Sequence[str] = (),
+        max_field_bytes: int = 65_536,
+    ) -> None:
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
+        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
     def format(self, record: logging.LogRecord) -> str:
         """The text, with the traceback on the lines after it."""
-        detail = ErrorDetail.from_record(record)
+        detail = ErrorDetail.from_record(record, self.options)
         shown = copy.copy(record)
         shown.__dict__.update({k: v for k, v in detail.additional_info.items() if k not in _RECORD})
         shown.__dict__.update(
