@@ -5,7 +5,6 @@ import logging
 import logging.config
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -105,19 +104,20 @@ class ErrorHandler:
         options = self._values["handlers"].get("recovery")
         if options is None:
             return False
-        room = {
-            name: import_module(f"visigate_logging.recovery.{name}") for name in ("budgets", "procedures", "runner")
-        }
-        procedures = room["procedures"].parse_procedures(options["procedures"])
+        # Late: a process without a recovery does not pay for it.
+        from visigate_logging.recovery.procedures import parse_procedures
+        from visigate_logging.recovery.runner import Context, Runner
+
+        procedures = parse_procedures(options["procedures"])
         for procedure in procedures:
             if error_type in {name.rpartition(".")[2] for name in procedure.exceptions}:
-                asked = room["runner"].Context(
+                asked = Context(
                     procedure=procedure.name,
                     key="/".join(str((context or {}).get(name, "")) for name in procedure.key),
                     error_type=error_type,
                     manual=True,  # a name is no evidence of damage: the steps look for themselves
                 )
-                runner = room["runner"].Runner(procedures, Path(options["state_dir"]))
+                runner = Runner(procedures, Path(options["state_dir"]))
                 settled = runner.answer(asked) is None
                 return bool(settled and runner.budgets.load(room["budgets"].full_key(asked))[0].mended)
         return False

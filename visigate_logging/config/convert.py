@@ -200,6 +200,7 @@ def _recovery(given: Mapping[str, Any], database: Mapping[str, Any], done: Conve
     yield "    procedures:"
     yield "      database:  # database.db_path, database.backup_path; only real damage is restored"
     yield "        exceptions: [DatabaseError, sqlite3.DatabaseError]"
+    yield "        code: [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_CANTOPEN]"
     yield f"        steps: {_value([restore])}"
 
 

@@ -47,9 +47,10 @@ class RecoveryHandler(logging.Handler, ForkAware):
         allow_reboot: bool = False,
         level: int | str = logging.ERROR,
     ) -> None:
+        # Before logging knows of the handler: one that is refused must not be flushed at exit.
+        self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)
-        self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         self._runner = Runner(self._procedures, Path(state_dir).absolute(), dry_run=dry_run)
         self._counts = CountSheet("recovery")
         self._worker = Worker("visigate-recovery", self._work, close=self.close)

@@ -135,7 +135,7 @@ class ThrottledSMTPHandler(logging.Handler):
 
     def _concerns(self, record: logging.LogRecord) -> bool:
         if record.name == _OWN_LOGGER or record.name.startswith(f"{_OWN_LOGGER}."):
-            return record.name == _OUTCOMES
+            return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
         severity = record.__dict__.get("severity", record.levelname)
         return level_number(str(severity)) >= self._options.severity
 
