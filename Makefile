@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test stress bench lint typecheck clean
+.PHONY: help demo test stress bench lint clean
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -23,7 +23,11 @@ $(VENV)/bench: $(VENV)/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-demo: $(VENV)/base  ## a gate where everything breaks, in a temporary directory
+$(VENV)/demo: $(VENV)/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+demo: $(VENV)/demo  ## a gate where everything breaks, in a temporary directory
 	$(BIN)/python examples/gate.py
 
 bench: $(VENV)/bench  ## measure against the standard library and others (minutes)

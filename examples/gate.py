@@ -1,17 +1,23 @@
-"""A gate for twenty seconds: three processes that meet real faults, and what was captured of them.
+"""A gate for a quarter of a minute: processes that meet real faults, what was captured of them, told, and mended.
 
 Run it with ``make demo``, or ``python examples/gate.py [DIRECTORY]``; without a directory it makes a temporary one.
 
-Camera, recognition and database each load the shipped ``logging.yaml`` and log what they meet with
-``logger.exception()``: a camera address that refuses, a truncated picture, half a line of JSON from the recogniser, a
-database that is locked and then damaged, a thread that dies and a child that dies.
+Camera, recognition and two processes that write to one database load the shipped ``logging.yaml``, with the paths
+and the mail server of this example, and log what they meet with ``logger.exception()``: a camera that refuses, a
+truncated picture, half an answer from the recogniser, a database that is locked and then damaged while both write to
+it, a thread that dies and a child that dies. A mail server on this machine takes the mails; without aiosmtpd there
+are none.
 """
 
+import asyncio
 import base64
+import email
+import email.policy
 import json
 import logging
 import multiprocessing
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -19,16 +25,23 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 import visigate_logging
 from visigate_logging.cli import main as visigate_errors
 
-CONFIG = Path(__file__).resolve().parent.parent / "logging.yaml"
+SHIPPED = Path(__file__).resolve().parent.parent / "logging.yaml"
+CONFIG = Path("logging.yaml")
 DETAILS = Path("logs/errors/details.jsonl")
 DATABASE = Path("permits.sqlite3")
-STORM = 40
-"""How often the camera is asked while it refuses."""
+BACKUP = Path("backups") / DATABASE
+CAMERA_PORT = "GATE_CAMERA_PORT"
+LONGEST = 12.0
+"""Seconds that a process waits for its fault to be mended."""
 
 # A grey picture of 8 x 8 pixels.
 JPEG = base64.b64decode(
@@ -50,36 +63,85 @@ class DatabaseError(Exception):
 
 
 def main() -> int:
-    """Run the gate, then show what was captured."""
+    """Run the gate, then show what was captured, told and mended."""
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="visigate-"))
     directory.mkdir(parents=True, exist_ok=True)
     os.chdir(directory)
-    make_permits()
-    print("Three processes at a gate where everything breaks …", flush=True)
+    os.environ[CAMERA_PORT] = str(unused_port())
+    administrator = Administrator()
+    prepare(mail_port=mail_server(administrator))
+    print("Four processes at a gate where everything breaks …", flush=True)
     spawn = multiprocessing.get_context("spawn")
-    parts = [spawn.Process(target=part, name=part.__name__) for part in (camera, recognition, database)]
+    parts = [spawn.Process(target=part, name=part.__name__) for part in (camera, recognition, entry, exit_)]
     for process in parts:
         process.start()
+    time.sleep(4)
+    damage()
     for process in parts:
         process.join()
-    show()
+    show(administrator)
     return 0
 
 
+def prepare(mail_port: int | None) -> None:
+    """A database with a backup, and the shipped configuration with what is particular to this gate."""
+    make_permits()
+    visigate_errors(["backup", str(DATABASE)])
+    values = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    handlers = values["handlers"]
+    handlers["console"]["level"] = "CRITICAL"
+    procedures = handlers["recovery"]["procedures"]
+    procedures["database"]["steps"] = [{"restore_sqlite": {"database": str(DATABASE), "backups": [str(BACKUP)]}}]
+    procedures["database"]["verify"]["probe"]["probe_sqlite"]["database"] = str(DATABASE)
+    alive = {"probe_tcp": {"host": "127.0.0.1", "port": int(os.environ[CAMERA_PORT])}}
+    procedures["camera"]["steps"] = [{"reopen": {"callable": "gate:reopen"}}]
+    procedures["camera"]["verify"] = {"probe": alive, "attempts": 10, "interval": 0.5}
+    if mail_port is not None:
+        handlers["mail"] = {
+            "class": "visigate_logging.ThrottledSMTPHandler",
+            "filters": ["classify"],
+            "mailhost": ["127.0.0.1", mail_port],
+            "fromaddr": "VisiGate <gate@example.org>",
+            "toaddrs": ["admin@example.org"],
+            "severity": "ERROR",
+            "interval": 4,  # seconds, where an installation has minutes
+            "quiet": 60,
+        }
+        values["root"]["handlers"].append("mail")
+    CONFIG.write_text(yaml.safe_dump(values, sort_keys=False), "utf-8")
+
+
 def camera() -> None:
-    """Ask a camera that refuses, again and again; then lose the thread that watches it."""
+    """Ask a camera that refuses until it has been brought back; then lose the thread that watches it."""
     visigate_logging.configure(CONFIG)
     log = logging.getLogger("visigate.camera")
-    port = unused_port()
-    for attempt in range(STORM):
+    began = time.monotonic()
+    for attempt in range(10_000):
         try:
-            grab(f"rtsp://admin:geheim@127.0.0.1:{port}/stream1")
+            grab(f"rtsp://admin:geheim@127.0.0.1:{os.environ[CAMERA_PORT]}/stream1")
+            break
         except CameraError:
             log.exception("no picture from camera %s (attempt %d)", "entrance", attempt, extra={"camera": "entrance"})
-        time.sleep(0.05)
+        if time.monotonic() - began > LONGEST:
+            break
+        time.sleep(0.02)
     watch = threading.Thread(target=watch_frames, name="frame-watch")
     watch.start()
     watch.join()
+
+
+def reopen(_context: dict[str, Any]) -> None:
+    """What mends the camera: switch it on again. It takes a while until it answers."""
+
+    def boot() -> None:
+        time.sleep(2)
+        with socket.create_server(("127.0.0.1", int(os.environ[CAMERA_PORT]))) as server:
+            while True:
+                connection, _ = server.accept()
+                connection.sendall(JPEG)
+                connection.close()
+
+    threading.Thread(target=boot, name="camera", daemon=True).start()
 
 
 def grab(url: str) -> bytes:
@@ -144,50 +206,101 @@ def train() -> None:
     print(rates)
 
 
-def database() -> None:
-    """Write to a database that somebody has locked, then to one that is damaged."""
+def entry() -> None:
+    """Record who comes in; first while somebody else has locked the database."""
     visigate_logging.configure(CONFIG)
-    log = logging.getLogger("visigate.database")
     holder = sqlite3.connect(DATABASE, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    for _ in range(2):
-        try:
-            record_entry("B-AB 1234")
-        except DatabaseError:
-            log.exception("entry not recorded", extra={"plate": "B-AB 1234", "database": str(DATABASE)})
-        if holder.in_transaction:
-            holder.execute("ROLLBACK")
-            holder.close()
-            damage()
-
-
-def record_entry(plate: str) -> None:
-    """Write that a vehicle came in."""
+    holder.execute("BEGIN IMMEDIATE")
     connection = sqlite3.connect(DATABASE, timeout=0.2)
     try:
+        record(connection, "B-AB 1234")
+    except DatabaseError:
+        log = logging.getLogger("visigate.entry")
+        log.exception("entry not recorded", extra={"plate": "B-AB 1234", "database": str(DATABASE)})
+    holder.close()
+    keep_recording(connection, "entry")
+
+
+def exit_() -> None:
+    """Record who goes out."""
+    visigate_logging.configure(CONFIG)
+    keep_recording(sqlite3.connect(DATABASE), "exit")
+
+
+def keep_recording(connection: sqlite3.Connection, what: str) -> None:
+    """Write until the database has been damaged, and has been whole again for a while."""
+    log = logging.getLogger(f"visigate.{what}")
+    until, failed, good = time.monotonic() + LONGEST, False, 0
+    while time.monotonic() < until and not (failed and good > 100):
+        try:
+            record(connection, f"HH-{what[0].upper()} {good}")
+            good += 1
+        except DatabaseError:
+            log.exception("%s not recorded", what, extra={"database": str(DATABASE)})
+            failed, good = True, 0
+        time.sleep(0.02)
+    connection.close()
+
+
+def record(connection: sqlite3.Connection, plate: str) -> None:
+    """Write one passage, and look through all of them."""
+    try:
         with connection:
-            connection.execute("INSERT INTO entries VALUES (datetime('now'), ?)", (plate,))
+            connection.execute("INSERT INTO passages VALUES (datetime('now'), ?)", (plate,))
+        connection.execute("SELECT max(length(plate)) FROM passages").fetchone()
     except sqlite3.DatabaseError as error:
-        raise DatabaseError(f"cannot write to {DATABASE}") from error
-    finally:
-        connection.close()
+        raise DatabaseError(f"cannot use {DATABASE}") from error
 
 
 def make_permits() -> None:
-    """A small database of permits and entries."""
-    with sqlite3.connect(DATABASE) as connection:
-        connection.execute("CREATE TABLE entries (at TEXT, plate TEXT)")
-        connection.executemany(
-            "INSERT INTO entries VALUES (datetime('now'), ?)", [(f"M-X {n}",) for n in range(2000)]
-        )
+    """A small database of passages."""
+    connection = sqlite3.connect(DATABASE)
+    connection.execute("PRAGMA journal_mode=WAL")
+    with connection:
+        connection.execute("CREATE TABLE passages (at TEXT, plate TEXT)")
+        rows = [(f"M-X {n}",) for n in range(2000)]
+        connection.executemany("INSERT INTO passages VALUES (datetime('now'), ?)", rows)
     connection.close()
 
 
 def damage() -> None:
-    """What a power cut may leave: pages of noise in the middle of the file."""
+    """What a power cut may leave: noise in the middle of the file."""
     with DATABASE.open("r+b") as file:
         file.seek(4096)
-        file.write(os.urandom(DATABASE.stat().st_size - 4096))
+        file.write(os.urandom(40960))
+
+
+class Administrator:
+    """Receives the mails."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        """Keep a mail."""
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 kept"
+
+
+def mail_server(administrator: Administrator) -> int | None:
+    """Start a mail server on a free port, in a thread; None where aiosmtpd is not installed."""
+    try:
+        from aiosmtpd.smtp import SMTP
+    except ImportError:
+        return None
+    ready: list[int] = []
+    begun = threading.Event()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(administrator, hostname="localhost"), "127.0.0.1", 0)
+        ready.append(server.sockets[0].getsockname()[1])
+        begun.set()
+        await server.serve_forever()
+
+    threading.Thread(target=lambda: asyncio.run(run()), daemon=True).start()
+    begun.wait()
+    return ready[0]
 
 
 def unused_port() -> int:
@@ -197,15 +310,44 @@ def unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def show() -> None:
-    """The table of what was captured, and where to look further."""
+def show(administrator: Administrator) -> None:
+    """The table of what was captured, what was told and mended, and where to look further."""
+    os.environ.setdefault("COLUMNS", str(shutil.get_terminal_size((140, 40)).columns))
     print("\nWhat was captured:\n", flush=True)
     visigate_errors(["groups", "--log", str(DETAILS)])
-    here = Path.cwd()
-    program = Path(sys.executable).with_name("visigate-errors")
+    print("\nWhat was mended:\n", flush=True)
+    visigate_errors(["recover", "list", "--config", str(CONFIG)])
+    connection = sqlite3.connect(DATABASE)
+    print(f"\n{DATABASE}: integrity {connection.execute('PRAGMA integrity_check').fetchone()[0]}")
+    connection.close()
+    tell(administrator)
+    here, program = Path.cwd(), Path(sys.executable).with_name("visigate-errors")
     print(f"\nfor people    {here / DETAILS.with_name('error.log')}")
     print(f"for programs  {here / DETAILS}")
     print(f"one error     {program} show --log {here / DETAILS} ID")
+    print(f"as pages      {program} serve --log {here / DETAILS}", flush=True)
+
+
+def tell(administrator: Administrator) -> None:
+    """How many errors became how many mails."""
+    visigate_logging.configure(CONFIG)
+    mail: Any = next((h for h in logging.getLogger().handlers if h.name == "mail"), None)
+    if mail is None:
+        print("\nNo mails: aiosmtpd is not installed.")
+        return
+    wait_until(lambda: not mail.counts()["pending"], 8)
+    print(
+        f"\nWhat administrators were told: {mail.counts()['accepted']} errors in {len(administrator.mails)} mails\n"
+    )
+    for message in administrator.mails:
+        print(f"  {message['Subject']}")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for a condition, but not for ever."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

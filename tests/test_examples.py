@@ -1,6 +1,7 @@
 """The examples run as they stand."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -28,19 +29,28 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Counter[str]]:
 
 
 def test_the_gate_captures_every_fault_that_it_meets(gate: tuple[str, Counter[str]]) -> None:
-    assert gate[1] == {
-        "camera CameraError": 40,
-        "camera KeyError": 1,
-        "recognition RecognitionError": 1,
-        "recognition JSONDecodeError": 1,
-        "trainer ValueError": 1,
-        "database DatabaseError": 2,
-    }
+    once = ("camera KeyError", "recognition RecognitionError", "recognition JSONDecodeError", "trainer ValueError")
+    assert {name: gate[1][name] for name in once} == dict.fromkeys(once, 1)
+    assert gate[1]["camera CameraError"] > 10
+    assert gate[1]["entry DatabaseError"] >= 2, "locked, then damaged"
 
 
 def test_the_gate_shows_what_it_captured_and_where_the_files_are(gate: tuple[str, Counter[str]]) -> None:
-    for text in ("JSONDecodeError", "DatabaseError", "details.jsonl", "error.log", "visigate-errors show"):
+    for text in ("JSONDecodeError", "DatabaseError", "details.jsonl", "error.log", "visigate-errors show", "serve"):
         assert text in gate[0]
+
+
+def test_the_gate_mends_its_database_while_two_processes_write_and_its_camera(gate: tuple[str, Counter[str]]) -> None:
+    assert "permits.sqlite3: integrity ok" in gate[0]
+    assert "is restored from backups/permits.sqlite3" in gate[0]
+    assert "done: reopen: gate:reopen was called" in gate[0]
+
+
+def test_the_gate_tells_administrators_every_error_in_a_few_mails(gate: tuple[str, Counter[str]]) -> None:
+    told = re.search(r"told: (\d+) errors in (\d+) mails", gate[0])
+    assert told is not None
+    assert int(told[1]) >= sum(gate[1].values()) - 2 > int(told[2]), "but for the outcomes below a warning"
+    assert 1 <= int(told[2]) <= 12
 
 
 def test_the_mail_example_tells_every_error_in_a_few_mails(tmp_path: Path) -> None:

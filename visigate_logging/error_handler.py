@@ -105,8 +105,10 @@ class ErrorHandler:
         if options is None:
             return False
         # Late: a process without a recovery does not pay for it.
+        from visigate_logging.recovery.budgets import full_key
         from visigate_logging.recovery.procedures import parse_procedures
-        from visigate_logging.recovery.runner import Context, Runner
+        from visigate_logging.recovery.runner import Runner
+        from visigate_logging.recovery.steps.base import Context
 
         procedures = parse_procedures(options["procedures"])
         for procedure in procedures:
@@ -119,7 +121,7 @@ class ErrorHandler:
                 )
                 runner = Runner(procedures, Path(options["state_dir"]))
                 settled = runner.answer(asked) is None
-                return bool(settled and runner.budgets.load(room["budgets"].full_key(asked))[0].mended)
+                return bool(settled and runner.budgets.load(full_key(asked))[0].mended)
         return False
 
     def global_exception_handler(
