@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test stress bench lint typecheck clean
+.PHONY: help demo test browser stress bench lint typecheck clean
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -15,6 +15,10 @@ $(VENV)/base: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
+$(VENV)/web: $(VENV)/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[web]'
+	@touch $@
+
 $(VENV)/test: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,web,recovery]'
 	@touch $@
@@ -23,7 +27,7 @@ $(VENV)/bench: $(VENV)/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-demo: $(VENV)/base  ## a gate where everything breaks, in a temporary directory
+demo: $(VENV)/web  ## a gate where everything breaks, in a temporary directory
 	$(BIN)/python examples/gate.py
 
 bench: $(VENV)/bench  ## measure against the standard library and others (minutes)
@@ -34,7 +38,11 @@ lint: $(VENV)/test  ## ruff and mypy strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint  ## lint, then all tests
+# The system's Chromium, else its package (as root), else Playwright's own; with CI=true it must be there.
+browser: $(VENV)/test
+	@$(BIN)/python -m tests.web.chromium
+
+test: lint browser  ## lint, then all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not stress"
 
 stress: $(VENV)/test  ## the same cases at their full counts (long)

@@ -206,6 +206,7 @@ def show() -> None:
     print(f"\nfor people    {here / DETAILS.with_name('error.log')}")
     print(f"for programs  {here / DETAILS}")
     print(f"one error     {program} show --log {here / DETAILS} ID")
+    print(f"all as pages  {program} serve --log {here / DETAILS}")
 
 
 if __name__ == "__main__":
