@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test stress bench lint clean
+.PHONY: help demo test browser stress bench lint clean
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -38,7 +38,11 @@ lint: $(VENV)/test  ## ruff and mypy strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint  ## lint, then all tests
+# The system's Chromium, else its package (as root), else Playwright's own; with CI=true it must be there.
+browser: $(VENV)/test
+	@$(BIN)/python -m tests.web.chromium
+
+test: lint browser  ## lint, then all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not stress"
 
 stress: $(VENV)/test  ## the same cases at their full counts (long)

@@ -38,7 +38,14 @@ def test_the_gate_captures_every_fault_that_it_meets(gate: tuple[str, Counter[st
 
 
 def test_the_gate_shows_what_it_captured_and_where_the_files_are(gate: tuple[str, Counter[str]]) -> None:
-    for text in ("JSONDecodeError", "DatabaseError", "details.jsonl", "error.log", "visigate-errors show", "serve"):
+    for text in (
+        "JSONDecodeError",
+        "DatabaseError",
+        "details.jsonl",
+        "error.log",
+        "visigate-errors show",
+        "visigate-errors serve",
+    ):
         assert text in gate[0]
 
 

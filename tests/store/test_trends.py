@@ -1,5 +1,6 @@
 """Trends and bursts, against independent implementations."""
 
+import math
 import random
 
 import pymannkendall
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from visigate_logging.store.trends import BurstRule, burst_score, find_bursts, mann_kendall
+from visigate_logging.store.trends import BurstRule, _is_usual, burst_score, find_bursts, mann_kendall
 
 NAMES = {"increasing": "rising", "decreasing": "falling", "no trend": "steady"}
 
@@ -86,3 +87,11 @@ def test_a_burst_does_not_become_what_is_usual():
     flood = [(hour, 1000) for hour in range(500, 503)]
     (burst, *_) = [b for b in find_bursts([*hours, *flood, (600, 30)]) if b.hour >= 600]
     assert burst.hour == 600
+
+
+@given(st.floats(0, 5.5).map(lambda power: 10**power), st.floats(24, 266))
+def test_a_count_that_is_passed_over_as_usual_could_not_have_been_an_alarm(shape, rate):
+    mean = shape / rate
+    largest = math.floor(mean + 2 * math.sqrt(mean * (1 + 1 / rate)))
+    assert _is_usual(largest, shape, rate)
+    assert burst_score(largest, shape, rate) < 1.7

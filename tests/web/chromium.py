@@ -39,10 +39,11 @@ def get() -> str | None:
         if path := find(playwright):
             return path
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ["apt-get", "install", "--yes", "--quiet", "chromium"]
+        commands = [["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "--yes", "chromium"]]
     else:
-        command = [sys.executable, "-m", "playwright", "install", "chromium"]
-    subprocess.run(command, check=False)
+        commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    for command in commands:
+        subprocess.run(command, check=False)
     with sync_playwright() as playwright:
         return find(playwright)
 

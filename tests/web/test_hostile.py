@@ -82,7 +82,7 @@ def pages_of(client, record):
         assert response.status_code == 200, response.text
         if not address.endswith("json"):
             yield response.text
-    group = re.search(r'<li class="\w+"><div class="what"><a href="([^"]+)"', client.get("/errors").text)
+    group = re.search(r'<li class="\w+"><div><a href="([^"]+)"', client.get("/errors").text)
     response = client.get(html.unescape(group[1]))
     assert response.status_code == 200, group[1]
     yield response.text

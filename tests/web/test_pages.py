@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from tests.records import detail, write
 from tests.web.conftest import NOW, ago, chained
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import create_blueprint
+from visigate_logging.web.bursts import Bursts
 
 
 def text_of(response):
@@ -94,7 +96,7 @@ def test_paging_shows_everything_once_fifty_a_page(tmp_path, make_client, view):
     seen, address = [], f"/errors?view={view}"
     for expected in (50, 50, 20):
         page = client.get(address).text
-        found = re.findall(r'<li class="error"><div class="what"><a href="([^"]+)"', page)
+        found = re.findall(r'<li class="error"><div><a href="([^"]+)"', page)
         assert len(found) == expected
         seen += found
         older = re.search(r'rel="next" href="([^"]+)"', page)
@@ -118,6 +120,20 @@ def test_a_group_first_seen_today_is_marked_new_and_one_that_grows_rising(tmp_pa
     assert ">new<" not in marks["ConnectionRefusedError"]
 
 
+def test_a_group_that_came_in_a_burst_within_a_day_is_marked_so_and_looked_up_once_in_a_while(tmp_path):
+    now = [0.0]
+    log = write(tmp_path / "details.jsonl", *[ago(n, minutes=90 + n / 10) for n in range(20)], ago(99, days=9))
+    with ErrorStore(log, tz=UTC) as store:
+        bursts, group = Bursts(store, clock=lambda: now[0]), store.groups(1)[0]
+        assert bursts.had(group, NOW)
+        assert not Bursts(store).had(group, NOW + timedelta(days=3))
+        assert not Bursts(store).had(replace(group, daily=(0,) * 30), NOW)
+        store.trends = lambda **_: {"groups": []}
+        assert bursts.had(group, NOW)
+        now[0] = 300
+        assert not bursts.had(group, NOW)
+
+
 def test_a_group_whose_latest_error_was_mended_is_marked_recovered(log, make_client):
     outcome = {"event": "outcome", "procedure": "restart_camera", "status": "done", "message": "pictures again"}
     tried = {chained().event_id: [{"event": "decision", "action": "run"}, outcome]}
@@ -133,7 +149,7 @@ def test_what_is_not_well_stands_on_top(tmp_path, make_client, monkeypatch):
     client = make_client(log, health=lambda: [("error", "12 mails were not delivered")])
     text = text_of(client.get("/errors"))
     assert "12 mails were not delivered" in text
-    assert f"1 unreadable place in the log, the last in {log} at byte" in text
+    assert "1 unreadable place in the log, the last in details.jsonl at byte" in text
     assert "the disk is 98% full: 640 MB free of 32 GB" in text
 
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import textwrap
 import tokenize
 from datetime import datetime
 from itertools import islice
@@ -37,5 +38,7 @@ def source_around(frame: Frame, when: datetime, around: int = 2) -> list[tuple[i
             lines = list(enumerate(map(mask, islice(file, first - 1, frame.line + around)), first))
     except (OSError, SyntaxError, ValueError, TypeError, AttributeError):  # the last two: fields of other types
         return []
-    shown = {number: text.rstrip() for number, text in lines}
-    return list(shown.items()) if shown.get(frame.line, "").strip() == frame.code else []
+    if dict(lines).get(frame.line, "").strip() != frame.code:
+        return []
+    texts = textwrap.dedent("".join(text for _, text in lines)).splitlines()
+    return [(number, text) for (number, _), text in zip(lines, texts, strict=False)]

@@ -119,7 +119,7 @@ class BurstRule:
         """Take an hour with errors into account; the burst if it is one. Hours between had none."""
         self._pass_quiet_hours(hour)
         shape, rate = PRIOR_COUNT + self._errors, PRIOR_HOURS + self._hours
-        score = burst_score(count, shape, rate)
+        score = 0.0 if _is_usual(count, shape, rate) else burst_score(count, shape, rate)
         self._learn(count if score <= CLIP else _clipped(count, shape, rate))
         if count < FEWEST or score < ALARM or hour < self._muted_until:
             return None
@@ -137,6 +137,12 @@ class BurstRule:
         kept = 0.5 ** (1 / HALF_LIFE)
         self._errors = self._errors * kept + count
         self._hours = self._hours * kept + 1
+
+
+def _is_usual(count: int, shape: float, rate: float) -> bool:
+    """Whether a count is within two standard deviations of its mean: far from any alarm, and cheap to say."""
+    mean = shape / rate
+    return count <= mean + 2 * math.sqrt(mean * (1 + 1 / rate))
 
 
 def _clipped(count: int, shape: float, rate: float) -> int:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from visigate_logging.store.store import ErrorStore
@@ -41,8 +42,8 @@ def _unreadable(store: ErrorStore) -> list[Banner]:
     return [
         Banner(
             "warning",
-            f"{many} unreadable {'place' if len(places) == 1 else 'places'} in the log, the last in {last['file']} "
-            f"at byte {number(last['offset'])}: {last['problem']}",
+            f"{many} unreadable {'place' if len(places) == 1 else 'places'} in the log, "
+            f"the last in {Path(last['file']).name} at byte {number(last['offset'])}: {last['problem']}",
         )
     ]
 

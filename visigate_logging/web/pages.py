@@ -13,6 +13,7 @@ from visigate_logging.store.groups import Group
 from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.trends import mann_kendall
+from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.health import HealthSource, banners
 from visigate_logging.web.query import FILTERS, PERIODS, Query
@@ -46,6 +47,7 @@ class Pages:
 
     def __init__(self, store: ErrorStore, health: HealthSource | None, recoveries: RecoverySource | None) -> None:
         self._store = store
+        self._bursts = Bursts(store)
         self._health = health
         self._recoveries = recoveries
 
@@ -157,6 +159,7 @@ class Pages:
         marks = {
             "new": group.first_seen > now - timedelta(days=1),
             "rising": group.trend == "rising",
+            "burst": self._bursts.had(group, now),
             "recovered": any(a["status"] == "done" for a in self._recovered(group.latest) if a["event"] == "outcome"),
         }
         return [mark for mark, holds in marks.items() if holds]

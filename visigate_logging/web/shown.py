@@ -27,7 +27,9 @@ def text(given: Any, longest: int = LONGEST) -> str:
 
 
 def value(given: Any) -> str:
-    """A value of any kind: text as it is, structures as JSON."""
+    """A value of any kind: text as it is, a list of texts line by line, other structures as JSON."""
+    if isinstance(given, list) and all(isinstance(item, str) for item in given):
+        return text("\n".join(given))
     if isinstance(given, Mapping | Sequence) and not isinstance(given, str):
         return text(orjson.dumps(given, option=orjson.OPT_INDENT_2, default=str).decode())
     return text(given)
