@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REHEARSE", "rehearsed"]
 
+DEFAULT = Path("logging.yaml")
 PAGE = 500
 _LATER = 1.0
 """Seconds by which an incident must be told later to be worth saying."""
@@ -59,7 +60,7 @@ def rehearsed(config: Path, errors: Iterable[tuple[float, ErrorDetail]]) -> "Sim
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--against", type=Path, metavar="FILE", help="another configuration, side by side")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="another, side by side (default: logging.yaml)")
     parser.add_argument("--since", type=moment, default="7d", metavar="WHEN", help="2h, 3d, 2026-05-04 (default: 7d)")
     add_log(parser)
     add_json(parser)
@@ -71,6 +72,8 @@ def rehearse(args: argparse.Namespace) -> int:
     if not errors:
         complain("there are no errors to rehearse with; see --since and --log")
         return FAILED
+    if args.against is None and DEFAULT.exists() and not DEFAULT.samefile(args.config):
+        args.against = DEFAULT
     new = _summary(rehearsed(args.config, errors))
     old = _summary(rehearsed(args.against, errors)) if args.against else None
     later = list(_later(old["incidents"], new["incidents"])) if old else []
