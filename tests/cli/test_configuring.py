@@ -1,7 +1,9 @@
 """``visigate-errors check``, ``apply``, ``status`` and ``doctor``."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +13,8 @@ import orjson
 import pytest
 
 from visigate_logging.cli import main
+from visigate_logging.recovery.budgets import Budgets
+from visigate_logging.recovery.policy import Budget, begin
 
 SHIPPED = Path(__file__).parent.parent.parent / "logging.yaml"
 GATE = """
@@ -191,3 +195,66 @@ def test_the_doctor_asks_the_mail_server(directory, capsys):
     found = [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "mail server"]
     assert [f["well"] for f in found] == [False]
     assert found[0]["cure"]
+
+
+RESTORE = """  recover:
+    class: visigate_logging.RecoveryHandler
+    state_dir: state
+    procedures:
+      database:
+        exceptions: [sqlite3.DatabaseError]
+        steps: [{restore_sqlite: {database: gate.db, backups: [backup.db]}}]
+root: {level: INFO, handlers: [details, recover]}
+"""
+
+
+@pytest.fixture
+def database(directory):
+    """A configuration with a procedure that restores a database, and a backup for it."""
+    (directory / "logging.yaml").write_text(GATE.format(size=1000).partition("root:")[0] + RESTORE)
+    with contextlib.closing(sqlite3.connect("backup.db")) as backup, backup:
+        backup.execute("CREATE TABLE vehicles (plate TEXT)")
+        backup.execute("INSERT INTO vehicles VALUES ('B-VG 1')")
+    return directory
+
+
+def backups(capsys):
+    assert main(["doctor", "--json"]) in (0, 1)
+    found = orjson.loads(capsys.readouterr().out)
+    return [(f["well"], f["text"]) for f in found if f["about"] == "backups"]
+
+
+def test_the_doctor_looks_into_backups(database, capsys):
+    assert backups(capsys) == [(True, "backup.db: whole")]
+    content = bytearray((database / "backup.db").read_bytes())
+    content[4096 + 8 :] = b"x" * len(content[4096 + 8 :])
+    (database / "backup.db").write_bytes(content)
+    [(well, text)] = backups(capsys)
+    assert not well
+    assert text.startswith("backup.db: ")
+    (database / "backup.db").unlink()
+    [(well, text)] = backups(capsys)
+    assert not well
+    assert "none of backup.db exists" in text
+
+
+def test_status_tells_of_recovery_budgets_and_outboxes(database, capsys):
+    budgets = Budgets(database / "state")
+    budgets.save("database", begin(Budget(), budgets.load("database")[1]))
+    budgets.state.close()
+    (database / "state/outbox/mail").mkdir(parents=True)
+    assert main(["status", "--json"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert [(r["key"], r["attempts"], r["state"]) for r in told["recoveries"]] == [("database", 1, "ready")]
+    assert "mail" in told["outboxes"]
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    assert "recovery database: 1 attempts, ready" in out
+    assert "outbox mail:" in out
+
+
+def test_status_and_doctor_make_nothing(database, capsys):
+    before = sorted(database.rglob("*"))
+    main(["status"])
+    main(["doctor"])
+    assert sorted(database.rglob("*")) == before

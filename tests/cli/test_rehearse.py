@@ -90,7 +90,7 @@ def test_a_rehearsal_counts_the_mails_of_a_real_run(tmp_path, config, values):
         given = errors(seed)
         path = config(windows=", ".join(f"{k}: {v}" for k, v in values.items()))
         real = really_mailed(tmp_path / str(seed), Windows(**values), given)
-        mailing = rehearsed(path, host_times(given))["mail"]
+        mailing = rehearsed(path, host_times(given)).mailings["mail"]
         assert len(mailing.mails) == len(real) > 5
         news = [item for digest in real for item in digest.items if item.group.told_at is None]
         assert len(mailing.incidents) == len(news)
@@ -98,8 +98,8 @@ def test_a_rehearsal_counts_the_mails_of_a_real_run(tmp_path, config, values):
 
 def test_the_new_classifier_and_threshold_decide(config):
     given = list(host_times([detail(n, NOON + timedelta(seconds=n)) for n in range(3)]))
-    assert len(rehearsed(config(severity="ERROR"), given)["mail"].mails) > 0
-    assert len(rehearsed(config(severity="WARNING"), given)["mail"].mails) == 0
+    assert len(rehearsed(config(severity="ERROR"), given).mailings["mail"].mails) > 0
+    assert len(rehearsed(config(severity="WARNING"), given).mailings["mail"].mails) == 0
 
 
 def test_what_is_told_later_is_named(tmp_path, config, capsys):
@@ -113,7 +113,30 @@ def test_what_is_told_later_is_named(tmp_path, config, capsys):
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert f"mails with {old}" in out
-    assert "later: v1:0011223344556677 by 119 s" in out
+    assert "told later: v1:0011223344556677 by 119 s" in out
+
+
+def test_recoveries_are_counted_as_their_limits_allow(config, tmp_path):
+    path = tmp_path / "recover.yaml"
+    path.write_text("""
+version: 1
+handlers:
+  recover:
+    class: visigate_logging.RecoveryHandler
+    state_dir: never/made
+    procedures:
+      camera:
+        exceptions: [ConnectionError]
+        cooldown: 60
+        key: [camera]
+        steps: [{notify: {message: x}}]
+root: {handlers: [recover]}
+""")
+    given = [detail(n, NOON + timedelta(seconds=s)) for n, s in enumerate((0, 30, 100))]
+    given.append(detail(9, NOON + timedelta(seconds=101), additional_info={"camera": "south"}))
+    recovering = rehearsed(path, host_times(given)).recoveries["recover"]
+    assert recovering.runs == [(0.0, "camera:north"), (100.0, "camera:north"), (101.0, "camera:south")]
+    assert not (tmp_path / "never").exists()
 
 
 def test_without_errors_there_is_nothing_to_rehearse(tmp_path, config, capsys):

@@ -4,6 +4,8 @@ import gc
 import logging
 import os
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -244,6 +246,52 @@ def test_a_handler_of_several_loggers_is_one_handler(write):
     configure(write(TEXT + "loggers: {a: {handlers: [log]}, b: {handlers: [log, log]}}\n"))
     [one] = {h for name in ("a", "b", "root") for h in logging.getLogger(name).handlers}
     assert logging.getLogger("b").handlers == [one]
+
+
+PARITY = {
+    "levels": "root: {level: DEBUG, handlers: [a]}\nloggers: {p.x: {level: 15}, p.x.y: {level: 0, propagate: false}}",
+    "attributes": "root: {handlers: [a, b]}\nloggers: {p.x: {handlers: [b, a], filters: [f]}}",
+    "disabled": "disable_existing_loggers: true\nroot: {handlers: [b]}\nloggers: {p.x: {}}",
+    "no root": "loggers: {p.x: {handlers: [a]}}",
+    "nothing": "disable_existing_loggers: false",
+}
+PARTS = """version: 1
+filters: {f: {name: p}, g: {(): logging.Filter, name: q}}
+formatters: {s: {format: "{message}", style: "{"}, t: {class: logging.Formatter, datefmt: "%H"}}
+handlers:
+  a: {class: logging.handlers.MemoryHandler, capacity: 3, target: b, level: ERROR, filters: [f, g]}
+  b: {class: logging.FileHandler, filename: b.log, delay: true, formatter: s, ".": {terminator: "!"}}
+"""
+SNAPSHOT = """
+import logging, logging.config, logging.handlers, sys, yaml
+for name in ("p.x", "p.x.y.z", "p.w"):
+    logging.getLogger(name).addHandler(logging.NullHandler())
+if sys.argv[1] == "dictConfig":
+    logging.config.dictConfig(yaml.safe_load(open("logging.yaml")))
+else:
+    from visigate_logging.config.apply import configure
+    configure("logging.yaml")
+def seen(handler):
+    parts = [handler.name, type(handler).__name__, handler.level, [f.name for f in handler.filters]]
+    parts += [getattr(handler, n, None) for n in ("terminator", "delay", "capacity", "baseFilename")]
+    target = getattr(handler, "target", None)
+    return [*parts, handler.formatter and (handler.formatter._fmt, handler.formatter.datefmt), target and target.name]
+for logger in (logging.getLogger(n) for n in (None, "p", "p.x", "p.x.y", "p.x.y.z", "p.w")):
+    state = [logger.level, logger.propagate, logger.disabled, [f.name for f in logger.filters]]
+    print(logger.name, state, [seen(h) for h in logger.handlers])
+print(sorted(logging._handlers))
+"""
+
+
+@pytest.mark.parametrize("rest", PARITY.values(), ids=PARITY)
+def test_in_a_new_process_the_outcome_is_that_of_dict_config(write, rest):
+    write(PARTS + rest)
+    outcomes = []
+    for how in ("dictConfig", "configure"):
+        done = subprocess.run([sys.executable, "-c", SNAPSHOT, how], capture_output=True, text=True, check=True)
+        outcomes.append(done.stdout.splitlines())
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) == 7
 
 
 def test_service_goes_back_to_what_was_inherited(write, monkeypatch):

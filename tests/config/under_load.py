@@ -35,8 +35,7 @@ handlers:
 LOGGERS = (
     "root: {handlers: [details, rotating, memory, mail]}\n",
     "loggers: {gate: {propagate: false, handlers: [memory, rotating, details, mail]}}\n",
-    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {level: INFO}}\n"
-    "root: {handlers: [rotating, mail]}\n",
+    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {}}\nroot: {handlers: [rotating, mail]}\n",
 )
 THIRD = "  a_third: {{class: logging.StreamHandler, stream: ext://sys.stdout{0}}}\n"
 FAILS = (

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ import visigate_logging.config.load as loading
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, plain, say, say_json
-from visigate_logging.cli.status import host_status
+from visigate_logging.cli.status import host_status, runners
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
@@ -72,7 +73,7 @@ def _safely(look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> I
     """What one look finds; one that fails is itself a finding."""
     try:
         yield from look(patient)
-    except (VisigateLoggingError, OSError) as error:
+    except (VisigateLoggingError, OSError, sqlite3.Error) as error:
         yield Finding(look.__name__.strip("_").replace("_", " "), False, str(error))
 
 
@@ -147,6 +148,25 @@ def _clock(patient: Patient) -> Iterator[Finding]:
     )
 
 
+def _backups(patient: Patient) -> Iterator[Finding]:
+    """A restore takes the newest sound backup; here each procedure must have one, and it must be whole."""
+    from visigate_logging.recovery.sqlite.check import generations, problems_of
+    from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
+
+    for runner in runners(patient.objects):
+        steps = [planned.step for procedure in runner.procedures.values() for planned in procedure.steps]
+        for step in steps:
+            if not isinstance(step, RestoreSqlite):
+                continue
+            found = {path: problems_of(path) for path in generations(step.backups)}
+            for path, problems in found.items():
+                text = f"{path}: {problems[0] if problems else 'whole'}"
+                yield Finding("backups", not problems, text, "Remove it, and make one: visigate-errors backup --help")
+            if not found:
+                text = f"{step.database}: none of {', '.join(step.backups)} exists"
+                yield Finding("backups", False, text, "Make one: visigate-errors backup --help")
+
+
 def _mail_server(patient: Patient) -> Iterator[Finding]:
     from visigate_logging.mail.options import parse
     from visigate_logging.mail.server import MailServerError
@@ -161,5 +181,5 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-LOOKS = (_processes, _sums, _disk, _clock, _mail_server)
+LOOKS = (_processes, _sums, _disk, _clock, _backups, _mail_server)
 DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

@@ -1,6 +1,7 @@
 """Stored errors as log records again, and the way they would take through a configuration."""
 
 import logging
+import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,8 @@ from visigate_logging.config.load import Source
 from visigate_logging.detail.record import ErrorDetail, ExceptionData
 
 __all__ = ["Route", "host_times", "log_record"]
+
+_ERRNO = re.compile(r"\[Errno (\d+)\] (.*)", re.S)
 
 
 def host_times(details: Iterable[ErrorDetail]) -> Iterator[tuple[float, ErrorDetail]]:
@@ -75,7 +78,11 @@ def _error(exceptions: tuple[ExceptionData, ...]) -> BaseException | None:
 
 def _made(data: ExceptionData, members: list[BaseException]) -> BaseException:
     kind = exception_class(data.module, data.type)
-    arguments = (data.message, members) if issubclass(kind, BaseExceptionGroup) else (data.message,)
+    arguments: tuple[Any, ...] = (data.message,)
+    if issubclass(kind, BaseExceptionGroup):
+        arguments = (data.message, members)
+    elif issubclass(kind, OSError) and (found := _ERRNO.match(data.message)):
+        arguments = (int(found[1]), found[2])
     try:
         error = kind.__new__(kind, *arguments)
     except (TypeError, ValueError):  # it wants others

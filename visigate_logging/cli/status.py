@@ -2,9 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
@@ -12,9 +12,13 @@ from visigate_logging.cli.output import bold, complain, painted, plain, say, say
 from visigate_logging.cli.reading import local_time
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import read
+from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, present, state_directories
 
-__all__ = ["STATUS", "host_status"]
+if TYPE_CHECKING:
+    from visigate_logging.recovery.runner import Runner
+
+__all__ = ["STATUS", "host_status", "runners"]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,8 @@ def status(args: argparse.Namespace) -> int:
 def host_status(config: Path) -> dict[str, Any]:
     """What is known of this host, as plain data; nothing is made or changed."""
     source = read(config)
-    directories = state_directories(examine(source))
+    objects = examine(source)
+    directories = state_directories(objects)
     path = os.path.abspath(config)
     processes = [
         {**facts, "current": facts.get("hash") == source.hash}
@@ -52,6 +57,7 @@ def host_status(config: Path) -> dict[str, Any]:
         "processes": processes,
         "handlers": dict(_sheets(directories)),
         "outboxes": dict(_outboxes(directories)),
+        "recoveries": [standing for runner in runners(objects) for standing in _standings(runner)],
         "messages": [message for directory in directories for message in last_messages(directory)],
     }
 
@@ -74,6 +80,26 @@ def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]
             yield box.name, Outbox(box).sizes()
 
 
+def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
+    """What would run the procedures of each recovery handler."""
+    from visigate_logging.handlers.recovery import RecoveryHandler
+    from visigate_logging.recovery.procedures import parse_procedures
+    from visigate_logging.recovery.runner import Runner
+
+    for made in objects:
+        if made.makes(RecoveryHandler):
+            given = {p.name: value for p, value in made.arguments()}
+            state_dir = given.get("state_dir", made.parameters["state_dir"].default)
+            procedures = parse_procedures(given["procedures"], allow_reboot=given.get("allow_reboot") is True)
+            yield Runner(procedures, Path(state_dir).absolute(), dry_run=True)
+
+
+def _standings(runner: "Runner") -> list[dict[str, Any]]:
+    found = [standing for procedure in runner.procedures.values() for standing in runner.standing(procedure)]
+    runner.close()
+    return found
+
+
 def _told(found: Mapping[str, Any]) -> Iterator[str]:
     yield bold(f"{found['config']['path']} {found['config']['hash']}")
     rows = [
@@ -87,6 +113,8 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
     yield table(headers, sheets, stretch=0, right=(1, 2, 3, 4)) if sheets else "no handler has counted anything yet"
     for name, sizes in found["outboxes"].items():
         yield f"outbox {name}: " + ", ".join(f"{count} {what}" for what, count in sizes.items())
+    for standing in found["recoveries"]:
+        yield f"recovery {standing['key']}: {standing['attempts']} attempts, {standing['state']}"
     if found["messages"]:
         yield ""
     for message in found["messages"]:

@@ -76,13 +76,26 @@ class Source:
 
     def place(self, key: KeyPath) -> Place:
         """Where a key stands, or the nearest one above it that is there."""
-        node, mark = self._root, self._root and self._root.start_mark
-        for part in key:
-            found = next((pair for name, *pair in _children(node) if str(name) == str(part)), None)
-            if found is None:
-                break
-            mark, node = found[0].start_mark, found[1]
+        nodes = self._nodes(key)
+        mark = nodes[-1][0].start_mark if nodes else None
         return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+
+    def has(self, key: KeyPath) -> bool:
+        """Whether the file has a key."""
+        return len(self._nodes(key)) == len(key) + 1
+
+    def _nodes(self, key: KeyPath) -> list[tuple[yaml.Node, yaml.Node]]:
+        """For the top and each part of a key, as far as they are there: what marks the place, and the value."""
+        if self._root is None:
+            return []
+        found = [(self._root, self._root)]
+        for part in key:
+            pairs = (pair for name, *pair in _children(found[-1][1]) if str(name) == str(part))
+            pair = next(pairs, None)
+            if pair is None:
+                break
+            found.append((pair[0], pair[1]))
+        return found
 
     def add(self, key: KeyPath, text: str, severity: str = ERROR) -> None:
         """Note that something is wrong with the value of a key."""

@@ -17,7 +17,7 @@ from typing import Any
 
 __all__ = ["stopped"]
 
-LONGEST = 0.5
+LONGEST = 1.0
 """Seconds that logging calls are held up at most; after that a call that is stuck in an old handler goes on alone."""
 _LOOK_EVERY = 0.001
 _CALL_HANDLERS = logging.Logger.callHandlers.__code__

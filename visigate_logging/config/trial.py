@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visigate_logging.config.build import Built, build_order, path_of
-from visigate_logging.config.load import KeyPath, Source
+from visigate_logging.config.load import KeyPath, Source, dotted
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import ConfigurationError
 
@@ -61,11 +61,17 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
         except ConfigurationError as error:
             del trial.config[str(section)][name]
             refused = path_of(getattr(error.__cause__, "key", ""))
-            if refused or not wrong:  # else it misses what was left out
-                source.add((section, name, *_in_file(config, refused)), error.problem)
-            wrong.append(error.key)
+            key = (section, name, *_in_file(config, refused))
+            if not _follows_from(source, key):
+                source.add(key, error.problem)
             if not refused or not _leave_out(config, refused):
                 return
+
+
+def _follows_from(source: Source, key: KeyPath) -> bool:
+    """Whether something below the key has been left out because it was wrong, so that it may be missing now."""
+    there = key if source.has(key) else key[:-1]
+    return any(f"{problem.key}.".startswith(f"{dotted(there)}.") for problem in source.errors)
 
 
 def _refer_to_what_is_made(config: dict[str, Any], trial: Built) -> bool:
