@@ -168,10 +168,13 @@ def test_reports_of_the_package_itself_are_never_mailed(make, name):
     assert handler.counts()["accepted"] == 0
 
 
-def test_outcomes_of_recoveries_are_mailed_whatever_their_severity(make, server):
-    logger_with(make(), "visigate_logging.recovery").info("database restored")
+def test_outcomes_of_recoveries_are_mailed_below_the_severity_but_not_what_was_refused(make, server):
+    outcomes = logger_with(make(), "visigate_logging.recovery")
+    outcomes.info("not damaged, nothing done")
+    outcomes.warning("database restored")
     wait_for(lambda: server.inbox.mails)
     assert "database restored" in text_of(messages(server)[0])
+    assert "nothing done" not in text_of(messages(server)[0])
 
 
 def test_the_sender_may_have_a_name(make, server):
