@@ -146,6 +146,7 @@ def test_get_finds_a_record_as_it_was_written(log, store):
     write(log, *map(at, range(20)))
     assert store.get(at(7).event_id) == at(7)
     assert store.get(at(7).event_id.upper()) == at(7)
+    assert store.get(f" {at(7).event_id[:9]} {at(7).event_id[9:]}") == at(7)
 
 
 @pytest.mark.parametrize("event_id", ["", "x", "../../etc/passwd", "f" * 32, "0" * 31, "error_1_2_X.json", "é" * 32])

@@ -103,7 +103,7 @@ def test_what_a_record_says_is_text_and_nothing_else(tmp_path, make_client, atta
 
 
 @settings(
-    max_examples=40, deadline=None, phases=UNSHRUNK, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.fixed_dictionaries(

@@ -2,12 +2,11 @@
 
 import argparse
 import getpass
-import json
 import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,28 +158,27 @@ def _written(path: Path) -> float:
 
 def recoveries_of(directory: Path) -> Callable[[str], list[dict[str, Any]]]:
     """The recovery's audit trail by the id of the error, for the pages' ``recoveries``; read anew when it changes."""
-    trail = directory / "recovery.jsonl"
+    from visigate_logging.recovery.audit import Audit
+
+    audit = Audit(directory)
     known: dict[str, list[dict[str, Any]]] = {}
-    read_at = 0.0
+    read_at = 0
 
     def recoveries(event_id: str) -> list[dict[str, Any]]:
         nonlocal known, read_at
         with suppress(OSError):
-            if (changed := trail.stat().st_mtime_ns) != read_at:
-                known, read_at = _by_event(trail), changed
+            if (changed := audit.path.stat().st_mtime_ns) != read_at:
+                known, read_at = _by_event(audit.read()), changed
         return known.get(event_id, [])
 
     return recoveries
 
 
-def _by_event(trail: Path) -> dict[str, list[dict[str, Any]]]:
+def _by_event(entries: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
     found = defaultdict(list)
-    for path in (trail.with_name(trail.name + ".1"), trail):
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            for line in file:
-                with suppress(ValueError, KeyError, TypeError):  # torn by a power cut
-                    entry = json.loads(line)
-                    found[str(entry["event_id"])].append(entry)
+    for entry in entries:
+        if isinstance(entry, dict):
+            found[str(entry.get("event_id"))].append(entry)
     return dict(found)
 
 

@@ -95,7 +95,7 @@ class ErrorStore:
             UnknownEventError: there is none, or not any more.
             StoreError: the log cannot be read.
         """
-        wanted = event_id.strip().lower().replace("-", "")
+        wanted = "".join(event_id.lower().replace("-", "").split())
         tie = event_key(wanted)
         record = None if tie is None else self._access.ask(lambda db: self._by_id(db, wanted, tie))
         if record is None:
