@@ -149,6 +149,19 @@ def test_all_errors_of_a_file_are_told_at_once_with_their_lines(write):
     assert "logging.yaml:4:3: root.levle: is not known" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "credentials", ["[gate, 4711815]", "{username: gate, password: 4711815}", "{username: 4711815, pasword: 4711815}"]
+)
+def test_a_refusal_repeats_no_secret(write, tmp_path, credentials):
+    configure(write(GOOD))
+    mail = "{class: visigate_logging.ThrottledSMTPHandler, mailhost: x, fromaddr: a@b.c, toaddrs: [a@b.c],"
+    with pytest.raises(ConfigurationError) as raised:
+        configure(write(f"version: 1\nhandlers:\n  mail: {mail} credentials: {credentials}}}\n"))
+    assert raised.value.key.startswith("handlers.mail.credentials")
+    assert "4711815" not in str(raised.value)
+    assert "4711815" not in (tmp_path / "details.jsonl").read_text()
+
+
 def test_a_good_change_replaces_handlers_and_closes_the_old_ones(write, tmp_path):
     configure(write(GOOD))
     [old] = logging.getLogger().handlers

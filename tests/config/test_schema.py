@@ -26,7 +26,8 @@ def explained(section: str) -> dict[str, set[str]]:
     """For each class of a section the options that are named, given or commented out."""
     found: dict[str, set[str]] = {}
     block = re.search(rf"^{section}:\n((?:[ #].*\n|\n)*)", SHIPPED, re.M)
-    for entry in re.split(r"^  (?=\w+:)", block[1], flags=re.M):
+    ready = re.sub(r"^  # (?=\w+:|  )", "  ", block[1], flags=re.M)  # a handler that is there as a comment
+    for entry in re.split(r"^  (?=\w+:)", ready, flags=re.M):
         kind = re.search(r"(?:class|\(\)): visigate_logging\.(\w+)", entry)
         if kind:
             names = re.findall(r"^    (?:# )?(\w+(?:, \w+)*)(?=:)", entry, re.M)
@@ -43,6 +44,11 @@ def test_the_shipped_file_names_each_option_of_our_classes_and_no_other(section)
         others |= explained(section).get({v: k for k, v in SHARED.items()}.get(name, ""), set())
         assert taken <= named | others | FORMATTER, name
         assert named - DICTCONFIG <= taken | FORMATTER, name
+
+
+def test_the_shipped_file_has_an_entry_for_each_of_our_handlers():
+    ours = {name for name in visigate_logging.__all__ if name.endswith("Handler") and name != "ErrorHandler"}
+    assert set(explained("handlers")) == ours
 
 
 def test_the_shipped_file_names_each_setting():

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from visigate_logging.config.load import WARNING, KeyPath, Source
+from visigate_logging.config.load import SECRET, WARNING, KeyPath, Source
 from visigate_logging.config.objects import Object, is_reference
 from visigate_logging.config.places import obstacle
 from visigate_logging.config.signature import Parameter
@@ -18,7 +18,6 @@ from visigate_logging.config.words import meant
 
 __all__ = ["look_for_doubts"]
 
-_SECRET = re.compile(r"(pass(word|wd|phrase)?|secret|token|api_?key|credentials)$", re.I)
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
 _SURE = 0.88
 """How alike two names of exceptions must be, from 0 to 1, for one to be taken for a slip of the pen."""
@@ -50,7 +49,7 @@ def _check_place(source: Source, made: Object, parameter: Parameter, value: Any,
 
 def _check_secrets(source: Source, key: KeyPath, value: Any) -> None:
     for place, text in _texts(key, value):
-        secret = any(_SECRET.search(str(part)) for part in place[2:]) and str(place[-1]) not in ("0", "username")
+        secret = any(SECRET.search(str(part)) for part in place[2:]) and str(place[-1]) not in ("0", "username")
         if place not in source.replaced and ((secret and text) or _IN_URL.search(text)):
             cure = f"write ${{NAME}} or file:PATH instead, or: chmod o-r {source.path}"
             source.add(place, f"a password in a file that every user can read: {cure}", WARNING)

@@ -12,7 +12,7 @@ import yaml
 
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["ERROR", "WARNING", "KeyPath", "Problem", "Source", "dotted", "read", "refuse"]
+__all__ = ["ERROR", "SECRET", "WARNING", "KeyPath", "Problem", "Source", "dotted", "read", "refuse"]
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top of the file."""
@@ -25,6 +25,8 @@ DEEPEST = 50
 MOST_VALUES = 20_000
 """Values of a configuration, with those that aliases repeat: a few lines of aliases can stand for billions."""
 
+SECRET = re.compile(r"(pass(word|wd|phrase)?|secret|token|api_?key|credentials)$", re.I)
+"""Keys whose values are nobody's business."""
 # In capitals only: formats with style "$" have fields as ${message}.
 _VARIABLE = re.compile(r"\$(?P<escaped>\$(?=\{))|\$\{(?P<name>[A-Z_][A-Z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _RESOLVER: Any = yaml.SafeLoader("")
@@ -98,8 +100,23 @@ class Source:
         return found
 
     def add(self, key: KeyPath, text: str, severity: str = ERROR) -> None:
-        """Note that something is wrong with the value of a key."""
+        """Note that something is wrong with the value of a key; a secret value is not repeated."""
+        for part in self._secrets(key):
+            text = text.replace(repr(part), "***").replace(str(part), "***")
         self.problems.append(Problem(self.place(key), dotted(key), text, severity))
+
+    def _secrets(self, key: KeyPath) -> list[Any]:
+        """The values at or below a key that nobody is to read in a message."""
+        value: Any = self.values
+        for i, part in enumerate(key):
+            if i > 1 and SECRET.search(str(part)):
+                break
+            value = value.get(part) if isinstance(value, dict) else None
+        else:
+            return []
+        value = value.get(part) if isinstance(value, dict) else None
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        return [secret for secret in inner if isinstance(secret, str | int | float) and str(secret)]
 
     @property
     def errors(self) -> list[Problem]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from visigate_logging.config.build import Built, path_of, whole_story
-from visigate_logging.config.load import Problem, Source, refuse
+from visigate_logging.config.load import Source, refuse
 from visigate_logging.config.plan import LoggerState, plan
 from visigate_logging.config.presence import Presence
 from visigate_logging.config.swap import stopped
@@ -30,7 +30,8 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
     try:
         built = Built(values).all()
     except ConfigurationError as error:
-        raise refuse(source, [Problem(source.place(path_of(error.key)), error.key, error.problem)]) from error
+        source.add(path_of(error.key), error.problem)
+        raise refuse(source, source.errors) from error
     names = dict(logging._handlers)  # type: ignore[attr-defined]  # as dictConfig does
     try:
         states = plan(built, before)
