@@ -17,7 +17,6 @@ import json
 import logging
 import multiprocessing
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -312,7 +311,6 @@ def unused_port() -> int:
 
 def show(administrator: Administrator) -> None:
     """The table of what was captured, what was told and mended, and where to look further."""
-    os.environ.setdefault("COLUMNS", str(shutil.get_terminal_size((140, 40)).columns))
     print("\nWhat was captured:\n", flush=True)
     visigate_errors(["groups", "--log", str(DETAILS)])
     print("\nWhat was mended:\n", flush=True)

@@ -1,7 +1,6 @@
 """The examples run as they stand."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,7 +18,6 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Counter[str]]:
     directory = tmp_path_factory.mktemp("gate")
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "gate.py"), str(directory)],
-        env={**os.environ, "COLUMNS": "1000"},
         capture_output=True,
         text=True,
         timeout=60,

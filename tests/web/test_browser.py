@@ -185,4 +185,5 @@ def test_the_login_opens_the_pages(visit, log):
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+        page.wait_for_load_state("networkidle")  # the server ends with the block
         page.wait_for_load_state()

@@ -79,7 +79,7 @@ def bar(value: float, top: float, columns: int = 30) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int, right: Sequence[int] = ()) -> str:
-    """Columns under headers, cut to the terminal's width, or to ``COLUMNS``.
+    """Columns under headers, cut to the terminal's width.
 
     Args:
         headers: one for each column.
@@ -90,7 +90,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int
     cells = [list(headers), *([plain(cell, one_line=True) for cell in row] for row in rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(headers))]
     room = shutil.get_terminal_size((120, 40)).columns - sum(widths) - 2 * (len(widths) - 1)
-    if room < 0 and (sys.stdout.isatty() or "COLUMNS" in os.environ):
+    if room < 0 and sys.stdout.isatty():
         widths[stretch] = max(len(headers[stretch]), 20, widths[stretch] + room)
     lines = ["  ".join(_cell(c, widths[i], i in right) for i, c in enumerate(row)).rstrip() for row in cells]
     return "\n".join([bold(lines[0]), *lines[1:]])
