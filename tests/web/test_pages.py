@@ -193,6 +193,8 @@ def test_the_culprit_shows_five_lines_of_source_while_the_file_is_as_it_was(tmp_
     page = client.get(f"/errors/{record.event_id}").text
     assert [int(n) for n in re.findall(r"<i>(\d+)</i>", page)] == [2, 3, 4, 5, 6]
     assert "geheim" not in page
+    os.utime(source, (NOW.timestamp() + 60,) * 2)
+    assert "<i>" not in client.get(f"/errors/{record.event_id}").text
     source.write_text("something else\n" * 9)
     os.utime(source, (NOW.timestamp() - 60,) * 2)
     assert "<i>" not in client.get(f"/errors/{record.event_id}").text

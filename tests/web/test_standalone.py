@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.conftest import chained
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.web.attempts import MOST, MOST_CLIENTS, PERIOD, Attempts
+from visigate_logging.web.attempts import MOST_CLIENTS, PERIOD, Attempts
 from visigate_logging.web.standalone import create_app, hashed_password, is_loopback
 
 PASSWORD = "open sesame"
@@ -54,7 +54,7 @@ def test_a_login_never_leads_elsewhere(app, after):
 
 def test_a_wrong_password_is_refused_and_after_five_none_is_looked_at(app):
     client = app.test_client()
-    for _ in range(MOST):
+    for _ in range(5):
         assert log_in(client, "wrong").status_code == 403
     response = log_in(client)
     assert response.status_code == 429
@@ -77,7 +77,7 @@ def test_the_login_page_has_the_strict_headers_too(app):
 def test_tries_are_counted_for_each_client_and_forgotten_in_time():
     now = [0.0]
     attempts = Attempts(lambda: now[0])
-    for _ in range(MOST):
+    for _ in range(5):
         assert attempts.wait("10.0.0.1") == 0
     assert attempts.wait("10.0.0.1") == PERIOD + 1
     assert attempts.wait("10.0.0.2") == 0
@@ -87,7 +87,7 @@ def test_tries_are_counted_for_each_client_and_forgotten_in_time():
 
 def test_an_ipv6_network_is_one_client():
     attempts = Attempts(lambda: 0.0)
-    assert [attempts.wait(f"2001:db8::{n}") for n in range(MOST + 1)][-1] > 0
+    assert [attempts.wait(f"2001:db8::{n}") for n in range(6)][-1] > 0
 
 
 def test_many_clients_fill_no_memory_and_get_no_further():
@@ -99,7 +99,7 @@ def test_many_clients_fill_no_memory_and_get_no_further():
 
 def test_who_knows_the_password_is_not_held_up():
     attempts = Attempts(lambda: 0.0)
-    for _ in range(3 * MOST):
+    for _ in range(15):
         assert attempts.wait("10.0.0.1") == 0
         attempts.forgive("10.0.0.1")
 

@@ -32,7 +32,7 @@ class Bursts:
 
     def had(self, group: Group, now: datetime) -> bool:
         """Whether an hour of the last day was a burst of a group's."""
-        if group.last_seen < now - RECENT or sum(group.daily[-2:]) < FEWEST:
+        if sum(group.daily[-2:]) < FEWEST:
             return False
         found_at, answer = self._known.get(group.key, (-KEPT_FOR, False))
         if self._clock() - found_at >= KEPT_FOR:

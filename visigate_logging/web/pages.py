@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, render_template, request, send_from_directory, url_for
 
-from visigate_logging.exceptions import UnknownEventError
 from visigate_logging.store.groups import Group
 from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
@@ -31,7 +30,6 @@ DAYS = 30
 CHOICES = 100
 """Values offered for one filter."""
 WORST = 5
-EVENT_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 LEGACY = re.compile(r"error_\d{8}_\d{6}_[^/]*\.json")
 DOTS = {".", ".."}
 ATTEMPT = ("timestamp", "procedure", "event", "step", "action", "status", "message")
@@ -85,7 +83,7 @@ class Pages:
         """One error, read to its cause."""
         if LEGACY.fullmatch(event_id):
             return redirect(url_for(".view_error_details", event_id=self._store.imported(event_id).event_id))
-        record = self._get(event_id)
+        record = self._store.get(event_id)
         older, newer = self._store.neighbours(record)
         return self._render(
             "detail",
@@ -101,7 +99,7 @@ class Pages:
 
     def download(self, event_id: str) -> Response:
         """One error as the JSON that is in the log."""
-        record = self._get(event_id)
+        record = self._store.get(event_id)
         name = f"error-{record.event_id}.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(record.to_json() + b"\n", headers=headers, mimetype="application/json")
@@ -133,11 +131,6 @@ class Pages:
 
     def _render(self, name: str, **values: Any) -> str:
         return render_template(f"visigate_errors/{name}.html", **values)
-
-    def _get(self, event_id: str) -> Any:
-        if not EVENT_ID.fullmatch(event_id):
-            raise UnknownEventError(f"{event_id!r} is not the id of an error")
-        return self._store.get(event_id)
 
     def _chart(self, query: Query) -> Any:
         if query.period == "24h":
