@@ -120,8 +120,8 @@ def test_health_tells_what_was_dropped_and_which_mail_was_not_delivered(tmp_path
         os.utime(path, (time.time() - age,) * 2)
     told = [text for _, text in health()]
     assert told[0] == "the handler mail has dropped 2 records: queue full"
-    assert told[1] == "1 mails wait to be delivered, the oldest for 60 minutes"
-    assert told[2].startswith("1 mails were refused")
+    assert told[1] == "1 mail not delivered yet, the oldest for 60 minutes"
+    assert told[2].startswith("1 mail refused")
 
 
 def test_recoveries_are_those_of_the_event_and_the_trail_is_read_anew_when_it_grows(tmp_path):

@@ -113,7 +113,7 @@ def test_a_dark_screen_gets_a_dark_page(visit, address):
 
 def test_the_list_says_what_is_not_well_and_marks_what_is_new_and_recovered(visit, address):
     page = visit(address)
-    expect(page.get_by_text("1 mails were refused by the mail server")).to_be_visible()
+    expect(page.get_by_text("1 mail refused by the mail server")).to_be_visible()
     expect(page.get_by_text("1 unreadable place in the log")).to_be_visible()
     row = page.locator("li", has_text="two cameras")
     expect(row.locator("mark")).to_have_text(["new", "recovered"])

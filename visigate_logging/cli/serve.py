@@ -118,15 +118,13 @@ def _in_url(host: str) -> str:
 
 def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
     """What a state directory tells of records dropped and mail not delivered, for the pages' ``health``."""
-    from visigate_logging.state import State
+    return lambda: [*_dropped(directory), *_undelivered(directory / "outbox")]
+
+
+def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
+    from visigate_logging.state import State, host_counts
 
     state = State(directory)
-    return lambda: [*_dropped(state), *_undelivered(directory / "outbox")]
-
-
-def _dropped(state: Any) -> Iterator[tuple[str, str]]:
-    from visigate_logging.state import host_counts
-
     if not state.path.exists():
         return
     try:
@@ -134,9 +132,11 @@ def _dropped(state: Any) -> Iterator[tuple[str, str]]:
     except StateError as error:
         yield "warning", f"what was dropped cannot be told: {error}"
         return
+    finally:
+        state.close()
     for handler, sheet in sheets.items():
         for reason, n in sheet["dropped"].items():
-            yield "warning", f"the handler {handler} has dropped {n} records: {reason}"
+            yield "warning", f"the handler {handler} has dropped {_several(n, 'record')}: {reason}"
 
 
 def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
@@ -144,9 +144,13 @@ def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
     waiting = [mail for mail in outbox.glob("*/*.eml") if _written(mail) < now - OVERDUE]
     if waiting:
         minutes = (now - min(map(_written, waiting))) / 60
-        yield "warning", f"{len(waiting)} mails wait to be delivered, the oldest for {minutes:.0f} minutes"
+        yield "warning", f"{_several(len(waiting), 'mail')} not delivered yet, the oldest for {minutes:.0f} minutes"
     if refused := len(list(outbox.glob("*/refused/*.eml"))):
-        yield "warning", f"{refused} mails were refused by the mail server; see visigate-errors mail outbox"
+        yield "warning", f"{_several(refused, 'mail')} refused by the mail server; see visigate-errors mail outbox"
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _written(path: Path) -> float:
