@@ -96,6 +96,11 @@ class State(ForkAware):
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
 
+    def __del__(self) -> None:
+        # Who asks for counts after a handler has ended opens a connection that nobody else closes.
+        with contextlib.suppress(Exception):
+            self.close()
+
     def before_fork(self) -> None:
         """Close the connection, or leave a mark when a transaction does not end in time."""
         self._fork_waits = self._lock.acquire(timeout=_FORK_PATIENCE)
