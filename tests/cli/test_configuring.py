@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from visigate_logging.cli import main
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget, begin
+from visigate_logging.state import CountSheet, State
 
 SHIPPED = Path(__file__).parent.parent.parent / "logging.yaml"
 GATE = """
@@ -258,3 +260,24 @@ def test_status_and_doctor_make_nothing(database, capsys):
     main(["status"])
     main(["doctor"])
     assert sorted(database.rglob("*")) == before
+
+
+def test_status_and_doctor_tell_of_the_last_failure_of_each_handler(database, capsys):
+    state, sheet = State(database / "state"), CountSheet("recovery")
+    sheet.fail("database failed: restore_sqlite: no backup is valid")
+    sheet.publish(state)
+    main(["status", "--json"])
+    handlers = orjson.loads(capsys.readouterr().out)["handlers"]
+    assert handlers["recovery"]["last_failure"]["text"] == "database failed: restore_sqlite: no backup is valid"
+    main(["status"])
+    assert re.search(r"last failure of recovery: \d{4}-.*no backup is valid", capsys.readouterr().out)
+    assert [f["well"] for f in last_failures(capsys)] == [False]
+    with state.transaction() as connection:
+        connection.execute("UPDATE failures SET time = '2020-01-01T00:00:00Z'")
+    assert [f["well"] for f in last_failures(capsys)] == [True]
+    state.close()
+
+
+def last_failures(capsys):
+    main(["doctor", "--json"])
+    return [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "last failure"]

@@ -354,3 +354,26 @@ def test_threads_and_descriptors_do_not_grow_with_changes(write):
     assert len(os.listdir("/dev/fd")) <= files + 5
     names = [thread.name for thread in threading.enumerate() if thread.name.startswith("visigate")]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig wires queues from Python 3.12 on")
+def test_a_recovery_behind_a_queue_is_warned_of_when_the_configuration_takes_effect(write, caplog):
+    path = write("""
+version: 1
+disable_existing_loggers: false
+handlers:
+  queue:
+    class: logging.handlers.QueueHandler
+    handlers: [recover]
+  recover:
+    class: visigate_logging.RecoveryHandler
+    state_dir: state
+    procedures: {camera: {exceptions: [ConnectionError], steps: [{notify: {message: x}}]}}
+loggers: {gate.camera: {handlers: [queue]}}
+""")
+    configure(path)
+    [warning] = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert re.search(
+        r"logging.yaml:7:\d+: handlers.queue.handlers.0: behind a queue recover knows", warning.getMessage()
+    )
+    logging.getLogger("gate.camera").handlers.clear()

@@ -16,6 +16,7 @@ from tests.handlers.writer import Writer
 from tests.waiting import wait_until
 from visigate_logging import SharedRotatingFileHandler
 from visigate_logging.handlers import rotating
+from visigate_logging.state import State, host_failures
 
 
 @pytest.fixture
@@ -258,3 +259,31 @@ def test_a_process_without_stderr_can_close_all_the_same(tmp_path, make, monkeyp
     monkeypatch.setattr(sys, "stderr", file if stderr else None)
     handler.close()
     assert handler.counts()["pending"] == 0
+
+
+def test_the_host_knows_of_the_last_time_that_a_file_could_not_be_written(tmp_path, make):
+    (tmp_path / "in the way").write_text("")
+    handler = make(tmp_path / "in the way" / "a.log")
+    log(handler, "lost")
+    handler.close()
+    [failed] = last_failures(tmp_path).values()
+    assert failed["text"].startswith("1 records lost at the end of a process: [Errno")
+
+
+def test_the_host_knows_of_the_last_rotation_that_could_not_be_done(tmp_path, make, said):
+    (tmp_path / ".a.log.lock").symlink_to(tmp_path / "victim")
+    handler = make(tmp_path / "a.log", maxBytes=300, backupCount=1)
+    fill_up(handler, 5)
+    wait_until(said)
+    handler.close()
+    failed = last_failures(tmp_path)[str(tmp_path / "a.log")]
+    assert failed["text"].startswith("cannot be rotated: ")
+    assert failed["text"].endswith("; it grows on")
+
+
+def last_failures(tmp_path):
+    state = State(tmp_path / "state")
+    try:
+        return host_failures(state)
+    finally:
+        state.close()

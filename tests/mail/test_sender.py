@@ -9,7 +9,7 @@ from tests.mail.conftest import TO, Clock
 from tests.mail.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
 from visigate_logging.mail.server import Credentials, MailServer, Security
 from visigate_logging.mail.throttle import Windows
-from visigate_logging.state import HostLock
+from visigate_logging.state import HostLock, host_failures
 
 # aiosmtpd's own advice; the login without TLS is on this machine.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
@@ -531,3 +531,17 @@ def test_a_server_that_comes_up_late_is_found(make_desk):
     with Server(Inbox(), port=port) as server:
         desk.run(60)
         assert wait_for(lambda: server.inbox.mails)
+
+
+def test_the_last_failure_is_kept_with_what_the_server_said(make_desk, server):
+    desk = make_desk(MailServer("127.0.0.1", 9, timeout=1.0))
+    desk.errors()
+    desk.run(2)
+    assert "mails cannot be sent: connect: " in host_failures(desk.state)["mail"]["text"]
+    desk.state.close()
+    again = make_desk(server)
+    server.inbox.answers[TO[0]] = server.inbox.answers[TO[1]] = "550 no such user"
+    again.ledger.try_now()
+    again.run(2)
+    assert "a mail was refused for good: " in host_failures(again.state)["mail"]["text"]
+    assert "550" in host_failures(again.state)["mail"]["text"]

@@ -24,7 +24,7 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers.recovery import RecoveryHandler
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets
-from visigate_logging.state import host_counts
+from visigate_logging.state import host_counts, host_failures
 
 LOG = logging.getLogger("gate.database")
 
@@ -541,3 +541,14 @@ def test_the_caller_of_a_thousand_errors_waits_at_most_twice_as_long_at_p99(tmp_
     assert handler.counts()["accepted"] == 3000
     assert len([line for line in audit(tmp_path) if line["event"] == "outcome"]) == 1
     assert within <= 2 * without
+
+
+def test_a_run_that_failed_is_the_handlers_last_failure_without_secrets(tmp_path):
+    answers.append("no picture from rtsp://admin:secret@10.0.0.7/1")
+    handler = attach(tmp_path, camera_procedure())
+    log_error(CameraError("dark"))
+    assert handler.wait(10)
+    handler.close()
+    failed = host_failures(Budgets(tmp_path / "state").state)["recovery"]
+    assert failed["text"].startswith("camera failed: reopen: ")
+    assert "secret" not in failed["text"]

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import visigate_logging.config.load as loading
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, plain, say, say_json
+from visigate_logging.cli.reading import local_time
 from visigate_logging.cli.status import host_status, runners
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.objects import Object
@@ -23,6 +25,9 @@ __all__ = ["DOCTOR"]
 
 EARLIEST = os.stat(__file__).st_mtime
 """When this package was installed: no clock that is right shows an earlier time."""
+
+RECENT = 3600.0
+"""Seconds for which the last failure of a handler is taken for one that goes on."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,15 @@ def _sums(patient: Patient) -> Iterator[Finding]:
             yield Finding("sums", True, text)
 
 
+def _failures(patient: Patient) -> Iterator[Finding]:
+    """The last failure of each handler; one within the last hour may still go on."""
+    for name, sheet in patient.status["handlers"].items():
+        if failed := sheet["last_failure"]:
+            text = f"{name}: {local_time(failed['time'])} {failed['text']}"
+            well = time.time() - datetime.fromisoformat(failed["time"]).timestamp() > RECENT
+            yield Finding("last failure", well, text, "Mend what it names; it counts for an hour after the last time")
+
+
 def _disk(patient: Patient) -> Iterator[Finding]:
     """The space that the configured sizes may still take, for each file system."""
     wanted: dict[int, int] = {}
@@ -181,5 +195,5 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-LOOKS = (_processes, _sums, _disk, _clock, _backups, _mail_server)
+LOOKS = (_processes, _sums, _failures, _disk, _clock, _backups, _mail_server)
 DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

@@ -63,13 +63,17 @@ def host_status(config: Path) -> dict[str, Any]:
 
 
 def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    from visigate_logging.state import State, host_counts
+    """What each handler has counted, and its last failure; one may have failed before it could count."""
+    from visigate_logging.state import CountSheet, State, host_counts, host_failures
 
     for directory in directories:
         if (directory / "state.sqlite3").exists():
             state = State(directory)
-            yield from host_counts(state).items()
+            sheets, failures = host_counts(state), host_failures(state)
             state.close()
+            for name in sorted({*sheets, *failures}):
+                sheet = sheets.get(name) or CountSheet(name).snapshot()
+                yield name, {**sheet, "last_failure": failures.get(name)}
 
 
 def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]]:
@@ -111,6 +115,10 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
     sheets = [(name, *_figures(sheet)) for name, sheet in found["handlers"].items()]
     headers = ("HANDLER", "ACCEPTED", "DELIVERED", "FOLDED", "PENDING", "DROPPED")
     yield table(headers, sheets, stretch=0, right=(1, 2, 3, 4)) if sheets else "no handler has counted anything yet"
+    for name, sheet in found["handlers"].items():
+        if failed := sheet["last_failure"]:
+            text = f"last failure of {name}: {local_time(failed['time'])} {failed['text']}"
+            yield painted(plain(text, one_line=True), "yellow")
     for name, sizes in found["outboxes"].items():
         yield f"outbox {name}: " + ", ".join(f"{count} {what}" for what, count in sizes.items())
     for standing in found["recoveries"]:

@@ -14,7 +14,8 @@ from typing import Any
 from visigate_logging import hooks
 from visigate_logging.config.build import Built
 from visigate_logging.config.check import examine
-from visigate_logging.config.load import Source, read, refuse
+from visigate_logging.config.doubts import look_behind_queues
+from visigate_logging.config.load import WARNING, Source, read, refuse
 from visigate_logging.config.plan import set_levels
 from visigate_logging.config.presence import Presence, state_directories
 from visigate_logging.config.replace import replace
@@ -108,6 +109,7 @@ def apply(source: Source) -> Applied:
 def _apply(source: Source) -> Applied:
     global _running  # noqa: PLW0603 -- a process has one logging
     objects = examine(source)
+    look_behind_queues(source, objects)
     if source.errors:
         raise refuse(source, source.errors)
     values = dict(source.values)
@@ -124,6 +126,8 @@ def _apply(source: Source) -> Applied:
     _watch(applied, before)
     _be_present(applied, before, state_directories(objects))
     _log.info("configuration %s %s is in effect", source.path, source.hash)
+    for problem in sorted({p for p in source.problems if p.severity == WARNING}):
+        _log.warning("configuration %s", source.told(problem))
     return applied
 
 

@@ -3,6 +3,7 @@
 import builtins
 import importlib.util
 import logging
+import logging.handlers
 import os
 import re
 import sys
@@ -16,9 +17,10 @@ from visigate_logging.config.places import obstacle
 from visigate_logging.config.signature import Parameter
 from visigate_logging.config.words import meant
 
-__all__ = ["look_for_doubts"]
+__all__ = ["look_behind_queues", "look_for_doubts"]
 
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
+_RECOVERY = "visigate_logging.handlers.recovery.RecoveryHandler"
 _SURE = 0.88
 """How alike two names of exceptions must be, from 0 to 1, for one to be taken for a slip of the pen."""
 
@@ -35,6 +37,23 @@ def look_for_doubts(source: Source, objects: Sequence[Object], user: str | None)
             if made.is_ours:
                 _check_exceptions(source, key, value)
     _check_thresholds(source, objects)
+    look_behind_queues(source, objects)
+
+
+def look_behind_queues(source: Source, objects: Sequence[Object]) -> None:
+    """Note recovery handlers that a queue hands records to: ``QueueHandler.prepare`` takes the exception away."""
+    recoveries = {made.key[1] for made in objects if made.is_called(_RECOVERY)}
+    for made in objects:
+        listed = made.given.get("handlers")
+        if not (made.makes(logging.handlers.QueueHandler) and isinstance(listed, list)):
+            continue
+        for place, name in enumerate(listed):
+            if isinstance(name, str) and name in recoveries:
+                text = (
+                    f"behind a queue {name} knows exceptions by their class names alone: neither base classes nor "
+                    "error codes match. Name it at the logger instead; it has a queue of its own"
+                )
+                source.add((*made.key, "handlers", place), text, WARNING)
 
 
 def _check_place(source: Source, made: Object, parameter: Parameter, value: Any, user: str | None) -> None:

@@ -51,6 +51,11 @@ class Object:
         """Whether what is made is of a class."""
         return isinstance(self.factory, type) and issubclass(self.factory, kind)
 
+    def is_called(self, name: str) -> bool:
+        """Whether what is made is of the class of a dotted name, which need not be imported for that."""
+        bases = getattr(self.factory, "__mro__", ())
+        return any(f"{base.__module__}.{base.__qualname__}" == name for base in bases)
+
     def arguments(self) -> Iterator[tuple[Parameter, Any]]:
         """What the constructor is given."""
         return ((p, self.given[name]) for name, p in self.parameters.items() if name in self.given)

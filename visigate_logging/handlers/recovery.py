@@ -9,6 +9,7 @@ from typing import Any
 
 from visigate_logging.detail import written
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.redaction import Redactor
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
@@ -23,6 +24,8 @@ __all__ = ["RecoveryHandler"]
 LOGGER = "visigate_logging"
 EXIT_TIMEOUT = 10.0
 MAX_KEY = 200
+
+without_secrets = Redactor().text
 
 
 class RecoveryHandler(logging.Handler, ForkAware):
@@ -51,8 +54,10 @@ class RecoveryHandler(logging.Handler, ForkAware):
         self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)
-        self._runner = Runner(self._procedures, Path(state_dir).absolute(), dry_run=dry_run)
         self._counts = CountSheet("recovery")
+        self._runner = Runner(
+            self._procedures, Path(state_dir).absolute(), dry_run=dry_run, failed=self._note_failure
+        )
         self._worker = Worker("visigate-recovery", self._work, close=self.close)
         self._queued: set[str] = set()
         self._later: dict[str, tuple[float, Context]] = {}
@@ -149,12 +154,16 @@ class RecoveryHandler(logging.Handler, ForkAware):
     def _answer(self, context: Context, *, error: bool = True, resumed: bool = False) -> bool:
         try:
             wait = self._runner.answer(context, error=error, resumed=resumed)
-        except Exception:
+        except Exception as problem:
             logging.getLogger(LOGGER).exception("Recovery %s could not be decided", full_key(context))
+            self._note_failure(f"{full_key(context)} could not be decided: {problem}")
             return False
         if wait is not None:
             self._later[full_key(context)] = (time.monotonic() + wait, context)
         return True
+
+    def _note_failure(self, text: str) -> None:
+        self._counts.fail(without_secrets(text))
 
     def _tell_of_queue(self) -> None:
         if self._behind_queue and not self._told_of_queue:

@@ -31,7 +31,6 @@ EXIT_TIMEOUT = 2.0
 """Seconds that `close` waits for each of its threads."""
 NOT_WRITABLE = "file not writable"
 FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
-NOTHING = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
 
 without_secrets = Redactor().text
 
@@ -118,7 +117,6 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self._awake = False  # the upkeep will come by itself within a second
         self._synced = -SYNC_EVERY
         self._published = monotonic()
-        self._last_published = NOTHING
         self._trouble: OSError | None = None
         self._sync_error: OSError | None = None
 
@@ -266,6 +264,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def _tell_change(self, what: str, error: OSError | None, meaning: str, addition: str = "") -> None:
         if error is not None and what not in self._told:
             self._told.add(what)
+            self._counts.fail(f"cannot be {what}: {error}; {meaning}")
             _report.error("%s cannot be %s: %s; %s", self.baseFilename, what, error, meaning)
         elif error is None and what in self._told:
             self._told.remove(what)
@@ -274,17 +273,15 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def _publish_in_time(self, _items: list[None]) -> float | None:
         wait = self._published + PUBLISH_EVERY - monotonic()
         if wait > 0:
-            return None if self._counts.snapshot() == self._last_published else wait
+            return wait if self._counts.has_news else None
         self._publish()
         self._published = monotonic()
-        return None if self._counts.snapshot() == self._last_published else PUBLISH_EVERY
+        return PUBLISH_EVERY if self._counts.has_news else None
 
     def _publish(self) -> None:
-        sheet = self._counts.snapshot()
-        if sheet != self._last_published:
+        if self._counts.has_news:
             with contextlib.suppress(StateError):  # the next time adds it
                 self._counts.publish(self._state)
-                self._last_published = sheet
 
     def flush(self) -> None:
         """Write what is kept in memory, if it can be written."""
@@ -319,6 +316,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self._kept.clear()
         self._kept_bytes = 0
         self._counts.drop(NOT_WRITABLE, lost)
+        self._counts.fail(f"{lost} records lost at the end of a process: {self._trouble}")
         with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
             sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {self._trouble}\n")
 

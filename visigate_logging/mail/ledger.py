@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.redaction import Redactor
 from visigate_logging.mail.digest import Digest, Item
 from visigate_logging.mail.message import message_id
 from visigate_logging.mail.tally import OTHER, Batch, Entry
 from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
-from visigate_logging.state import Instant, Sheet, State, add_counts, clock, host_seconds, read_counts
+from visigate_logging.state import (
+    Instant,
+    Sheet,
+    State,
+    add_counts,
+    clock,
+    failure,
+    host_seconds,
+    note_failure,
+    read_counts,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,6 +50,7 @@ CREATE TABLE IF NOT EXISTS mail_server (
 """
 _MOST_GROUPS = 500
 _KEPT_BATCHES = 1000
+_mask = Redactor()
 _FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
 
 
@@ -177,6 +189,11 @@ class Ledger:
                 "REPLACE INTO mail_server VALUES (?, ?, ?, ?)", (self._handler, failures, now + wait, problem)
             )
         return before[2] != problem, wait
+
+    def failed(self, text: str) -> None:
+        """Keep what went wrong as the handler's last failure."""
+        with self._open() as (connection, _):
+            note_failure(connection, self._handler, failure(_mask.text(text)))
 
     def server_wait(self) -> tuple[float, int]:
         """In how many seconds the server may be tried, and how often it failed in a row."""

@@ -161,6 +161,7 @@ class Sender:
                 total -= size
                 reason = "too long in the outbox" if too_old else "outbox full"
                 _log.error("Mail %s was given up: %s", letter_id, reason)
+                self._ledger.failed(f"a mail was given up: {reason}")
                 self._ledger.dropped(letter_id, reason)
                 self._finish(letter_id)
 
@@ -200,6 +201,7 @@ class Sender:
             path = self._outbox.refuse(letter, for_good)
             what = "; ".join(f"{who}: {answer}" for who, answer in for_good.items())
             _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, what, path)
+            self._ledger.failed(f"a mail was refused for good: {what}")
         if len(answers) < len(letter.recipients):
             _, failures = self._ledger.server_wait()
             self._ledger.accepted(letter.id, sent=not for_now)
@@ -218,11 +220,13 @@ class Sender:
         wait = self._ledger.put_off(letter.id)
         what = "; ".join(f"{who}: {answers[who][0]} {answers[who][1]}" for who in recipients)
         _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, what)
+        self._ledger.failed(f"a mail was put off: {what}")
 
     def _failed(self, error: MailServerError) -> float:
         cause = error.__cause__
         key = f"{error.step}: {type(cause).__name__} {getattr(cause, 'smtp_code', '')}"
         is_news, wait = self._ledger.server_failed(key)
+        self._ledger.failed(f"mails cannot be sent: {error}")
         if is_news:
             _log.error(
                 "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s", error, wait, self._outbox.directory

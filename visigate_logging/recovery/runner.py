@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,24 @@ class Runner:
         procedures: what is configured.
         directory: the state directory.
         dry_run: only tell what would be done.
+        failed: is called with what went wrong when a run has failed.
     """
 
-    def __init__(self, procedures: Sequence[Procedure], directory: Path, *, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        procedures: Sequence[Procedure],
+        directory: Path,
+        *,
+        dry_run: bool = False,
+        failed: Callable[[str], None] = lambda _text: None,
+    ) -> None:
         self.procedures = {p.name: p for p in procedures}
         self.budgets = Budgets(directory)
         self.marks = Marks(directory)
         self.audit = Audit(directory)
         self._directory = directory
         self._dry_run = dry_run
+        self._failed = failed
         self._last: dict[str, Action] = {}
 
     def close(self) -> None:
@@ -190,6 +199,8 @@ class Runner:
         gives_up, after = finish(budget, procedure, now, outcome.status, chance)
         self.budgets.save(key, after)
         self.audit.write("outcome", context, status=outcome.status, message=outcome.message, gives_up=gives_up)
+        if outcome.status is Status.FAILED:
+            self._failed(f"{key} failed: {outcome.message}")
         if outcome.status is not Status.DEFERRED or after.failures == 1:  # put off again and again: told once
             self.tell(_level(outcome, context), f"{outcome.status}: {outcome.message}", context, outcome)
         if gives_up:

@@ -3,11 +3,13 @@
 from visigate_logging.state.clock import Instant, clock, host_seconds
 from visigate_logging.state.counts import CountSheet, Sheet, add_counts, host_counts, read_counts
 from visigate_logging.state.database import State
+from visigate_logging.state.failures import Failure, failure, host_failures, note_failure
 from visigate_logging.state.forks import ForkAware, watch_forks
 from visigate_logging.state.lock import HostLock
 
 __all__ = [
     "CountSheet",
+    "Failure",
     "ForkAware",
     "HostLock",
     "Instant",
@@ -15,8 +17,11 @@ __all__ = [
     "State",
     "add_counts",
     "clock",
+    "failure",
     "host_counts",
+    "host_failures",
     "host_seconds",
+    "note_failure",
     "read_counts",
     "watch_forks",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from visigate_logging.state.clock import boot_id
 from visigate_logging.state.database import State
+from visigate_logging.state.failures import Failure, failure, note_failure
 from visigate_logging.state.forks import ForkAware, watch_forks
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class CountSheet(ForkAware):
         self.handler = handler
         self._counts: Counter[str] = Counter()
         self._published: Counter[str] = Counter()
+        self._failure: Failure | None = None
         self.after_fork_in_child()
         watch_forks(self)
 
@@ -64,6 +66,11 @@ class CountSheet(ForkAware):
         """Count n accepted records that are lost, and why."""
         self._add(_DROPPED + reason, n)
 
+    def fail(self, text: str) -> None:
+        """Remember what went wrong, without secrets in it, as the handler's last failure."""
+        with self._lock:
+            self._failure = failure(text)
+
     def hand_over(self, n: int) -> None:
         """Take n accepted records off this sheet: `add_counts` has put them on the host's."""
         self._add("accepted", -n)
@@ -73,8 +80,14 @@ class CountSheet(ForkAware):
         with self._lock:
             return _sheet(self._counts)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something that has not been published."""
+        with self._lock:
+            return self._failure is not None or self._counts != self._published
+
     def publish(self, state: State) -> None:
-        """Add what is new since the last time to the state file, in one transaction.
+        """Add what is new since the last time to the state file, the last failure too, in one transaction.
 
         What processes that have ended left there is kept under the host; their pending records are then
         dropped.
@@ -84,13 +97,18 @@ class CountSheet(ForkAware):
         """
         with self._publishing:
             with self._lock:
-                counts = self._counts.copy()
+                counts, failed = self._counts.copy(), self._failure
             news = counts.copy()
             news.subtract(self._published)
             with state.transaction() as connection:
                 _add_fields(connection, self.handler, self._owner, news)
+                if failed is not None:
+                    note_failure(connection, self.handler, failed)
                 _gather_ended(connection)
-            self._published = counts
+            with self._lock:
+                self._published = counts
+                if self._failure is failed:  # else there has been another meanwhile
+                    self._failure = None
 
     def after_fork_in_child(self) -> None:
         """Begin at zero."""
@@ -99,6 +117,7 @@ class CountSheet(ForkAware):
         self._publishing = threading.Lock()
         self._owner = uuid.uuid4().hex
         self._counts, self._published = Counter(), Counter()
+        self._failure = None
 
     def _add(self, field: str, n: int) -> None:
         with self._lock:

@@ -1,0 +1,43 @@
+"""The last failure of each handler: what went wrong, and when."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from visigate_logging.state.database import State
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Failure", "failure", "host_failures", "note_failure"]
+
+_LONGEST_TEXT = 500
+
+
+class Failure(TypedDict):
+    """What went wrong, without secrets, and when, as RFC 3339 in UTC: for people, by the wall clock."""
+
+    time: str
+    text: str
+
+
+def failure(text: str) -> Failure:
+    """A failure that happens now."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Failure(time=now, text=text[:_LONGEST_TEXT])
+
+
+def note_failure(connection: "sqlite3.Connection", handler: str, last: Failure) -> None:
+    """Keep a failure as the handler's last on this host, inside a transaction of the caller's."""
+    # The one noted last, not the one of the latest time: the clock may have been set back.
+    connection.execute("REPLACE INTO failures VALUES (?, ?, ?)", (handler, last["time"], last["text"]))
+
+
+def host_failures(state: State) -> dict[str, Failure]:
+    """The last failure of each handler that ever failed, in whichever process of the host.
+
+    Raises:
+        StateError: the state file cannot be used.
+    """
+    with state.transaction() as connection:
+        rows = connection.execute("SELECT handler, time, text FROM failures ORDER BY handler")
+        return {handler: Failure(time=time, text=text) for handler, time, text in rows}
