@@ -106,6 +106,11 @@ def test_export_gives_lines_that_are_a_log_again(run, log, tmp_path):
     assert len(target.read_text().splitlines()) == 9
 
 
+def test_a_path_that_cannot_be_used_is_told_in_one_line(run, tmp_path):
+    code, _, err = run("export", "--output", tmp_path)
+    assert (code, err) == (1, f"visigate-errors: {tmp_path}: Is a directory\n")
+
+
 def test_export_as_csv_is_read_back_and_holds_no_formula(run, log):
     write(log, detail(7, NOW, error_message='=cmd("x"),\n"quoted"'))
     _, out, _ = run("export", "--format", "csv", "--since", "1d")
