@@ -126,3 +126,10 @@ def test_the_text_for_people_holds_no_secret_and_leaves_the_record_as_it_was() -
     text = TextFormatter("%(message)s %(url)s").format(record)
     assert text == "at rtsp://***@h rtsp://***@h"
     assert record.args == ("rtsp://a:hunter2@h",)
+
+
+@pytest.mark.parametrize("place", ["name", "processName", "threadName", "taskName"])
+def test_the_text_for_people_holds_no_secret_of_a_name(place: str) -> None:
+    record = logged(lambda logger: logger.error("no picture"))
+    setattr(record, place, "grab rtsp://a:hunter2@h")
+    assert TextFormatter(f"%({place})s: %(message)s").format(record) == "grab rtsp://***@h: no picture"

@@ -149,6 +149,10 @@ class TextFormatter(logging.Formatter):
         shown = copy.copy(record)
         shown.__dict__.update({k: v for k, v in detail.additional_info.items() if k not in _RECORD})
         shown.__dict__.update(
+            name=detail.logger,
+            processName=detail.process,
+            threadName=detail.thread,
+            taskName=detail.task or None,
             msg=detail.message,
             args=None,
             exc_info=None,

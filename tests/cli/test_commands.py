@@ -106,6 +106,24 @@ def test_export_gives_lines_that_are_a_log_again(run, log, tmp_path):
     assert len(target.read_text().splitlines()) == 9
 
 
+def test_a_path_that_cannot_be_used_is_told_in_one_line(run, tmp_path):
+    code, _, err = run("export", "--output", tmp_path)
+    assert (code, err) == (1, f"visigate-errors: {tmp_path}: Is a directory\n")
+
+
+@pytest.mark.parametrize("args", [("stats",), ("recent", "--json"), ("groups",), ("show",)])
+def test_a_log_that_is_not_there_is_told(args, tmp_path, capsys):
+    absent = tmp_path / "detials.jsonl"
+    main([*args, "--log", str(absent)])
+    assert f"{absent}: no such file" in capsys.readouterr().err
+
+
+def test_a_log_of_which_only_rotated_files_are_left_is_there(tmp_path, capsys):
+    write(tmp_path / "details.jsonl.1", detail(1, NOW))
+    assert main(["recent", "--log", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_export_as_csv_is_read_back_and_holds_no_formula(run, log):
     write(log, detail(7, NOW, error_message='=cmd("x"),\n"quoted"'))
     _, out, _ = run("export", "--format", "csv", "--since", "1d")

@@ -392,6 +392,14 @@ def test_a_secret_is_nowhere_in_the_line(secret_in: str) -> None:
         assert b"hunter2" not in whole(record_of(error, **given)).to_json()
 
 
+@pytest.mark.parametrize("place", ["name", "processName", "threadName", "taskName"])
+def test_a_secret_in_the_name_of_a_logger_process_thread_or_task_is_masked(place: str) -> None:
+    record = record_of(ValueError("x"), **{place: "grab rtsp://admin:hunter2@10.0.0.5/stream"})
+    line = whole(record).to_json()
+    assert b"hunter2" not in line
+    assert b"grab rtsp://***@10.0.0.5/stream" in line
+
+
 @pytest.mark.parametrize("mega", ["x", "é", "token=", "a@b ", "\ud800"])
 def test_ten_megabytes_are_cut_in_bounded_time(mega: str) -> None:
     text = mega * (10_000_000 // len(mega))

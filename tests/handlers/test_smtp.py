@@ -18,6 +18,7 @@ from tests.handlers.mail_child import configure, raise_in_group
 from tests.mail.servers import RawServer, Server, say_nothing, told, wait_for
 from visigate_logging.detail.classification import Classifier
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 from visigate_logging.state import State
 
@@ -175,6 +176,15 @@ def test_outcomes_of_recoveries_are_mailed_below_the_severity_but_not_what_was_r
     wait_for(lambda: server.inbox.mails)
     assert "database restored" in text_of(messages(server)[0])
     assert "nothing done" not in text_of(messages(server)[0])
+
+
+def test_the_keys_that_its_formatter_masks_are_masked_in_mails(make, server):
+    handler = make()
+    handler.setFormatter(DetailFormatter(mask_keys=["plate"]))
+    logger_with(handler).critical("gate opened for plate=AB123", extra={"plate": "AB123"})
+    wait_for(lambda: messages(server))
+    assert "plate=***" in text_of(messages(server)[0])
+    assert "AB123" not in messages(server)[0].as_string()
 
 
 def test_the_sender_may_have_a_name(make, server):

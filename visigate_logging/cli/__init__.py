@@ -75,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VisigateLoggingError as error:
         complain(f"visigate-errors: {error}")
         return FAILED
+    except OSError as error:  # a path that was given, or the disk
+        complain(f"visigate-errors: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return FAILED
     return code
 
 

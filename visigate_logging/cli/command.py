@@ -1,13 +1,14 @@
 """What a subcommand is, and the arguments that many of them share."""
 
 import argparse
+import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.output import Progress
+from visigate_logging.cli.output import Progress, complain
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.where import find_log
 
@@ -110,5 +111,12 @@ def positive(text: str) -> int:
 
 
 def open_store(args: argparse.Namespace) -> ErrorStore:
-    """The store that the arguments name; it tells on a terminal how far it is."""
-    return ErrorStore(args.log or find_log(), progress=Progress("indexing"))
+    """The store that the arguments name; it tells on a terminal how far it is.
+
+    That there is no log is said on standard error: it is none when nothing has gone wrong yet, but also when the
+    path is wrong.
+    """
+    store = ErrorStore(args.log or find_log(), progress=Progress("indexing"))
+    if store.path.parent.is_dir() and not any(store.path.parent.glob(f"{glob.escape(store.path.name)}*")):
+        complain(f"{store.path}: no such file; if errors have been logged, name their log with --log")
+    return store

@@ -23,6 +23,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.legacy import import_files
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.store.where import find_log
 
 __all__ = ["EXPORT", "IMPORT", "PRUNE"]
 
@@ -40,10 +41,10 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 def import_(args: argparse.Namespace) -> int:
     """Take in VisiGate's error_*.json files, each once, even when repeated."""
     paths = sorted(file for path in args.paths for file in (path.glob("error_*.json") if path.is_dir() else [path]))
-    store, progress = open_store(args), Progress("importing")
-    store.path.parent.mkdir(parents=True, exist_ok=True)
+    log, progress = ErrorStore(args.log or find_log()).path, Progress("importing")
+    log.parent.mkdir(parents=True, exist_ok=True)
     outcomes, failures = Counter[str](), {}
-    for number, (path, outcome) in enumerate(import_files(store.path, paths), 1):
+    for number, (path, outcome) in enumerate(import_files(log, paths), 1):
         progress(number, len(paths))
         if outcome in {"imported", "known"}:
             outcomes[outcome] += 1

@@ -112,14 +112,14 @@ class Extractor:
             "level": level,
             "severity": word(given["severity"]) if "severity" in given else level,
             "category": word(given.get("category")),
-            "logger": word(record.name),
+            "logger": self._name(record.name),
             "message": message,
             "message_template": self._clean.text(record.msg) if type(record.msg) is str else "",
             "additional_info": info,
-            "process": word(record.processName),
+            "process": self._name(record.processName),
             "pid": record.process or os.getpid(),
-            "thread": word(record.threadName),
-            "task": task_of(record),
+            "thread": self._name(record.threadName),
+            "task": self._name(task_of(record)),
             "monotonic": clock.monotonic(),
         }
         if stack:
@@ -129,11 +129,15 @@ class Extractor:
             values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
         return values
 
+    def _name(self, name: Any) -> str:
+        """A name that the application has given, which may hold an address with its password."""
+        return self._clean.text(word(name))
+
     def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
         """What can be said of a record that does not let itself be looked at."""
         now = time.time_ns() // 1000
         told = f"[record could not be read: {word(type(error).__name__)}]"
-        grouping = fingerprint.by_message(word(record.__dict__.get("name")), "", told)
+        grouping = fingerprint.by_message(self._name(record.__dict__.get("name")), "", told)
         return {
             **self._constant,
             "timestamp": rfc3339(now),
@@ -145,7 +149,7 @@ class Extractor:
             "traceback": "",
             "message": told,
             "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
-            "logger": word(record.__dict__.get("name")),
+            "logger": self._name(record.__dict__.get("name")),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
             "pid": os.getpid(),
@@ -244,7 +248,7 @@ class Extractor:
         call = call_of(record)
         name, module = word(type(exc).__name__), word(type(exc).__module__)
         message = self._clean.text(safe_str(exc))
-        grouping = fingerprint.by_message(word(record.name), call["culprit"], name)
+        grouping = fingerprint.by_message(self._name(record.name), call["culprit"], name)
         told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")
         return {
             "error_type": name,
@@ -279,7 +283,7 @@ class Extractor:
         """The fields that tell of a record without an exception."""
         values = call_of(record)
         template = record.msg if record.args and type(record.msg) is str else message
-        grouping = fingerprint.by_message(word(record.name), values["culprit"], self._clean.text(template))
+        grouping = fingerprint.by_message(self._name(record.name), values["culprit"], self._clean.text(template))
         return values | {
             "error_type": word(record.levelname),
             "error_message": message,

@@ -10,7 +10,7 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -259,8 +259,3 @@ def _http_status(exc: BaseException) -> int | None:
             if isinstance(status, int) and 100 <= status <= 599:
                 return status
     return None
-
-
-def why_text(why: Mapping[str, Any]) -> str:
-    """The parts of a key as lines for people."""
-    return "\n".join(f"{k}: {', '.join(v) if isinstance(v, tuple | list) else v}" for k, v in why.items() if v)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StateError
+from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.mail.desk import MailDesk
 from visigate_logging.mail.options import MailOptions, parse
 from visigate_logging.mail.tally import Batch, Tally
@@ -34,6 +35,7 @@ class ThrottledSMTPHandler(logging.Handler):
     ``emit`` counts the error in memory that outlives a kill of the process, and returns. All else happens in two
     threads of its own, for all processes of the host together: what is to be told is kept in ``state_dir``, mails
     that cannot be sent wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
+    The ``mask_keys``, ``in_app``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
 
     Args:
         mailhost: ``host``, ``host:port`` or ``[host, port]``; the port is by default 25, 587 with ``secure:
@@ -110,7 +112,9 @@ class ThrottledSMTPHandler(logging.Handler):
         """Count the error for the next mail; never waits and never raises."""
         try:
             if self._concerns(record):
-                self._room().accept(ErrorDetail.from_record(record))
+                formatter = self.formatter
+                options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
+                self._room().accept(ErrorDetail.from_record(record, options))
         except Exception:
             self.handleError(record)
 
