@@ -21,13 +21,13 @@ def test_a_record_is_one_line_of_json_with_all_fields_in_order() -> None:
     assert "\n" not in line
     assert list(json.loads(line)) == list(ErrorDetail.from_record(record).to_dict())
     assert set(json.loads(line)) == FIELDS
-    assert DetailFormatter().format_bytes(record) == line.encode()
+    assert DetailFormatter().format_bytes(record) == f"{line}\n".encode()
 
 
 def test_every_hostile_record_is_a_line_of_utf8() -> None:
     formatter = DetailFormatter()
     for record in hostile_records():
-        line = formatter.format_bytes(record)
+        line = formatter.format_bytes(record).removesuffix(b"\n")
         assert b"\n" not in line
         assert set(json.loads(line.decode("utf-8"))) == FIELDS
 

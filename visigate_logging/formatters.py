@@ -71,8 +71,8 @@ class DetailFormatter(OrjsonFormatter):
         return self.jsonify_log_record(self._fields(record))
 
     def format_bytes(self, record: logging.LogRecord) -> bytes:
-        """The same as UTF-8, for handlers that write bytes."""
-        return _serialised(self._fields(record))
+        """The same as UTF-8 and with the newline, for handlers that write bytes."""
+        return _serialised(self._fields(record), orjson.OPT_APPEND_NEWLINE)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         # The base's format would first format the message, which may not fit its arguments, and the traceback,
@@ -86,8 +86,9 @@ class DetailFormatter(OrjsonFormatter):
         detail = ErrorDetail.from_record(record, self.options)
         log_data.update(vars(detail))
         log_data["exceptions"] = detail.exceptions_json()
-        log_data.update(message_dict)
-        log_data.update(self.static_fields)
+        if message_dict or self.static_fields:
+            log_data.update(message_dict)
+            log_data.update(self.static_fields)
         for old, new in self.rename_fields.items():
             if old in log_data:
                 log_data[new] = log_data.pop(old)
@@ -170,11 +171,11 @@ class TextFormatter(logging.Formatter):
 _SANITISER = Sanitiser(Redactor(), 65_536)
 
 
-def _serialised(log_data: dict[str, Any]) -> bytes:
+def _serialised(log_data: dict[str, Any], option: int = 0) -> bytes:
     try:
-        return orjson.dumps(log_data)
+        return orjson.dumps(log_data, option=option)
     except (TypeError, ValueError):
-        return orjson.dumps({word(k): _serialisable(v) for k, v in log_data.items()})
+        return orjson.dumps({word(k): _serialisable(v) for k, v in log_data.items()}, option=option)
 
 
 def _serialisable(value: Any) -> Any:

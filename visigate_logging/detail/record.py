@@ -81,6 +81,7 @@ class ErrorDetail:
             if isinstance(known, _Kept):  # other options, the same event
                 detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
             record.__dict__[CACHED_AS] = _Kept(detail, options)
+            return detail
         return _reclassified(detail, record)
 
     def to_dict(self) -> dict[str, Any]:

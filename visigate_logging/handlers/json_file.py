@@ -26,7 +26,7 @@ class JsonFileHandler(SharedRotatingFileHandler):
         """The record as a line of JSON."""
         if isinstance(self.formatter, DetailFormatter):
             try:
-                return self.formatter.format_bytes(record) + b"\n"
+                return self.formatter.format_bytes(record)
             except Exception as error:  # what a subclass does
                 return self.unformatted(record, error).encode() + b"\n"
         return super().encoded(record)

@@ -134,7 +134,6 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
         try:
-            self._counts.accept()
             self._write(self._line(record))
             if self._sync == "always" or (self._sync == "critical" and record.levelno >= logging.CRITICAL):
                 self._sync_all()
@@ -148,6 +147,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         try:
             return self.encoded(record)
         except Exception:
+            self._counts.accept()
             self._counts.drop("not encodable")
             raise
 
@@ -175,8 +175,11 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             self._busy = True
             try:
                 while self._kept and self._append(self._file, self._kept[0]):
+                    self._counts.deliver()
                     self._kept_bytes -= len(self._kept.popleft())
-                if line and (self._kept or not self._append(self._file, line)):
+                if line and not self._kept and self._append(self._file, line):
+                    self._counts.accept_delivered()
+                elif line:
                     self._keep(line)
             finally:
                 self._busy = False
@@ -187,7 +190,9 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
 
     def _write_aside(self, line: bytes) -> None:
         aside = SharedFile(self.baseFilename, mode=self._mode)
-        if line and not self._append(aside, line):
+        if line and self._append(aside, line):
+            self._counts.accept_delivered()
+        elif line:
             self._keep(line)
         aside.close()
 
@@ -199,10 +204,10 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             return False
         self._trouble = None
         self._dirty = True
-        self._counts.deliver()
         return True
 
     def _keep(self, line: bytes) -> None:
+        self._counts.accept()
         if self._kept_bytes + len(line) > self._buffer_bytes:
             self._counts.drop(NOT_WRITABLE)
         else:

@@ -58,6 +58,13 @@ class CountSheet(ForkAware):
         """Count n accepted records that reached their goal."""
         self._add("delivered", n)
 
+    def accept_delivered(self) -> None:
+        """Count a record that was accepted and has reached its goal, in one."""
+        with self._lock:
+            counts = self._counts
+            counts["accepted"] += 1
+            counts["delivered"] += 1
+
     def fold(self, n: int = 1) -> None:
         """Count n accepted records that are told of only as part of a count."""
         self._add("folded", n)
