@@ -23,7 +23,8 @@ from tests.recovery.databases import BACKED_UP, DAMAGE, content, holder, make
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers.recovery import RecoveryHandler
 from visigate_logging.recovery.audit import Audit
-from visigate_logging.recovery.budgets import Budgets
+from visigate_logging.recovery.budgets import Budgets, Marks
+from visigate_logging.recovery.steps.base import Context
 from visigate_logging.state import host_counts, host_failures
 
 LOG = logging.getLogger("gate.database")
@@ -84,6 +85,7 @@ QUICK = {"cooldown": 0, "backoff": {"initial": 0, "jitter": 0}}
 
 def attach(tmp_path: Path, procedures: dict, **options) -> RecoveryHandler:
     handler = RecoveryHandler(procedures, state_dir=tmp_path / "state", **options)
+    handler.set_name("recover")  # as dictConfig does
     LOG.addHandler(handler)
     return handler
 
@@ -443,6 +445,19 @@ def test_what_was_deferred_is_finished_at_the_next_start_without_another_error(t
         time.sleep(0.05)
     assert content(database) == content(backup)
     assert not list((tmp_path / "state" / "recovery").glob("*.pending"))
+
+
+def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path):
+    context = Context(procedure="camera", error_type="CameraError")
+    (tmp_path / "state" / "recovery").mkdir(parents=True)
+    Marks(tmp_path / "state").set(context)
+    before = threading.enumerate()
+    handler = RecoveryHandler(camera_procedure(), state_dir=tmp_path / "state")
+    assert set(threading.enumerate()) <= set(before)
+    handler.set_name("recover")
+    assert handler.wait(10)
+    assert [call["procedure"] for call in calls] == ["camera"]
+    handler.close()
 
 
 def test_a_restore_whose_whole_process_was_killed_is_finished_at_the_next_start(tmp_path):

@@ -50,7 +50,7 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
         section == "handlers" and not _refer_to_what_is_made(config, trial)
     ):
         return
-    # Neither the files nor what the host's processes share is touched: a recovery that waits there would begin.
+    # Neither the files nor what the host's processes share is touched.
     harmless = {"delay": True, "state_dir": nowhere}
     config |= {name: value for name, value in harmless.items() if name in made.parameters}
     for _ in range(_MOST_REFUSALS):

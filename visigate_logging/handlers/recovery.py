@@ -64,8 +64,14 @@ class RecoveryHandler(logging.Handler, ForkAware):
         self._behind_queue = self._told_of_queue = False
         self._resumed = False
         watch_forks(self)
+
+    def set_name(self, name: str) -> None:
+        """Take a name, as ``dictConfig`` gives one, and take up what an earlier process has left unfinished."""
+        super().set_name(name)
         if not is_inside() and any(True for _ in self._runner.marks.pending()):
             self._worker.wake()
+
+    name = property(logging.Handler.get_name, set_name)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the error if a procedure is for it; one waiting run for each key is enough."""
