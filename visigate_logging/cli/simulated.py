@@ -7,7 +7,7 @@ from typing import Any
 
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.handlers.recovery import RecoveryHandler, _key_of
+from visigate_logging.handlers.recovery import RecoveryHandler, key_of
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 from visigate_logging.mail.throttle import Group, Windows, after_telling, note, plan
 from visigate_logging.recovery.budgets import full_key
@@ -83,11 +83,11 @@ class Recovering:
 
     def note(self, handler: RecoveryHandler, record: logging.LogRecord, now: float) -> None:
         """An error comes in."""
-        found = handler._procedure_for(record)
+        found = handler.procedure_for(record)
         if found is None:
             return
         procedure, _ = found
-        key = full_key(Context(procedure=procedure.name, key=_key_of(record, procedure)))
+        key = full_key(Context(procedure=procedure.name, key=key_of(record, procedure)))
         decision, budget = decide(self._budgets.get(key, Budget()), procedure, now)
         if decision.action is Action.RUN:
             self.runs.append((now, key))
@@ -113,14 +113,14 @@ class Simulated:
             arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
             if kind == ThrottledSMTPHandler.__name__:  # it does nothing until it has a name
                 self._mail[name] = ThrottledSMTPHandler(**arguments)
-                self.mailings[name] = Mailing(self._mail[name]._options.windows)
+                self.mailings[name] = Mailing(self._mail[name].options.windows)
             elif kind == RecoveryHandler.__name__:
                 self._recovery[name] = RecoveryHandler(**arguments)
                 self.recoveries[name] = Recovering()
 
     def emit(self, name: str, record: logging.LogRecord, detail: ErrorDetail, now: float) -> None:
         """Let a handler, if it is one of these, have a record."""
-        if name in self._mail and self._mail[name]._concerns(record):
+        if name in self._mail and self._mail[name].concerns(record):
             self.mailings[name].note(detail, getattr(record, "severity", record.levelname), now)
         if name in self._recovery and self._recovery[name].filter(record):
             self.recoveries[name].note(self._recovery[name], record, now)

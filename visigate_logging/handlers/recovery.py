@@ -19,7 +19,7 @@ from visigate_logging.recovery.steps.base import Context
 from visigate_logging.state import CountSheet, ForkAware, Sheet, watch_forks
 from visigate_logging.worker import Worker
 
-__all__ = ["RecoveryHandler"]
+__all__ = ["RecoveryHandler", "key_of"]
 
 LOGGER = "visigate_logging"
 EXIT_TIMEOUT = 10.0
@@ -76,12 +76,26 @@ class RecoveryHandler(logging.Handler, ForkAware):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the error if a procedure is for it; one waiting run for each key is enough."""
         try:
-            found = self._procedure_for(record)
+            found = self.procedure_for(record)
             if found is not None:
                 self._counts.accept()
                 self._queue(record, *found)
         except Exception:
             self.handleError(record)
+
+    def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
+        """The procedure that a record calls for, with the error numbers of its exceptions."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else record.exc_info
+        if isinstance(error, BaseException):
+            chain = chain_of(error)
+        elif record.exc_text or written.is_in(str(record.msg)):
+            chain = detail_chain(ErrorDetail.from_record(record))
+            self._behind_queue = True
+        else:
+            return None
+        codes = codes_of(chain)
+        procedure = choose(self._procedures, chain, record, codes)
+        return None if procedure is None else (procedure, codes)
 
     def counts(self) -> Sheet:
         """What this process's handler was given, and what became of it."""
@@ -101,21 +115,8 @@ class RecoveryHandler(logging.Handler, ForkAware):
         """Begin with nothing queued: that is the parent's to answer."""
         self._queued, self._later = set(), {}
 
-    def _procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else record.exc_info
-        if isinstance(error, BaseException):
-            chain = chain_of(error)
-        elif record.exc_text or written.is_in(str(record.msg)):
-            chain = detail_chain(ErrorDetail.from_record(record))
-            self._behind_queue = True
-        else:
-            return None
-        codes = codes_of(chain)
-        procedure = choose(self._procedures, chain, record, codes)
-        return None if procedure is None else (procedure, codes)
-
     def _queue(self, record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> None:
-        key = _key_of(record, procedure)
+        key = key_of(record, procedure)
         full = full_key(Context(procedure=procedure.name, key=key))
         if full in self._queued:
             self._counts.fold()
@@ -194,7 +195,7 @@ def _nothing(_record: logging.LogRecord) -> bool:
     return False
 
 
-def _key_of(record: logging.LogRecord, procedure: Procedure) -> str:
+def key_of(record: logging.LogRecord, procedure: Procedure) -> str:
     """What the fault is about, from the masked values given with ``extra``."""
     if not procedure.key:
         return ""

@@ -81,7 +81,7 @@ class ThrottledSMTPHandler(logging.Handler):
         url: str | None = None,
     ) -> None:
         # Before logging knows of the handler: one that is refused must not be flushed at exit.
-        self._options = parse(
+        self.options: MailOptions = parse(
             mailhost,
             fromaddr,
             toaddrs,
@@ -98,6 +98,7 @@ class ThrottledSMTPHandler(logging.Handler):
             max_per_hour=max_per_hour,
             url=url,
         )
+        """What it was given, checked."""
         self._mailroom: _Mailroom | None = None
         super().__init__()
 
@@ -111,12 +112,19 @@ class ThrottledSMTPHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next mail; never waits and never raises."""
         try:
-            if self._concerns(record):
+            if self.concerns(record):
                 formatter = self.formatter
                 options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
                 self._room().accept(ErrorDetail.from_record(record, options))
         except Exception:
             self.handleError(record)
+
+    def concerns(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be mailed: by its severity, and of the package's own only outcomes of recoveries."""
+        if record.name == _OWN_LOGGER or record.name.startswith(f"{_OWN_LOGGER}."):
+            return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
+        severity = record.__dict__.get("severity", record.levelname)
+        return level_number(str(severity)) >= self.options.severity
 
     def counts(self) -> Sheet:
         """What became of the errors that the processes of this host gave to the handlers of this name.
@@ -137,16 +145,10 @@ class ThrottledSMTPHandler(logging.Handler):
             room.close(_EXIT_TIMEOUT)
         super().close()
 
-    def _concerns(self, record: logging.LogRecord) -> bool:
-        if record.name == _OWN_LOGGER or record.name.startswith(f"{_OWN_LOGGER}."):
-            return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
-        severity = record.__dict__.get("severity", record.levelname)
-        return level_number(str(severity)) >= self._options.severity
-
     def _room(self) -> "_Mailroom":
         if self._mailroom is None:
             # After construction, because dictConfig gives the name only then.
-            self._mailroom = _Mailroom(self._options, self.get_name() or "mail", self.close)
+            self._mailroom = _Mailroom(self.options, self.get_name() or "mail", self.close)
         return self._mailroom
 
 
