@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
 
+from visigate_logging.detail.causes import led_to
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.exceptions import ConfigurationError
@@ -94,7 +95,7 @@ class Classifier(logging.Filter):
         """How near the exception is to the classes of a rule; None when it is none of them."""
         if exc is None:
             return None
-        for depth, candidate in enumerate(_led_to(exc) if rule.causes else [exc]):
+        for depth, candidate in enumerate(led_to(exc) if rule.causes else [exc]):
             distances = [self._distance(type(candidate), name) for name in rule.exceptions]
             if min(distances) < _FAR:
                 return depth * 1000 + min(distances)
@@ -115,22 +116,6 @@ def _is_called(kind: type, name: str) -> bool:
         return True
     module, _, bare = name.rpartition(".")  # the name that it is imported by: json.JSONDecodeError
     return getattr(sys.modules.get(module), bare, None) is kind
-
-
-def _led_to(exc: BaseException) -> Iterator[BaseException]:
-    """An exception, then those that led to it and the members of groups, nearest first."""
-    queue: list[BaseException | None] = [exc]
-    seen: set[int] = set()
-    while queue and len(seen) < 100:
-        current = queue.pop(0)
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        cause = current.__cause__
-        queue.append(current.__context__ if cause is None and not current.__suppress_context__ else cause)
-        if isinstance(current, BaseExceptionGroup):
-            queue.extend(current.exceptions)
 
 
 def _is_below(name: str, parent: str) -> bool:

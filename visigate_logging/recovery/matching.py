@@ -1,18 +1,16 @@
 """Which procedure an error calls for."""
 
 import logging
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from visigate_logging.detail.causes import led_to
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.recovery.procedures import Procedure
 
 __all__ = ["Link", "chain_of", "choose", "codes_of", "detail_chain"]
-
-MAX_CHAIN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +30,8 @@ def chain_of(error: BaseException) -> tuple[Link, ...]:
     """The exception, then what it was caused by or wraps, nearest first."""
     return tuple(
         Link(_names(type(e)), _codes(e))  # type: ignore[arg-type]  # classes are hashable; mypy looks at instances
-        for e in _walk(error)
+        for e in led_to(error)
     )
-
-
-def _walk(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    waiting = deque([error])
-    while waiting and len(seen) < MAX_CHAIN:
-        one = waiting.popleft()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        context = None if one.__suppress_context__ else one.__context__
-        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        inner = (one.__cause__, context, _attribute(one, "orig"), *members)
-        waiting.extend(e for e in inner if isinstance(e, BaseException))
 
 
 def _attribute(error: BaseException, name: str) -> Any:
