@@ -16,8 +16,8 @@ T = TypeVar("T")
 def build(cls: type[T], values: Any, key: str) -> T:
     """An instance of the dataclass ``cls`` with the parameters that ``values`` has, converted by the fields' types.
 
-    A type with a class method ``from_config(value, key)`` converts itself; ``ValueError`` from ``__post_init__`` is a
-    wrong value.
+    A type with a class method ``from_config(value, key)`` converts itself. For a wrong value ``__post_init__`` raises
+    ``ConfigurationError`` with the parameter as its key, or ``ValueError`` for the whole.
 
     Args:
         cls: a dataclass.
@@ -41,6 +41,8 @@ def build(cls: type[T], values: Any, key: str) -> T:
     converted = {name: _convert(value, hints[name], f"{key}.{name}") for name, value in given.items()}
     try:
         return cls(**converted)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}.{error.key}", error.problem) from error
     except ValueError as error:
         raise ConfigurationError(key, str(error)) from error
 

@@ -7,6 +7,7 @@ health alone) and resilience4j (half-open: one trial after a rest).
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.recovery.steps.base import Status
 
 __all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish"]
@@ -30,7 +31,7 @@ class Backoff:
 
     def __post_init__(self) -> None:
         if self.factor < 1:
-            raise ValueError(f"factor is {self.factor:g}; the rest would become shorter. Use at least 1")
+            raise ConfigurationError("factor", f"{self.factor:g} would make the rest shorter; use at least 1")
 
     def rest(self, failures: int, chance: float) -> float:
         """The rest after so many failures in a row; ``chance`` is from 0 to 1."""
@@ -60,7 +61,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
-            raise ValueError("max_attempts is 0: the procedure would never run; remove it instead")
+            raise ConfigurationError("max_attempts", "0 means that it would never run; remove the procedure instead")
 
 
 @dataclass(frozen=True, kw_only=True)

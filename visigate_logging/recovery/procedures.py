@@ -68,7 +68,7 @@ class Verify:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise ValueError("attempts is 0: nothing would be verified; use at least 1")
+            raise ConfigurationError("attempts", "0 means that nothing would be verified; use at least 1")
 
 
 class ClassName(str):
