@@ -17,6 +17,7 @@ def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
     known = dict(logging.root.manager.loggerDict)
+    levels = {logger: logger.level for logger in known.values() if isinstance(logger, logging.Logger)}
     yield
     for logger in [root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
@@ -24,6 +25,7 @@ def restore_logging() -> Iterator[None]:
                 if logger is not root or handler not in handlers:
                     logger.removeHandler(handler)
                     handler.close()
+            logger.setLevel(levels.get(logger, logging.NOTSET))
             logger.filters.clear()
             logger.disabled = False
             logger.propagate = True
