@@ -37,6 +37,9 @@ WITH_SECRETS = [
     "--password hunter2",
     "--db-password=hunter2",
     "['--password', 'hunter2']",
+    "Command '['curl', '-u', 'admin:hunter2', 'http://10.0.0.5/snapshot']' returned non-zero exit status 7.",
+    "curl -s -u admin:hunter2 http://10.0.0.5/snapshot",
+    "curl --user=admin:hunter2 --proxy-user 'a:hunter2'",
     "('password', 'hunter2')",
     "password=ab)hunter2",
     "PGPASSWORD=hunter2",
@@ -66,6 +69,9 @@ WITH_SECRETS = [
 
 HARMLESS = [
     "GPIO pin: 17",
+    "journalctl -u visigate-camera",
+    "fetch -u http://10.0.0.5:80/snapshot",
+    "--user visigate --group video",
     "author: Bob",
     "AUTHOR: Bob",
     "Authors: a, b",
