@@ -15,8 +15,9 @@ MAX_KEY = 256
 """Characters of a key that are looked at."""
 
 SECRET_KEYS = (
-    "password", "passwd", "passphrase", "pwd", "passcode", "secret", "token", "api_key", "access_key", "private_key",
-    "credential", "authorization", "auth", "cookie", "session_id", "csrf", "jwt", "pin_code",
+    "password", "passwd", "passphrase", "pwd", "pass", "psk", "passcode", "secret", "token", "api_key",
+    "access_key", "private_key", "credential", "authorization", "auth", "cookie", "session_id", "csrf", "jwt",
+    "pin_code",
 )  # fmt: skip
 """A key is secret when it has one of these among its words: ``db_password``, ``X-Api-Key``, ``userToken``."""
 
