@@ -29,6 +29,13 @@ def test_a_letter_is_read_back_as_it_was(outbox):
     assert (letter.recipients, letter.message) == (TO, MAIL)
 
 
+def test_others_cannot_read_a_letter_that_waits_or_was_refused(outbox):
+    outbox.stage("1", TO, MAIL)
+    outbox.publish("1")
+    paths = [outbox.letter("1").path, outbox.refuse(outbox.letter("1"), {TO[0]: "550 no such user"})]
+    assert [path.stat().st_mode & 0o007 for path in paths] == [0, 0]
+
+
 def test_letters_are_listed_by_age(outbox):
     for name in ("3", "1", "2"):
         outbox.stage(name, TO, MAIL)

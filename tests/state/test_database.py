@@ -51,6 +51,13 @@ def test_nothing_is_made_before_the_first_transaction(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_others_cannot_read_what_it_holds(state):
+    add(state)
+    assert {path.name: path.stat().st_mode & 0o007 for path in state.directory.iterdir()} == dict.fromkeys(
+        ("state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm", "state.lock"), 0
+    )
+
+
 def test_what_is_committed_is_there_for_others_and_later(state):
     add(state, 1)
     other = State(state.directory, SCHEMA)

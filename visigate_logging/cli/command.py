@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.cli.output import Progress, complain
+from visigate_logging.cli.where import find_log
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.store.where import find_log
 
 __all__ = [
     "CONFIGURATION",

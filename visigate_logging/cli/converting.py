@@ -39,7 +39,9 @@ def convert_config(args: argparse.Namespace) -> int:
 def _read(path: Path) -> Conversion:
     try:
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigurationError("", f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigurationError("", f"{path}: {error}") from error
     if not isinstance(config, dict):
         raise ConfigurationError("", f"{path}: a JSON object is needed, with error_handling in it")

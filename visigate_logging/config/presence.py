@@ -65,8 +65,11 @@ class Presence(logging.Handler):
             path = self.directory / "messages.jsonl"
             if path.exists() and path.stat().st_size > _LARGEST:
                 path.replace(f"{path}.1")
+            path.touch(0o640)
             with path.open("ab", buffering=0) as file:
                 file.write(orjson.dumps({**line, "message": record.getMessage()}) + b"\n")
+        except OSError:  # the handlers say that the card cannot be written; a traceback for each message helps nobody
+            pass
         except Exception:
             self.handleError(record)
 

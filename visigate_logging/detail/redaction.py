@@ -15,8 +15,9 @@ MAX_KEY = 256
 """Characters of a key that are looked at."""
 
 SECRET_KEYS = (
-    "password", "passwd", "passphrase", "pwd", "passcode", "secret", "token", "api_key", "access_key", "private_key",
-    "credential", "authorization", "auth", "cookie", "session_id", "csrf", "jwt", "pin_code",
+    "password", "passwd", "passphrase", "pwd", "pass", "psk", "passcode", "secret", "token", "api_key",
+    "access_key", "private_key", "credential", "authorization", "auth", "cookie", "session_id", "csrf", "jwt",
+    "pin_code",
 )  # fmt: skip
 """A key is secret when it has one of these among its words: ``db_password``, ``X-Api-Key``, ``userToken``."""
 
@@ -30,6 +31,10 @@ _USERINFO = re.compile(
     r"(?<=://)(?:[^\s:/@?#\"'<>]{0,128}:(?!\d{1,5}(?:[/?#\s]|$))[^\s\"'<>]{0,256}|[^\s/?#\"'<>:@]{1,256})@"
 )
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
+# curl -u admin:password, on a command line or in the list that subprocess tells when a command fails.
+_LOGIN = re.compile(
+    r"((?<![\w\-])(?:-u|--(?:proxy-)?user)(?:[\"']?,?\s{1,3}[\"']?|=[\"']?))[^\s:\"']{1,128}:(?!//)[^\s\"']++"
+)
 # A word of prose after it is none: "Basic authentication", "bearer of".
 _SCHEME = re.compile(
     r"\b((?i:Bearer|Basic|Digest|Negotiate))(\s{1,4})(?![A-Za-z]?[a-z]{0,24}(?:-[a-z]{1,24}){0,3}(?![\w+/=~\-]|\.\w))"
@@ -94,6 +99,8 @@ class Redactor:
         low = text.lower()
         if "://" in low:
             text = _USERINFO.sub(f"{MASK}@", text)
+        if "-u" in low:
+            text = _LOGIN.sub(rf"\1{MASK}", text)
         if "-----begin " in low:
             text = _PEM.sub(rf"-----BEGIN \1----- {MASK}", text)
         for hint in _SCHEME_HINTS:

@@ -12,6 +12,8 @@ __all__ = ["Letter", "Outbox"]
 _RECIPIENTS = b"X-Visigate-Recipients: "
 _ANSWER = b"X-Visigate-Answer: "
 _KEPT_REFUSED = 50
+_MODE = 0o640
+"""Of each file: it holds errors, as the log does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Outbox:
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.touch(_MODE)
     with path.open("wb") as file:
         file.write(content)
         file.flush()

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks, full_key, host_lock
@@ -20,6 +22,7 @@ from visigate_logging.recovery.steps.base import Context, Outcome, Status
 __all__ = ["Runner"]
 
 BUSY_RETRY = 5.0  # when another process recovers the same thing, seconds
+MAX_OUTCOME = 65_536  # bytes of an outcome's message, and of its details
 
 
 def _level(outcome: Outcome, context: Context) -> int:
@@ -237,5 +240,11 @@ class Runner:
 def _execute(planned: Planned, context: Context) -> Outcome:
     filled = planned.filled(context)
     if filled.step.inside:
-        return attempt(filled.step, context)
-    return run_in_child(filled.name, filled.parameters, context, filled.step.timeout)
+        outcome = attempt(filled.step, context)
+    else:
+        outcome = run_in_child(filled.name, filled.parameters, context, filled.step.timeout)
+    # The audit trail keeps it, and people are told: what a program prints may hold a secret.
+    return Outcome(outcome.status, _clean.text(outcome.message), _clean.value(outcome.details))
+
+
+_clean = Sanitiser(Redactor(), MAX_OUTCOME)

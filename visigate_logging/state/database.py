@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS failures (
     handler TEXT PRIMARY KEY, time TEXT NOT NULL, text TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+_MODE = 0o640
+"""Of the file, and so of SQLite's files beside it: it holds errors, as the log does."""
 _BUSY_TIMEOUT = 10.0
 _FORK_PATIENCE = 1.0
 _KEPT_DAMAGED = 3
@@ -158,6 +160,8 @@ class State(ForkAware):
         import sqlite3
 
         self._identity = _identity(self.path)
+        if self._identity is None:  # only then: to open and close a file that is there would drop SQLite's locks
+            self.path.touch(_MODE)
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")

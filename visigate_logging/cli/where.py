@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-import yaml
+from visigate_logging.config.load import read
+from visigate_logging.exceptions import ConfigurationError
 
 __all__ = ["find_log"]
 
@@ -26,7 +27,7 @@ def find_log(directory: Path | None = None) -> Path:
 def _configured(path: Path) -> str | None:
     """The ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing."""
     try:
-        handlers = yaml.safe_load(path.read_text("utf-8"))["handlers"].values()
+        handlers = read(path).values["handlers"].values()
         return next((h["filename"] for h in handlers if HANDLER in (h.get("class"), h.get("()"))), None)
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+    except (ConfigurationError, LookupError, TypeError, AttributeError):
         return None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.store.where import find_log
+from visigate_logging.cli.where import find_log
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +28,14 @@ def test_the_json_file_handler_of_logging_yaml_names_the_log(tmp_path, key):
         f"  details: {{'{key}': visigate_logging.JsonFileHandler, filename: log/a.jsonl}}\n"
     )
     assert find_log(tmp_path) == tmp_path / "log/a.jsonl"
+
+
+def test_a_part_of_the_name_may_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("GATE", "north")
+    (tmp_path / "logging.yaml").write_text(
+        "handlers: {d: {class: visigate_logging.JsonFileHandler, filename: '${LOGS:-log}/${GATE}.jsonl'}}"
+    )
+    assert find_log(tmp_path) == tmp_path / "log/north.jsonl"
 
 
 @pytest.mark.parametrize("text", [None, "", "handlers: []", "handlers: {a: 1}", "a: [", "\x00", "version: 1"])
