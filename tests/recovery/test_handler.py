@@ -567,3 +567,41 @@ def test_a_run_that_failed_is_the_handlers_last_failure_without_secrets(tmp_path
     failed = host_failures(Budgets(tmp_path / "state").state)["recovery"]
     assert failed["text"].startswith("camera failed: reopen: ")
     assert "secret" not in failed["text"]
+
+
+class HostileClassError(Exception):
+    """Raises when its class is asked."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("class")
+
+
+class HostileAttributesError(Exception):
+    """Raises when anything is asked."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+class HostilePropertiesError(Exception):
+    """Raises what ends programs."""
+
+    @property
+    def errno(self):
+        raise KeyboardInterrupt
+
+    @property
+    def orig(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("kind", [HostileClassError, HostileAttributesError, HostilePropertiesError])
+def test_nothing_that_a_hostile_exception_does_reaches_the_application(kind, tmp_path):
+    procedures = {"any": {"exceptions": ["Exception"], "message": "a+b", "steps": [{"notify": {"message": "m"}}]}}
+    handler = RecoveryHandler(procedures, state_dir=tmp_path / "state")
+    try:
+        record = logging.LogRecord("gate", 40, __file__, 1, "m", (), (kind, kind("e"), None))
+        handler.handle(record)
+    finally:
+        handler.close()

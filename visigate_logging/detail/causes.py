@@ -21,15 +21,23 @@ def led_to(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(one))
         yield one
-        cause = one.__cause__
-        before = one.__context__ if cause is None and not one.__suppress_context__ else cause
-        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        waiting.extend(e for e in (before, _wrapped(one), *members) if isinstance(e, BaseException))
+        waiting.extend(_next(one))
+
+
+def _next(error: BaseException) -> list[BaseException]:
+    try:
+        cause = error.__cause__
+        before = error.__context__ if cause is None and not error.__suppress_context__ else cause
+        members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        found = [before, _wrapped(error), *members]
+        return [e for e in found if isinstance(e, BaseException)]
+    except BaseException:  # a hostile property may raise anything
+        return []
 
 
 def _wrapped(error: BaseException) -> object:
     """The driver's own exception, as SQLAlchemy has it."""
     try:
         return getattr(error, "orig", None)
-    except Exception:  # a hostile property
+    except BaseException:  # a hostile property may raise anything
         return None

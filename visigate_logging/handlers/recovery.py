@@ -1,5 +1,6 @@
 """Faults mend themselves where they can: a handler that runs the procedure configured for an error."""
 
+import contextlib
 import logging
 import os
 import time
@@ -10,6 +11,7 @@ from typing import Any
 from visigate_logging.detail import written
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
+from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
@@ -78,10 +80,14 @@ class RecoveryHandler(logging.Handler, ForkAware):
         try:
             found = self.procedure_for(record)
             if found is not None:
+                formatter = self.formatter
+                options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
+                ErrorDetail.from_record(record, options)  # which all that follows then uses
                 self._counts.accept()
                 self._queue(record, *found)
         except Exception:
-            self.handleError(record)
+            with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
+                self.handleError(record)
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
         """The procedure that a record calls for, with the error numbers of its exceptions."""

@@ -117,7 +117,8 @@ class ThrottledSMTPHandler(logging.Handler):
                 options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
                 self._room().accept(ErrorDetail.from_record(record, options))
         except Exception:
-            self.handleError(record)
+            with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
+                self.handleError(record)
 
     def concerns(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be mailed: by its severity, and of the package's own only outcomes of recoveries."""

@@ -14,6 +14,7 @@ __all__ = ["Digest", "Item", "Section", "section"]
 
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
+_LONGEST_TITLE = 70
 _RELATIONS = {"cause": "Caused by", "context": "While handling", "member": "Member of the group"}
 
 
@@ -110,8 +111,11 @@ def section(item: Item, url: str | None = None) -> Section:
 
 
 def title(detail: ErrorDetail) -> str:
-    """What happened and where, in a few words."""
+    """What happened and where, in a few words; of a record without an exception, its message."""
     what = detail.error_type or detail.level
+    if not detail.traceback and detail.message:
+        line = detail.message.partition("\n")[0]
+        return f"{what}: {line if len(line) <= _LONGEST_TITLE else line[:_LONGEST_TITLE] + '…'}"
     return f"{what} in {detail.module}" if detail.module else what
 
 

@@ -37,7 +37,7 @@ def chain_of(error: BaseException) -> tuple[Link, ...]:
 def _attribute(error: BaseException, name: str) -> Any:
     try:
         return getattr(error, name, None)
-    except Exception:  # a hostile property
+    except BaseException:  # a hostile property may raise anything
         return None
 
 
