@@ -1,6 +1,8 @@
 """``visigate-errors rehearse``: the same as a real run on the same errors."""
 
+import logging
 import random
+import sqlite3
 from datetime import timedelta
 
 import orjson
@@ -12,6 +14,7 @@ from visigate_logging.cli.rehearse import rehearsed
 from visigate_logging.cli.replay import host_times, log_record
 from visigate_logging.clock import Instant
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.mail.ledger import SCHEMA, Ledger
 from visigate_logging.mail.tally import Batch, Entry
 from visigate_logging.mail.throttle import Windows
@@ -169,3 +172,29 @@ def test_a_clock_that_jumps_makes_no_time():
         detail(2, NOON + timedelta(hours=10), boot_id="two", monotonic=3.0),
     ]
     assert [now for now, _ in host_times(given)] == [0.0, 2.0, 3602.0]
+
+
+def test_a_recovery_for_a_code_of_sqlite_is_counted_for_that_code_alone(tmp_path):
+    """The numbers are those of a real run: the procedure of the shipped file asks for SQLite's codes."""
+    details = []
+    for number, code in enumerate(("SQLITE_CORRUPT", "SQLITE_BUSY")):
+        error = sqlite3.DatabaseError("cannot be used")
+        error.sqlite_errorname, error.sqlite_errorcode = code, getattr(sqlite3, code)
+        try:
+            raise RuntimeError(f"not recorded {number}") from error
+        except RuntimeError as wrapped:
+            info = (type(wrapped), wrapped, wrapped.__traceback__)
+            record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), info)
+        details.append(ErrorDetail.from_dict(ErrorDetail.from_record(record).to_dict()))
+    codes = [getattr(log_record(d).exc_info[1].__cause__, "sqlite_errorcode", None) for d in details]
+    assert codes == [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_BUSY]
+    config = tmp_path / "logging.yaml"
+    config.write_text(
+        "version: 1\nhandlers:\n  recovery:\n    class: visigate_logging.RecoveryHandler\n"
+        f"    state_dir: {tmp_path / 'state'}\n    procedures:\n      database:\n"
+        "        exceptions: [sqlite3.DatabaseError]\n        code: [SQLITE_CORRUPT]\n"
+        "        steps: [{notify: {message: m}}]\nroot: {handlers: [recovery]}\n"
+    )
+    simulated = rehearsed(config, [(float(i), d) for i, d in enumerate(details)])
+    runs = [key for recovering in simulated.recoveries.values() for _, key in recovering.runs]
+    assert len(runs) == 1

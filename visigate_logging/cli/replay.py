@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +45,7 @@ def log_record(detail: ErrorDetail) -> logging.LogRecord:
     A class that cannot be imported here is stood in for by one of the same name, derived from Exception alone.
     """
     error = _error(detail.exceptions)
+    _give_codes(error, detail.grouping)
     return logging.makeLogRecord(
         {
             "name": detail.logger,
@@ -74,6 +76,17 @@ def _error(exceptions: tuple[ExceptionData, ...]) -> BaseException | None:
             elif other.relation == "context":
                 made[i].__context__ = made[j]
     return made.get(0)
+
+
+def _give_codes(error: BaseException | None, grouping: Mapping[str, Any]) -> None:
+    """SQLite's error numbers, which a record has by name among what made its group; the system's are in messages."""
+    causes = [str(cause).rpartition(" ")[2] for cause in grouping.get("causes") or ()]
+    for name in (str(grouping.get("code", "")), *causes):
+        if error is None:
+            return
+        if name.startswith("SQLITE_"):
+            vars(error)["sqlite_errorcode"] = getattr(sqlite3, name, None)
+        error = error.__cause__
 
 
 def _made(data: ExceptionData, members: list[BaseException]) -> BaseException:
