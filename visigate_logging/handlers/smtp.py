@@ -23,7 +23,7 @@ __all__ = ["ThrottledSMTPHandler"]
 
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"
-_PACE = 0.25
+_PACE = 1.0
 _START_DELAY = 1.0
 _EXIT_TIMEOUT = 2.0
 _TRY_AGAIN = 15.0
