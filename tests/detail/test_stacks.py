@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from tests.detail import raising
-from visigate_logging.detail import extraction, stacks
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail import description, stacks
+from visigate_logging.detail.description import Describer
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.tracebacks import walk_chain
+from visigate_logging.detail.values import Sanitiser
 
 
 def record_of(error: BaseException, **extra: Any) -> logging.LogRecord:
@@ -70,13 +73,15 @@ def test_a_stack_that_is_very_deep_is_not_kept(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_descriptions_are_kept_in_bounds_and_only_short_ones() -> None:
-    extractor = extraction.Extractor(DetailOptions())
-    for number in range(extraction.MAX_DESCRIBED * 2):
-        extractor.values(record_of(raising.through(ValueError(number))))
-    assert len(extractor._described) <= extraction.MAX_DESCRIBED
-    extractor._described.clear()
-    extractor.values(record_of(raising.through(ValueError("x" * 60_000))))
-    assert not extractor._described
+    describer = Describer(Sanitiser(Redactor(), 65_536), ())
+    for number in range(description.MAX_DESCRIBED * 2):
+        error = raising.through(ValueError(number))
+        describer.raised(error, error.__traceback__)
+    assert 0 < len(describer._described) <= description.MAX_DESCRIBED
+    describer._described.clear()
+    error = raising.through(ValueError("x" * 60_000))
+    describer.raised(error, error.__traceback__)
+    assert not describer._described
 
 
 def test_a_recursion_renders_each_position_once() -> None:

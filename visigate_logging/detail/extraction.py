@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -13,22 +12,15 @@ import orjson
 
 from visigate_logging import clock
 from visigate_logging.detail import fingerprint, written
-from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import call_of, given_with, raised_by, task_of
-from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.stamps import EventIds, rfc3339
-from visigate_logging.detail.tracebacks import MAX_NOTES, RaisedException, format_exception, walk_chain
 from visigate_logging.detail.values import Sanitiser, safe_str, utf8, word
 
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 
 DEFAULT_MAX_FIELD_BYTES = 65_536
-MAX_DESCRIBED = 128
-"""Descriptions of exceptions that are kept, for when the same ones are logged again."""
-MAX_DESCRIBED_TEXT = 16_384
-"""Characters of the traceback of such a description."""
 
 
 class DetailOptions(NamedTuple):
@@ -72,9 +64,7 @@ class Extractor:
 
     def __init__(self, options: DetailOptions) -> None:
         self._clean = Sanitiser(Redactor(options.mask_keys), options.max_field_bytes)
-        self._in_app = in_app_test(options.in_app)
-        self._stacks = StackCache(self._clean.text, self._in_app)
-        self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._describe = Describer(self._clean, options.in_app)
         self._constant = {
             "host": utf8(os.uname().nodename),
             "service": utf8(options.service),
@@ -82,52 +72,54 @@ class Extractor:
             "boot_id": clock.boot_id(),
         }
 
-    def values(self, record: logging.LogRecord) -> dict[str, Any]:
-        """All fields of the detail of a record; never raises."""
-        try:
-            return self._values(record)
-        except BaseException as error:  # what a hostile record raises must not reach the application
-            return self._least(record, error)
+    def fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
+        """Set the fields of the detail of a record; never raises.
 
-    def _values(self, record: logging.LogRecord) -> dict[str, Any]:
-        message, info = self._message(record)
+        Args:
+            values: all fields with their defaults.
+            record: what was logged.
+        """
+        try:
+            self._fill(values, record)
+        except BaseException as error:  # what a hostile record raises must not reach the application
+            values.update(self._least(record, error))
+
+    def _fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
+        given = record.__dict__
+        message, values["additional_info"] = self._message(record)
+        stack = record.stack_info
         exc, tb = raised_by(record)
-        text, stack = (record.exc_text, record.stack_info) if exc is None else (None, record.stack_info)
-        if exc is None and not text and written.is_in(message):  # what a QueueHandler has made of it
-            message, text, stack = written.split(message)
         if exc is not None:
             told = self._raised(exc, tb, record)
-        elif text:
-            told = self._written(str(text), record)
         else:
-            told = self._logged(record, message)
+            text = record.exc_text
+            if not text and written.is_in(message):  # what a QueueHandler has made of it
+                message, text, stack = written.split(message)
+            told = self._describe.written(str(text), call_of(record)) if text else self._logged(record, message)
+        values.update(told)
+        values.update(self._constant)
         created = int(record.created * 1_000_000)
-        level = word(record.levelname)
-        given = record.__dict__
-        values = {
-            **self._constant,
-            **told,
-            "timestamp": rfc3339(created),
-            "event_id": _event_ids.new(created),
-            "level": level,
-            "severity": word(given["severity"]) if "severity" in given else level,
-            "category": word(given.get("category")),
-            "logger": self._name(record.name),
-            "message": message,
-            "message_template": self._clean.text(record.msg) if type(record.msg) is str else "",
-            "additional_info": info,
-            "process": self._name(record.processName),
-            "pid": record.process or os.getpid(),
-            "thread": self._name(record.threadName),
-            "task": self._name(task_of(record)),
-            "monotonic": clock.monotonic(),
-        }
+        values["timestamp"] = rfc3339(created)
+        values["event_id"] = _event_ids.new(created)
+        values["level"] = level = word(record.levelname)
+        values["severity"] = word(given["severity"]) if "severity" in given else level
+        if "category" in given:
+            values["category"] = word(given["category"])
+        values["message"] = message
+        if type(record.msg) is str:
+            values["message_template"] = self._clean.text(record.msg)
+        name = self._name
+        values["logger"] = name(record.name)
+        values["process"] = name(record.processName)
+        values["pid"] = record.process or os.getpid()
+        values["thread"] = name(record.threadName)
+        values["task"] = name(task_of(record))
+        values["monotonic"] = clock.monotonic()
         if stack:
             values["stack_info"] = self._clean.text(safe_str(stack))
         named = self._named(given.get("fingerprint")) or (exc is not None and self._named(_fingerprint_of(exc)))
         if named:
             values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
-        return values
 
     def _name(self, name: Any) -> str:
         """A name that the application has given, which may hold an address with its password."""
@@ -147,6 +139,7 @@ class Extractor:
             "module": "",
             "function": "",
             "traceback": "",
+            "additional_info": {},
             "message": told,
             "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
             "logger": self._name(record.__dict__.get("name")),
@@ -184,100 +177,11 @@ class Extractor:
     def _raised(self, exc: BaseException, tb: TracebackType | None, record: logging.LogRecord) -> dict[str, Any]:
         """The fields that tell of a live exception."""
         try:
-            chain = walk_chain(exc, tb, self._stacks)
-            messages = [self._clean.text(safe_str(raised.value)) for raised in chain]
-            key = _look(chain, messages)
-            known = self._described.get(key) if key else None
-            if known is None:
-                known = self._describe(chain, tb, messages)
-                if key:
-                    self._remember(key, known)
+            told = self._describe.raised(exc, tb)
         except BaseException as error:  # a hostile exception may raise anything when it is looked at
-            return self._unreadable(exc, error, record)
-        return known if chain[0].stack.positions else call_of(record) | known
-
-    def _remember(self, key: tuple[Any, ...], described: dict[str, Any]) -> None:
-        if len(described["traceback"]) > MAX_DESCRIBED_TEXT:
-            return
-        if len(self._described) >= MAX_DESCRIBED:
-            self._described.clear()
-        self._described[key] = described
-
-    def _describe(
-        self, chain: list[RaisedException], tb: TracebackType | None, messages: list[str]
-    ) -> dict[str, Any]:
-        grouping = fingerprint.by_exception(chain, messages)
-        culprit = chain[0].stack.innermost
-        share = max(1, len(messages) // 10)
-        return {
-            **(culprit.frame.as_culprit(culprit.qualname) if culprit is not None else {}),
-            "error_type": word(type(chain[0].value).__name__),
-            "error_message": messages[0],
-            "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
-            "exceptions": tuple(
-                self._data(r, self._clean.bounded(m, share)) for r, m in zip(chain, messages, strict=True)
-            ),
-            "fingerprint": grouping.key,
-            "grouping": grouping.why,
-        }
-
-    def _data(self, raised: RaisedException, message: str) -> ExceptionData:
-        kind = type(raised.value)
-        return ExceptionData(
-            word(kind.__name__),
-            word(kind.__module__),
-            message,
-            self._notes(raised.notes) if raised.notes is not None else (),
-            raised.relation,
-            raised.parent,
-            raised.stack.frames,
-            raised.stack.omitted,
-            raised.members_omitted,
-        )
-
-    def _notes(self, notes: Any) -> tuple[str, ...]:
-        if type(notes) is not list:
-            return (self._clean.text(safe_str(notes)),)
-        kept = [safe_str(note) for note in notes[:MAX_NOTES]]
-        if len(notes) > MAX_NOTES:
-            kept.append(f"[{len(notes) - MAX_NOTES} more notes cut]")
-        return tuple(self._clean.value(kept))
-
-    def _unreadable(self, exc: BaseException, error: BaseException, record: logging.LogRecord) -> dict[str, Any]:
-        """What can be said of an exception that does not let itself be looked at."""
-        call = call_of(record)
-        name, module = word(type(exc).__name__), word(type(exc).__module__)
-        message = self._clean.text(safe_str(exc))
-        grouping = fingerprint.by_message(self._name(record.name), call["culprit"], name)
-        told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")
-        return {
-            "error_type": name,
-            "error_message": message,
-            "traceback": f"[traceback could not be read: {told}]\n",
-            "exceptions": (ExceptionData(name, module, message),),
-            "fingerprint": grouping.key,
-            "grouping": grouping.why,
-            **call,
-        }
-
-    def _written(self, text: str, record: logging.LogRecord) -> dict[str, Any]:
-        """The fields that tell of an exception that is only there as text."""
-        text = self._clean.text(text)
-        chain = written.parse(text, self._in_app)
-        found = chain[0]
-        last = next((f for f in reversed(found.frames) if f.in_app), found.frames[-1] if found.frames else None)
-        values = call_of(record) if last is None else last.as_culprit(last.function)
-        where = values["culprit"] if last is None else f"{values['culprit']}: {last.code}"
-        grouping = fingerprint.by_message(found.type, where, found.message)
-        values.update(
-            error_type=found.type,
-            error_message=found.message,
-            traceback=text,
-            exceptions=chain,
-            fingerprint=grouping.key,
-            grouping=grouping.why,
-        )
-        return values
+            call = call_of(record)
+            return call | self._describe.unreadable(exc, error, self._name(record.name), call["culprit"])
+        return told if "culprit" in told else call_of(record) | told
 
     def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
         """The fields that tell of a record without an exception."""
@@ -291,18 +195,6 @@ class Extractor:
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }
-
-
-def _look(chain: list[RaisedException], messages: list[str]) -> tuple[Any, ...] | None:
-    """All that a description of exceptions is made from, where that is little: the same again is the same."""
-    if "tracebacklimit" in sys.__dict__:
-        return None
-    look: list[Any] = messages.copy()
-    for raised in chain:
-        if raised.is_special or not raised.is_linear:
-            return None
-        look += (type(raised.value), raised.stack, raised.relation, fingerprint.error_code(raised.value))
-    return tuple(look)
 
 
 _NAMES = (str, int, list, tuple)

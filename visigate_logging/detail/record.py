@@ -77,12 +77,20 @@ class ErrorDetail:
             detail = known.detail
         else:
             options = options or DetailOptions().or_environment()
-            detail = ErrorDetail(**extractor(options).values(record))
+            detail = cls._extracted(record, options)
             if isinstance(known, _Kept):  # other options, the same event
                 detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
             record.__dict__[CACHED_AS] = _Kept(detail, options)
             return detail
         return _reclassified(detail, record)
+
+    @classmethod
+    def _extracted(cls, record: logging.LogRecord, options: DetailOptions) -> Self:
+        # Past __init__, which would sort the same thirty values in once more.
+        detail = cls.__new__(cls)
+        detail.__dict__ = _BLANK.copy()
+        extractor(options).fill(detail.__dict__, record)
+        return detail
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain dicts, lists, strings and numbers, in the order of the fields."""
@@ -127,6 +135,9 @@ def _read_frame(data: Mapping[str, Any]) -> Frame:
         data.get("code", ""),
         data.get("in_app", False),
     )
+
+
+_BLANK = vars(ErrorDetail.from_dict({}))
 
 
 class _Kept:

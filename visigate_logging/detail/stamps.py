@@ -33,5 +33,5 @@ class EventIds:
     def new(self, microseconds: int) -> str:
         """An id as 32 hex digits; microseconds since the epoch order those of one millisecond."""
         milliseconds, fraction = divmod(microseconds, 1000)
-        ordered = (milliseconds << 16) | 0x7000 | (fraction << 2)
-        return f"{ordered:016x}{next(self._count) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
+        ordered = (milliseconds << 80) | 0x7000_8000_0000_0000_0000 | (fraction << 66)
+        return f"{ordered | next(self._count) & 0x3FFF_FFFF_FFFF_FFFF:032x}"

@@ -74,27 +74,26 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
         for value, relation in _related(raised, seen):
             if len(found) >= MAX_EXCEPTIONS:
                 return found
+            seen.add(id(value))
             found.append(RaisedException(value, relation, index, cache.stack(value.__traceback__)))
     return found
 
 
-def _related(raised: RaisedException, seen: set[int]) -> list[tuple[BaseException, str]]:
-    related: list[tuple[BaseException, str]] = []
+def _related(raised: RaisedException, seen: set[int]) -> Sequence[tuple[BaseException, str]]:
+    exc = raised.value
+    led_to: tuple[tuple[BaseException, str], ...] = ()
     try:
-        exc = raised.value
-        cause, context = exc.__cause__, exc.__context__
-        if cause is not None and id(cause) not in seen:
-            related.append((cause, "cause"))
-        elif context is not None and not exc.__suppress_context__ and id(context) not in seen:
-            related.append((context, "context"))
+        if (cause := exc.__cause__) is not None and id(cause) not in seen:
+            led_to = ((cause, "cause"),)
+        elif (context := exc.__context__) is not None and not exc.__suppress_context__ and id(context) not in seen:
+            led_to = ((context, "context"),)
         if isinstance(exc, BaseExceptionGroup):
             raised.members_omitted = max(0, len(exc.exceptions) - MAX_MEMBERS)
             # Also those met before, as the context of a group that was made of them: a group is all its members.
-            related += [(member, "member") for member in exc.exceptions[:MAX_MEMBERS]]
+            return (*led_to, *((member, "member") for member in exc.exceptions[:MAX_MEMBERS]))
     except BaseException:  # a hostile property: what was found so far
         raised.is_linear = False
-    seen.update([id(value) for value, _ in related])
-    return related
+    return led_to
 
 
 def format_exception(

@@ -1,0 +1,150 @@
+"""What is told of exceptions: the fields of a detail record that speak of a live one, or of one left as text."""
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from visigate_logging.detail import fingerprint, written
+from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.modules import in_app_test
+from visigate_logging.detail.stacks import StackCache
+from visigate_logging.detail.tracebacks import MAX_NOTES, RaisedException, format_exception, walk_chain
+from visigate_logging.detail.values import Sanitiser, safe_str, word
+
+__all__ = ["Describer"]
+
+MAX_DESCRIBED = 128
+"""Descriptions of exceptions that are kept, for when the same ones are logged again."""
+MAX_DESCRIBED_TEXT = 16_384
+"""Characters of the traceback of such a description."""
+
+
+class Describer:
+    """Describes exceptions; one that looks like another that was met before is not described anew.
+
+    Args:
+        clean: bounds texts and masks the secrets in them.
+        in_app: dotted names of the application's own modules.
+    """
+
+    def __init__(self, clean: Sanitiser, in_app: tuple[str, ...]) -> None:
+        self._clean = clean
+        self._in_app = in_app_test(in_app)
+        self._stacks = StackCache(clean.text, self._in_app)
+        self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def raised(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
+        """The fields of a live exception; without those that say where, when it has no traceback.
+
+        Raises:
+            BaseException: whatever a hostile exception raises when it is looked at.
+        """
+        chain = walk_chain(exc, tb, self._stacks)
+        text = self._clean.text
+        messages = [text(safe_str(raised.value)) for raised in chain]
+        look = _look(chain, messages)
+        known = self._described.get(look) if look else None
+        if known is None:
+            known = self._describe(chain, tb, messages)
+            if look and len(known["traceback"]) <= MAX_DESCRIBED_TEXT:
+                if len(self._described) >= MAX_DESCRIBED:
+                    self._described.clear()
+                self._described[look] = known
+        return known
+
+    def _describe(
+        self, chain: list[RaisedException], tb: TracebackType | None, messages: list[str]
+    ) -> dict[str, Any]:
+        grouping = fingerprint.by_exception(chain, messages)
+        culprit = chain[0].stack.innermost
+        share = max(1, len(messages) // 10)
+        return {
+            **(culprit.frame.as_culprit(culprit.qualname) if culprit is not None else {}),
+            "error_type": word(type(chain[0].value).__name__),
+            "error_message": messages[0],
+            "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
+            "exceptions": tuple(
+                self._data(r, self._clean.bounded(m, share)) for r, m in zip(chain, messages, strict=True)
+            ),
+            "fingerprint": grouping.key,
+            "grouping": grouping.why,
+        }
+
+    def _data(self, raised: RaisedException, message: str) -> ExceptionData:
+        kind = type(raised.value)
+        return ExceptionData(
+            word(kind.__name__),
+            word(kind.__module__),
+            message,
+            self._notes(raised.notes) if raised.notes is not None else (),
+            raised.relation,
+            raised.parent,
+            raised.stack.frames,
+            raised.stack.omitted,
+            raised.members_omitted,
+        )
+
+    def _notes(self, notes: Any) -> tuple[str, ...]:
+        if type(notes) is not list:
+            return (self._clean.text(safe_str(notes)),)
+        kept = [safe_str(note) for note in notes[:MAX_NOTES]]
+        if len(notes) > MAX_NOTES:
+            kept.append(f"[{len(notes) - MAX_NOTES} more notes cut]")
+        return tuple(self._clean.value(kept))
+
+    def unreadable(self, exc: BaseException, error: BaseException, logger: str, culprit: str) -> dict[str, Any]:
+        """The fields of an exception that does not let itself be looked at.
+
+        Args:
+            exc: that exception.
+            error: what it raised.
+            logger: name of the logger, for the group.
+            culprit: where the logging call stands, for the group.
+        """
+        name, module = word(type(exc).__name__), word(type(exc).__module__)
+        message = self._clean.text(safe_str(exc))
+        grouping = fingerprint.by_message(logger, culprit, name)
+        told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")
+        return {
+            "error_type": name,
+            "error_message": message,
+            "traceback": f"[traceback could not be read: {told}]\n",
+            "exceptions": (ExceptionData(name, module, message),),
+            "fingerprint": grouping.key,
+            "grouping": grouping.why,
+        }
+
+    def written(self, text: str, call: dict[str, Any]) -> dict[str, Any]:
+        """The fields of an exception that is only there as text.
+
+        Args:
+            text: its traceback.
+            call: the fields that say where the logging call stands, for a text without frames.
+        """
+        text = self._clean.text(text)
+        chain = written.parse(text, self._in_app)
+        found = chain[0]
+        last = next((f for f in reversed(found.frames) if f.in_app), found.frames[-1] if found.frames else None)
+        values = call if last is None else last.as_culprit(last.function)
+        where = values["culprit"] if last is None else f"{values['culprit']}: {last.code}"
+        grouping = fingerprint.by_message(found.type, where, found.message)
+        return values | {
+            "error_type": found.type,
+            "error_message": found.message,
+            "traceback": text,
+            "exceptions": chain,
+            "fingerprint": grouping.key,
+            "grouping": grouping.why,
+        }
+
+
+def _look(chain: list[RaisedException], messages: list[str]) -> tuple[Any, ...] | None:
+    """All that a description of exceptions is made from, where that is little: the same again is the same."""
+    if "tracebacklimit" in sys.__dict__:
+        return None
+    look: list[Any] = messages.copy()
+    for raised in chain:
+        if raised.is_special or not raised.is_linear:
+            return None
+        look += (type(raised.value), raised.stack, raised.relation, fingerprint.error_code(raised.value))
+    return tuple(look)
