@@ -10,12 +10,13 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import Literal
 
 from visigate_logging.state import HostLock
 
 __all__ = ["SharedFile", "ShortWriteError"]
 
-_MOST_TRIES = 10
+_MOST_TRIES = 20
 _MOST_LEFT = 8
 """Files left behind that wait to be synced; a writer that outruns the sync lets go of the oldest."""
 
@@ -59,50 +60,47 @@ class SharedFile:
             OSError: nothing of it is on disk.
         """
         try:
-            self._append(line)
+            for _ in range(_MOST_TRIES):
+                if self._append(line):
+                    return
         except OSError as error:
             if error.errno == errno.EBADF:  # someone closed it, and the number may be another file's by now
                 self._fd = None
             self._leave()  # after a remount the same path can be reached only by opening it again
             raise
+        raise FileNotFoundError(errno.ENOENT, "removed or replaced each time it was opened", self.path)
 
-    def _append(self, line: bytes) -> None:
-        for _ in range(_MOST_TRIES):
-            fd, size = self._current(len(line))
-            torn = self._cut == self._identity if size == 0 else size != self._end and _is_torn(fd, size)
-            data = b"\n" + line if torn else line
-            self._end = -1
-            written = os.write(fd, data)
-            self._cut = self._identity if written < len(data) else None
-            if self._cut:
-                raise ShortWriteError(
-                    errno.ENOSPC, f"only {written} of {len(data)} bytes could be written", self.path
-                )
-            status = os.fstat(fd)
-            if status.st_nlink:
-                if status.st_size == size + written:  # nobody else wrote in between
-                    self._end = status.st_size
-                return
-            self._leave()  # it was removed before the write: what was written there nobody will find
-        raise self._never_there()
+    def _append(self, line: bytes) -> bool:
+        """One try; False when the file was not, or is no longer, the one that the path names."""
+        fd = self._fd if self._fd is not None else self._open()
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return self._leave()
+        if (status.st_dev, status.st_ino) != self._identity:
+            return self._leave()
+        size = status.st_size
+        if self._is_due(size, len(line)) and self._rotate(len(line)):
+            return False
+        if size != self._end and self._ends_torn(fd, size):
+            line = b"\n" + line
+        self._end = -1
+        self._write(fd, line)
+        status = os.fstat(fd)
+        if not status.st_nlink:  # it was removed before the write: what was written there nobody will find
+            return self._leave()
+        if status.st_size == size + len(line):  # nobody else wrote in between
+            self._end = status.st_size
+        return True
 
-    def _current(self, length: int) -> tuple[int, int]:
-        """Descriptor and size of the file that the path names, after rotation when that is due."""
-        for _ in range(_MOST_TRIES):
-            fd = self._fd if self._fd is not None else self._open()
-            try:
-                status = os.stat(self.path)
-            except FileNotFoundError:
-                self._leave()
-                continue
-            if (status.st_dev, status.st_ino) != self._identity:
-                self._leave()
-            elif not self._is_due(status.st_size, length) or not self._rotate(length):
-                return fd, status.st_size
-        raise self._never_there()
+    def _ends_torn(self, fd: int, size: int) -> bool:
+        return self._cut == self._identity if size == 0 else _is_torn(fd, size)
 
-    def _never_there(self) -> FileNotFoundError:
-        return FileNotFoundError(errno.ENOENT, "removed or replaced each time it was opened", self.path)
+    def _write(self, fd: int, data: bytes) -> None:
+        written = os.write(fd, data)
+        self._cut = self._identity if written < len(data) else None
+        if self._cut:
+            raise ShortWriteError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written", self.path)
 
     def _is_due(self, size: int, length: int) -> bool:
         return 0 < self._max_bytes < size + length and size > 0
@@ -130,13 +128,14 @@ class SharedFile:
         self._fd, self._identity, self._end = fd, (status.st_dev, status.st_ino), -1
         return fd
 
-    def _leave(self) -> None:
+    def _leave(self) -> Literal[False]:
         """Let go of a file that the path names no longer; it is synced with the next."""
         if self._fd is not None:
             self._left.append(self._fd)
             self._fd = None
         while len(self._left) > _MOST_LEFT:
             os.close(self._left.pop(0))
+        return False
 
     def _rotate(self, length: int) -> bool:
         """Rename the files; False when another process is at it, or when it cannot be done."""
@@ -163,6 +162,10 @@ class SharedFile:
         last = next((n for n, name in enumerate(names) if not os.path.lexists(name)), self._backups)
         for number in range(last, 0, -1):
             os.replace(names[number - 1], names[number])
+
+    def aside(self) -> "SharedFile":
+        """The same file for one line in the middle of another's ``append``; it does not rotate."""
+        return SharedFile(self.path, mode=self._mode)
 
     def unsynced(self) -> list[int]:
         """Descriptors to be synced and closed by the caller: of the file, and of those left since the last time.

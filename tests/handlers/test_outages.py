@@ -14,8 +14,7 @@ from tests.handlers.disks import mounted
 from tests.handlers.lines import raw_lines, read, who
 from tests.handlers.writer import Writer
 from tests.waiting import wait_until
-from visigate_logging import SharedRotatingFileHandler
-from visigate_logging.handlers import rotating
+from visigate_logging import SharedRotatingFileHandler, buffered_file
 from visigate_logging.state import State, host_failures
 
 
@@ -198,7 +197,7 @@ def test_a_sync_that_fails_is_said_once_and_so_is_one_that_works_again(tmp_path,
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(rotating, "_datasync", fail)
+        broken.setattr(buffered_file, "_datasync", fail)
         handler = make(tmp_path / "a.log")
         log(handler, "one")
         wait_until(said)

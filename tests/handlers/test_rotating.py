@@ -20,7 +20,7 @@ import yaml
 
 from tests.handlers.conformance import CASES
 from tests.waiting import wait_until
-from visigate_logging import SharedRotatingFileHandler
+from visigate_logging import SharedRotatingFileHandler, buffered_file
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers import rotating
 from visigate_logging.state import State, host_counts
@@ -54,7 +54,7 @@ def lines(path):
 
 def python(code, *args, **options):
     """Run a program with the handler's names at hand."""
-    prelude = "import logging, os, sys; from visigate_logging import SharedRotatingFileHandler\n"
+    prelude = "import logging, os, sys; from visigate_logging import SharedRotatingFileHandler, buffered_file\n"
     command = [sys.executable, "-c", prelude + code, *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 
@@ -126,8 +126,8 @@ class Syncs:
 
     def __init__(self, monkeypatch):
         self.times = []
-        real = rotating._datasync
-        monkeypatch.setattr(rotating, "_datasync", lambda fd: (self.times.append(time.monotonic()), real(fd)))
+        real = buffered_file._datasync
+        monkeypatch.setattr(buffered_file, "_datasync", lambda fd: (self.times.append(time.monotonic()), real(fd)))
 
     def __len__(self):
         return len(self.times)
@@ -141,7 +141,7 @@ def syncs(monkeypatch):
 def test_sync_never_forces_nothing(make, syncs):
     handler = make(sync="never")
     log(handler, "one", logging.CRITICAL)
-    wait_until(lambda: not handler._dirty)  # the background has done what it does
+    wait_until(lambda: not handler._file.is_dirty)  # the background has done what it does
     handler.close()
     assert len(syncs) == 0
 
@@ -167,7 +167,7 @@ def test_sync_interval_comes_at_most_once_a_second_and_only_after_writes(make, s
     while time.monotonic() < end:
         log(handler, "one", logging.CRITICAL)
         time.sleep(0.005)
-    wait_until(lambda: not handler._dirty)
+    wait_until(lambda: not handler._file.is_dirty)
     gaps = [b - a for a, b in zip(syncs.times, syncs.times[1:], strict=False)]
     assert len(syncs) in {2, 3}
     assert min(gaps) >= 0.99
@@ -178,10 +178,10 @@ def test_sync_interval_comes_at_most_once_a_second_and_only_after_writes(make, s
 
 def test_files_that_were_rotated_away_before_the_sync_are_synced_too(path, make, monkeypatch):
     synced = set()
-    monkeypatch.setattr(rotating, "_datasync", lambda fd: synced.add(os.fstat(fd).st_ino))
+    monkeypatch.setattr(buffered_file, "_datasync", lambda fd: synced.add(os.fstat(fd).st_ino))
     handler = make(maxBytes=4, backupCount=5, sync="interval")
     log(handler, "first")  # wakes the background, which syncs now and then waits for a second
-    wait_until(lambda: not handler._dirty)
+    wait_until(lambda: not handler._file.is_dirty)
     log(handler, "second")
     log(handler, "third")
     handler.close()
@@ -302,7 +302,7 @@ def test_a_handler_closed_by_a_signal_in_the_middle_of_a_write_loses_nothing(pat
     others[0].close()
     assert lines(path) == {"one": 1, "two": 1}
     assert (path.parent / "other").read_bytes() == b""
-    assert handler._file._fd is None
+    assert handler._file.file._fd is None
 
 
 def forked(body):
@@ -356,11 +356,11 @@ def test_what_is_kept_in_memory_at_a_fork_is_written_by_the_parent_alone(path, m
 def test_a_forked_child_has_a_descriptor_of_its_own(make):
     handler = make()
     log(handler, "one")
-    parents = handler._file._fd
+    parents = handler._file.file._fd
     end, other_end = os.pipe()
 
     def child():
-        os.write(other_end, b"closed" if handler._file._fd is None else b"shared")
+        os.write(other_end, b"closed" if handler._file.file._fd is None else b"shared")
 
     os.waitpid(forked(child), 0)
     assert os.read(end, 10) == b"closed"
@@ -442,7 +442,7 @@ import subprocess
 before = set(os.listdir("/dev/fd"))
 h = SharedRotatingFileHandler(sys.argv[1])
 h.handle(logging.makeLogRecord({"msg": "one"}))
-fd = h._file._fd
+fd = h._file.file._fd
 sys.exit(subprocess.run([sys.executable, "-c", f"import os; os.fstat({fd})"], close_fds=False,
                         stderr=subprocess.DEVNULL).returncode == 0)
 """

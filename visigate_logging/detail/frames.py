@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["ExceptionData", "Frame"]
+__all__ = ["ExceptionData", "Frame", "Frames"]
 
 
 @dataclass(slots=True)
@@ -27,7 +27,6 @@ class Frame:
     module: str
     code: str
     in_app: bool
-    _json: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def as_culprit(self, function: str) -> dict[str, Any]:
         """The fields of a detail record that name this position.
@@ -43,9 +42,17 @@ class Frame:
             "culprit": f"{self.module} in {function}",
         }
 
+
+class Frames(tuple[Frame, ...]):
+    """The frames of a stack, which many exceptions may share; serialised once."""
+
+    _json = b""
+
     def to_json(self) -> bytes:
-        """The frame as JSON; serialised before when it came from a cache."""
-        return self._json or orjson.dumps(self)
+        """The frames as a JSON array."""
+        if not self._json:
+            self._json = orjson.dumps(list(self))
+        return self._json
 
 
 @dataclass
@@ -79,7 +86,7 @@ class ExceptionData:
     def to_json(self) -> bytes:
         """The exception as JSON; serialised once."""
         if not self._json:
-            frames = b"[" + b",".join([f.to_json() for f in self.frames]) + b"]"
-            values = {**self.__dict__, "frames": orjson.Fragment(frames)}
-            self._json = orjson.dumps(values)
+            frames = self.frames
+            known = orjson.Fragment(frames.to_json()) if isinstance(frames, Frames) else frames
+            self._json = orjson.dumps({**self.__dict__, "frames": known})
         return self._json

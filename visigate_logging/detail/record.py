@@ -69,20 +69,17 @@ class ErrorDetail:
             options: None takes what is there already, else the defaults.
         """
         known = record.__dict__.get(CACHED_AS)
-        if isinstance(known, dict):  # from another process
-            known = _received(known, options or DetailOptions().or_environment())
-        if isinstance(known, _Kept) and (
-            options is None or options == known.options or _says_more(known.detail, record)
-        ):
-            detail = known.detail
-        else:
-            options = options or DetailOptions().or_environment()
-            detail = cls._extracted(record, options)
-            if isinstance(known, _Kept):  # other options, the same event
-                detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
-            record.__dict__[CACHED_AS] = _Kept(detail, options)
-            return detail
-        return _reclassified(detail, record)
+        if known is not None:
+            if isinstance(known, dict):  # from another process
+                known = _received(known, options or DetailOptions().or_environment())
+            if isinstance(known, _Kept) and known.serves(options, record):
+                return _reclassified(known.detail, record)
+        options = options or DetailOptions().or_environment()
+        detail = cls._extracted(record, options)
+        if isinstance(known, _Kept):  # other options, the same event
+            detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
+        record.__dict__[CACHED_AS] = _Kept(detail, options)
+        return detail
 
     @classmethod
     def _extracted(cls, record: logging.LogRecord, options: DetailOptions) -> Self:
@@ -149,6 +146,12 @@ class _Kept:
         self.detail = detail
         self.options = options
 
+    def serves(self, options: DetailOptions | None, record: logging.LogRecord) -> bool:
+        """Whether it is what these options give, or knows an exception that its record has lost in a queue."""
+        if options is None or options == self.options:
+            return True
+        return bool(self.detail.exceptions) and not record.exc_info
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return dict, (self.detail.to_dict(),)
 
@@ -161,11 +164,6 @@ def _received(data: Mapping[str, Any], options: DetailOptions) -> _Kept | None:
     except Exception:  # anything may come over a socket
         return None
     return _Kept(detail, options)
-
-
-def _says_more(detail: ErrorDetail, record: logging.LogRecord) -> bool:
-    """Whether a detail knows an exception that its record has lost on the way through a queue."""
-    return bool(detail.exceptions) and not record.exc_info
 
 
 def _reclassified(detail: ErrorDetail, record: logging.LogRecord) -> ErrorDetail:

@@ -11,9 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, TracebackType
 
-import orjson
-
-from visigate_logging.detail.frames import Frame
+from visigate_logging.detail.frames import Frame, Frames
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.detail.positions import Position, SimpleFrames, Source
 from visigate_logging.detail.values import utf8
@@ -49,7 +47,8 @@ class Stack:
         self.own = tuple(p for p in positions if p.frame.in_app)
         frames = tuple(p.frame for p in positions)
         self.omitted = max(0, len(frames) - MAX_FRAMES)
-        self.frames = frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :] if self.omitted else frames
+        kept = frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :] if self.omitted else frames
+        self.frames = Frames(kept)
 
     @property
     def text(self) -> str:
@@ -178,7 +177,7 @@ class StackCache:
         module = imported_name(entry.tb_frame.f_globals)
         in_app = self._in_app(code.co_filename, module)
         line = mask((summary.line or "").strip())
-        frame = _serialised(Frame(code.co_filename, summary.lineno or 0, code.co_name, module, line, in_app))
+        frame = Frame(utf8(code.co_filename), summary.lineno or 0, utf8(code.co_name), utf8(module), line, in_app)
         return Position(code, source, text, mask(text), frame)
 
 
@@ -199,15 +198,3 @@ def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
     while tb is not None:
         yield tb
         tb = tb.tb_next
-
-
-def _serialised(frame: Frame) -> Frame:
-    try:
-        encoded = orjson.dumps(frame)
-    except (TypeError, ValueError):  # a surrogate in a path or a source line
-        frame = Frame(
-            utf8(frame.file), frame.line, utf8(frame.function), utf8(frame.module), utf8(frame.code), frame.in_app
-        )
-        encoded = orjson.dumps(frame)
-    frame._json = encoded
-    return frame

@@ -1,14 +1,14 @@
 """A rotating file that the processes of a host share."""
 
 import contextlib
-import errno
 import logging
+import math
 import operator
 import os
 import sys
-import threading
-from collections import deque
+from typing import Any
 
+from visigate_logging.buffered_file import NOT_WRITABLE, BufferedFile
 from visigate_logging.clock import monotonic
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.exceptions import ConfigurationError, StateError
@@ -19,7 +19,8 @@ from visigate_logging.worker import Worker
 
 __all__ = ["SharedRotatingFileHandler"]
 
-SYNC_MODES = ("never", "interval", "critical", "always")
+SYNC_FROM = {"never": math.inf, "interval": math.inf, "critical": logging.CRITICAL, "always": -math.inf}
+"""For each mode of syncing the level from which a record is forced to the medium at once."""
 SYNC_EVERY = 1.0
 """Seconds between two syncs, at least."""
 RETRY_EVERY = 1.0
@@ -29,7 +30,6 @@ PUBLISH_EVERY = 10.0
 
 EXIT_TIMEOUT = 2.0
 """Seconds that `close` waits for each of its threads."""
-NOT_WRITABLE = "file not writable"
 FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
 
 without_secrets = Redactor().text
@@ -79,20 +79,20 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     ) -> None:
         if mode != "a":
             raise ConfigurationError("mode", f"only 'a' can be: {mode!r} would lose other processes' records")
-        if sync not in SYNC_MODES:
-            raise ConfigurationError("sync", f"{sync!r} is none of {', '.join(SYNC_MODES)}")
+        if sync not in SYNC_FROM:
+            raise ConfigurationError("sync", f"{sync!r} is none of {', '.join(SYNC_FROM)}")
         for key, value in (("maxBytes", maxBytes), ("backupCount", backupCount), ("buffer_bytes", buffer_bytes)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigurationError(key, f"a whole number from 0 is wanted, met {value!r}")
-        self._mode = _permissions(file_mode)
+        permissions = _permissions(file_mode)
         super().__init__()  # not before all is checked: logging.shutdown would meet a handler that is half made
         self.baseFilename = os.path.abspath(filename)
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
-        self._sync = sync
-        self._file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=self._mode)
-        self._buffer_bytes = buffer_bytes
+        self._sync_from = SYNC_FROM[sync]
         self._counts = CountSheet(self.baseFilename)
+        file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=permissions)
+        self._file = BufferedFile(file, self._counts, buffer_bytes, syncs=sync != "never")
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
         self._worker: Worker[None] = Worker("visigate-file", self._upkeep, close=self.close)
         # A thread of its own: the state file may be busy for seconds, and the sync must not wait for that.
@@ -100,56 +100,59 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self._closed = False
         self._told: set[str] = set()
         self._told_lost = 0
-        self.after_fork_in_child()
+        self._start_afresh()
         watch_forks(self)
         if not delay:
-            self._open()
+            self._file.open()
+            if self._file.trouble:
+                self._wake()
 
     def after_fork_in_child(self) -> None:
         """Begin afresh: what is kept in memory is the parent's to write."""
-        # Not the handler's own lock: logging.shutdown holds that while close waits for the thread to end.
-        self._io = threading.RLock()
-        self._busy = False
-        self._file.forget()
-        self._kept: deque[bytes] = deque()  # what could not be written yet
-        self._kept_bytes = 0
-        self._dirty = False  # something was written since the last sync
+        self._file.begin_afresh()
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
         self._awake = False  # the upkeep will come by itself within a second
         self._synced = -SYNC_EVERY
         self._published = monotonic()
-        self._trouble: OSError | None = None
-        self._sync_error: OSError | None = None
-
-    def _open(self) -> None:
-        try:
-            self._file.open()
-        except OSError as error:
-            self._trouble = error
-            self._wake()
 
     def counts(self) -> Sheet:
         """What became of the records of this process: accepted is the sum of the others."""
         return self._counts.snapshot()
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter the record, then emit it; without the handler's lock.
+
+        A formatter runs the application's code, such as the ``__str__`` of an exception: a lock held meanwhile
+        would stop all other threads that log, and for good when one of them is waited for there.
+        """
+        passed: Any = self.filter(record) if self.filters else True
+        if passed:
+            self.emit(record if passed is True else passed)  # from Python 3.12 on a filter may give another
+        return bool(passed)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
         try:
-            self._write(self._line(record))
-            if self._sync == "always" or (self._sync == "critical" and record.levelno >= logging.CRITICAL):
+            try:
+                line = self.encoded(record)
+            except Exception:
+                self._counts.accept()
+                self._counts.drop("not encodable")
+                raise
+            self._file.write(line)
+            if self._closed:
+                self._finish()
+            elif not self._awake:
+                self._wake()
+            if record.levelno >= self._sync_from:
                 self._sync_all()
         except Exception:
             try:  # noqa: SIM105 -- at the end of the stack there is no room for a call of suppress
                 self.handleError(record)
             except Exception:  # noqa: S110 -- it lets a RecursionError out; there is nowhere left to say it
                 pass
-
-    def _line(self, record: logging.LogRecord) -> bytes:
-        try:
-            return self.encoded(record)
-        except Exception:
-            self._counts.accept()
-            self._counts.drop("not encodable")
-            raise
 
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as the bytes of its line or lines; what its formatter refuses is told without it."""
@@ -166,54 +169,6 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         what = f"{_shown(record.msg)} {_shown(record.args)} [not formatted: {_shown(error)}]"
         return f"{record.levelname} {record.name} {record.pathname}:{record.lineno} {what}"
 
-    def _write(self, line: bytes = b"") -> None:
-        """Write what is kept, oldest first, then the line; what cannot be written is kept."""
-        with self._io:
-            if self._busy:  # a signal handler or a destructor logs in the middle of its own thread's write
-                self._write_aside(line)
-                return
-            self._busy = True
-            try:
-                while self._kept and self._append(self._file, self._kept[0]):
-                    self._counts.deliver()
-                    self._kept_bytes -= len(self._kept.popleft())
-                if line and not self._kept and self._append(self._file, line):
-                    self._counts.accept_delivered()
-                elif line:
-                    self._keep(line)
-            finally:
-                self._busy = False
-        if line and self._closed:
-            self._finish()
-        elif not self._awake:
-            self._wake()
-
-    def _write_aside(self, line: bytes) -> None:
-        aside = SharedFile(self.baseFilename, mode=self._mode)
-        if line and self._append(aside, line):
-            self._counts.accept_delivered()
-        elif line:
-            self._keep(line)
-        aside.close()
-
-    def _append(self, file: SharedFile, line: bytes) -> bool:
-        try:
-            file.append(line)
-        except OSError as error:
-            self._trouble = error
-            return False
-        self._trouble = None
-        self._dirty = True
-        return True
-
-    def _keep(self, line: bytes) -> None:
-        self._counts.accept()
-        if self._kept_bytes + len(line) > self._buffer_bytes:
-            self._counts.drop(NOT_WRITABLE)
-        else:
-            self._kept.append(line)
-            self._kept_bytes += len(line)
-
     def _wake(self) -> None:
         self._awake = True
         self._worker.wake()
@@ -221,50 +176,38 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def _upkeep(self, _items: list[None]) -> float | None:
         """In the background: write what is kept, sync, tell; returns the seconds until there is more to do."""
         self._awake = True
-        self._write()
+        self._file.write()
         now = monotonic()
-        if self._dirty and now - self._synced >= SYNC_EVERY:
+        if self._file.is_dirty and now - self._synced >= SYNC_EVERY:
             self._sync_all()
         if not self._closed:  # logging.shutdown then holds the lock of the handler that this may be told to
             self._tell()
             self._publisher.wake()
-        with self._io:
-            wait = None
-            if self._kept:
-                wait = RETRY_EVERY
-            elif self._dirty:
-                wait = SYNC_EVERY - (now - self._synced)
-            self._awake = wait is not None
+        self._awake = False  # before it looks: whoever writes from here on wakes it
+        wait = None
+        if self._file.keeps_lines:
+            wait = RETRY_EVERY
+        elif self._file.is_dirty:
+            wait = SYNC_EVERY - (now - self._synced)
+        self._awake = wait is not None
         return wait
 
     def _sync_all(self) -> None:
-        """Force to the medium what was written since the last time."""
-        with self._io:
-            descriptors = self._file.unsynced()
-            self._dirty = False
-        self._synced, trouble = monotonic(), None
-        for fd in descriptors:
-            try:
-                if self._sync != "never":
-                    _datasync(fd)
-            except OSError as error:
-                if error.errno != errno.EINVAL:  # a device or a pipe, which has nothing to sync
-                    trouble = error
-            finally:
-                os.close(fd)
-        self._sync_error = trouble
+        self._file.sync()
+        self._synced = monotonic()
 
     def _tell(self) -> None:
         """Say once that something cannot be done with the file, and once that it can again."""
         lost = self._counts.snapshot()["dropped"].get(NOT_WRITABLE, 0)
         written = f"; {lost - self._told_lost} records were lost meanwhile"
-        if not self._trouble and lost > self._told_lost:
+        trouble = self._file.trouble
+        if not trouble and lost > self._told_lost:
             self._told.add("written")
-        self._tell_change("written", self._trouble, "its records are kept in memory", written)
-        if not self._trouble:
+        self._tell_change("written", trouble, "its records are kept in memory", written)
+        if not trouble:
             self._told_lost = lost
-        self._tell_change("rotated", self._file.rotation_error, "it grows on")
-        self._tell_change("synced", self._sync_error, "a power cut may take its last lines")
+        self._tell_change("rotated", self._file.file.rotation_error, "it grows on")
+        self._tell_change("synced", self._file.sync_error, "a power cut may take its last lines")
 
     def _tell_change(self, what: str, error: OSError | None, meaning: str, addition: str = "") -> None:
         if error is not None and what not in self._told:
@@ -290,8 +233,8 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
 
     def flush(self) -> None:
         """Write what is kept in memory, if it can be written."""
-        if self._kept:
-            self._write()
+        if self._file.keeps_lines:
+            self._file.write()
 
     def close(self) -> None:
         """Write and sync what is left, and close the file; a later record opens it for itself."""
@@ -306,24 +249,12 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             super().close()
 
     def _finish(self) -> None:
-        with self._io:
-            if self._busy:  # the write that this interrupts comes here at its end
-                return
-            self._write()
-            if self._kept:
-                self._give_up()
-            if self._dirty:
-                self._sync_all()
-            self._file.close()
-
-    def _give_up(self) -> None:
-        lost = len(self._kept)
-        self._kept.clear()
-        self._kept_bytes = 0
-        self._counts.drop(NOT_WRITABLE, lost)
-        self._counts.fail(f"{lost} records lost at the end of a process: {self._trouble}")
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
-            sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {self._trouble}\n")
+        lost = self._file.finish()
+        if lost:
+            trouble = self._file.trouble
+            self._counts.fail(f"{lost} records lost at the end of a process: {trouble}")
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
+                sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {trouble}\n")
 
 
 def _shown(value: object) -> str:
@@ -347,6 +278,3 @@ def _permissions(value: int | str) -> int:
             "file_mode", f'read and write permissions are wanted, as in "0640" (with quotes), met {value!r}{octal}'
         )
     return mode
-
-
-_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

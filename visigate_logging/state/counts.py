@@ -45,6 +45,7 @@ class CountSheet(ForkAware):
     def __init__(self, handler: str) -> None:
         self.handler = handler
         self._counts: Counter[str] = Counter()
+        self._at_once = 0  # accepted and delivered
         self._published: Counter[str] = Counter()
         self._failure: Failure | None = None
         self.after_fork_in_child()
@@ -59,11 +60,8 @@ class CountSheet(ForkAware):
         self._add("delivered", n)
 
     def accept_delivered(self) -> None:
-        """Count a record that was accepted and has reached its goal, in one."""
-        with self._lock:
-            counts = self._counts
-            counts["accepted"] += 1
-            counts["delivered"] += 1
+        """Count a record that was accepted and has reached its goal, in one; the caller holds a lock of its own."""
+        self._at_once += 1
 
     def fold(self, n: int = 1) -> None:
         """Count n accepted records that are told of only as part of a count."""
@@ -85,13 +83,18 @@ class CountSheet(ForkAware):
     def snapshot(self) -> Sheet:
         """The sheet as it is now."""
         with self._lock:
-            return _sheet(self._counts)
+            return _sheet(self._now())
+
+    def _now(self) -> Counter[str]:
+        counts, at_once = self._counts.copy(), self._at_once
+        counts.update(accepted=at_once, delivered=at_once)
+        return counts
 
     @property
     def has_news(self) -> bool:
         """Whether there is something that has not been published."""
         with self._lock:
-            return self._failure is not None or self._counts != self._published
+            return self._failure is not None or self._now() != self._published
 
     def publish(self, state: State) -> None:
         """Add what is new since the last time to the state file, the last failure too, in one transaction.
@@ -104,7 +107,7 @@ class CountSheet(ForkAware):
         """
         with self._publishing:
             with self._lock:
-                counts, failed = self._counts.copy(), self._failure
+                counts, failed = self._now(), self._failure
             news = counts.copy()
             news.subtract(self._published)
             with state.transaction() as connection:
@@ -124,6 +127,7 @@ class CountSheet(ForkAware):
         self._publishing = threading.Lock()
         self._owner = uuid.uuid4().hex
         self._counts, self._published = Counter(), Counter()
+        self._at_once = 0
         self._failure = None
 
     def _add(self, field: str, n: int) -> None:
