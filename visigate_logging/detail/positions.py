@@ -1,16 +1,18 @@
 """One code position as the standard library prints it, and whether its source is still the same."""
 
+import itertools
 import linecache
 import os
 import re
 import sys
 import traceback
-from types import CodeType
+from keyword import iskeyword
+from types import CodeType, TracebackType
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.values import utf8
 
-__all__ = ["Position", "SimpleFrames", "Source"]
+__all__ = ["Position", "SimpleFrames", "Source", "frame_summaries"]
 
 CHECK_EVERY = 0.001
 """Seconds for which a source file that was unchanged is taken to be so still."""
@@ -93,6 +95,47 @@ class Position:
         return f"{self.function}: {' '.join(self.frame.code.split())}"
 
 
+if sys.version_info >= (3, 13):
+
+    def frame_summaries(tb: TracebackType | None) -> list[traceback.FrameSummary]:
+        """The frames of a traceback as the standard library takes them out of it."""
+        # The limit keeps sys.tracebacklimit out: as data, all frames are wanted.
+        return traceback.TracebackException(Exception, _NOTHING, tb, limit=sys.maxsize).stack
+
+    _NOTHING = Exception()
+
+else:
+
+    def frame_summaries(tb: TracebackType | None) -> list[traceback.FrameSummary]:
+        """The frames of a traceback as the standard library takes them out of it, without what it does beside."""
+        found = []
+        while tb is not None:
+            frame, code = tb.tb_frame, tb.tb_frame.f_code
+            line, end_line, column, end_column = _span(code, tb.tb_lasti)
+            linecache.lazycache(code.co_filename, frame.f_globals)
+            found.append(
+                traceback.FrameSummary(
+                    code.co_filename,
+                    tb.tb_lineno if line is None else line,
+                    code.co_name,
+                    lookup_line=False,
+                    end_lineno=end_line,
+                    colno=column,
+                    end_colno=end_column,
+                )
+            )
+            tb = tb.tb_next
+        for filename in {frame.filename for frame in found}:
+            linecache.checkcache(filename)
+            linecache.getlines(filename)
+        return found
+
+    def _span(code: CodeType, instruction: int) -> tuple[int | None, int | None, int | None, int | None]:
+        if instruction < 0:
+            return None, None, None, None
+        return next(itertools.islice(code.co_positions(), instruction // 2, None))
+
+
 class SimpleFrames:
     """Text of a frame as the standard library has it, without parsing the source where that changes nothing.
 
@@ -104,13 +147,13 @@ class SimpleFrames:
     def __init__(self) -> None:
         self._is_proven: bool | None = None if sys.version_info < (3, 13) else False
 
-    def __call__(self, stack: traceback.StackSummary, frame: traceback.FrameSummary) -> str:
-        """The text of one frame of a stack."""
+    def __call__(self, frame: traceback.FrameSummary) -> str:
+        """The text of one frame."""
         text = "" if self._is_proven is False else self._text(frame)
         if text and self._is_proven:
             return text
         # A subclass of the standard library's may leave a frame out.
-        full = stack.format_frame_summary(frame) or ""
+        full = traceback.StackSummary().format_frame_summary(frame) or ""
         if text:
             self._is_proven = text == full
         return full
@@ -121,16 +164,53 @@ class SimpleFrames:
         if frame.lineno is None or frame.lineno != frame.end_lineno or start is None or end is None:
             return ""
         line = linecache.getline(frame.filename, frame.lineno)
-        if not line.isascii() or _OPERATOR.search(line, start, end):
+        if not line.isascii():
             return ""
         head = f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n'
         stripped = line.strip()
         if not stripped:
             return head
-        if end - start >= len(stripped):
+        carets = "^" * (end - start)
+        if _OPERATOR.search(line, start, end):
+            bracket = outer_subscript(line[start:end])
+            if not bracket:
+                return ""
+            carets = "~" * bracket + carets[bracket:]
+        elif end - start >= len(stripped):
             return f"{head}    {stripped}\n"
         indent = " " * (start + 1 - (len(line) - len(stripped)))
-        return f"{head}    {stripped}\n    {indent}{'^' * (end - start)}\n"
+        return f"{head}    {stripped}\n    {indent}{carets}\n"
 
 
 _OPERATOR = re.compile(r"[-+*/%@<>&|^\[]")
+_TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[\w.]+|[^\w.]")
+_VALUE = re.compile(r"'.*'|\".*\"|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_ATTRIBUTE = re.compile(r"(?:\.[A-Za-z_]\w*)+")
+_FORMATTED = re.compile(r"\b(?:f|fr|rf)['\"]", re.IGNORECASE)
+
+
+def outer_subscript(source: str) -> int:
+    """Where the bracket opens, when an expression is plainly a subscript, as in ``names[key]``; else 0.
+
+    Args:
+        source: ASCII text of an expression, in one line.
+    """
+    if "\\" in source or _FORMATTED.search(source):  # texts that these tokens do not know
+        return 0
+    depth = opened = 0
+    for match in _TOKEN.finditer(source):
+        piece = match[0]
+        if piece in "([{":
+            opened = opened if depth else match.start()
+            depth += 1
+        elif piece in ")]}":
+            depth -= 1
+        elif piece in "'\"":
+            return 0
+        elif not depth:
+            plain = (_ATTRIBUTE if match.start() else _VALUE).fullmatch(piece)
+            if not plain or any(map(iskeyword, piece.split("."))):
+                return 0
+        if depth < 0:
+            return 0
+    return opened if not depth and source[opened] == "[" and source[-1] == "]" else 0

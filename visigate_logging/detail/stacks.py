@@ -5,15 +5,15 @@ renders a position the first time; afterwards the text comes from a cache, as lo
 :mod:`linecache` has.
 """
 
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from types import CodeType, TracebackType
 
 from visigate_logging.detail.frames import Frame, Frames
 from visigate_logging.detail.modules import imported_name
-from visigate_logging.detail.positions import Position, SimpleFrames, Source
+from visigate_logging.detail.positions import Position, SimpleFrames, Source, frame_summaries
 from visigate_logging.detail.values import utf8
 
 __all__ = ["Stack", "StackCache"]
@@ -60,6 +60,17 @@ class Stack:
         """The culprit: the innermost position in the application's own code, else the innermost of all."""
         return (self.own or self.positions or (None,))[-1]
 
+    def is_current(self, now: float) -> bool:
+        """Whether the sources of all positions are what they were.
+
+        Args:
+            now: of ``time.monotonic``.
+        """
+        for source in self.sources:  # noqa: SIM110 -- a generator costs more than all that it would ask
+            if not source.is_current(now):
+                return False
+        return True
+
     def _text(self, texts: Sequence[str]) -> str:
         """The texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""
         parts = [HEADING] if texts else []
@@ -97,12 +108,23 @@ class StackCache:
         self._stacks: dict[tuple[Position, ...], Stack] = {}
         self._simple = SimpleFrames()
 
-    def stack(self, tb: TracebackType | None) -> Stack:
-        """The rendered stack of a traceback.
+    def stacks(self, tracebacks: Sequence[TracebackType | None]) -> list[Stack]:
+        """The rendered stacks of the tracebacks of a chain.
 
         Args:
-            tb: the outermost entry; None gives an empty stack.
+            tracebacks: the outermost entry of each; None gives an empty stack.
         """
+        now = time.monotonic()
+        found = []
+        for tb in tracebacks:
+            stack = self._known(tb)
+            if stack is None or not stack.is_current(now):
+                return [self._kept(positions) for positions in self._render(tracebacks)]
+            found.append(stack)
+        return found
+
+    def _known(self, tb: TracebackType | None) -> Stack | None:
+        """The stack of a traceback, when all its positions are known."""
         known = self._positions
         found: list[Position] = []
         entry = tb
@@ -110,15 +132,10 @@ class StackCache:
             code = entry.tb_frame.f_code
             position = known.get(id(code) + entry.tb_lasti)  # in CPython the address of the instruction
             if position is None or position.code is not code:
-                return self._kept(self._render(tb))
+                return None
             found.append(position)
             entry = entry.tb_next
-        stack = self._kept(found)
-        now = time.monotonic()
-        for source in stack.sources:
-            if not source.is_current(now):
-                return self._kept(self._render(tb))
-        return stack
+        return self._kept(found)
 
     def _kept(self, positions: list[Position]) -> Stack:
         key = tuple(positions)
@@ -131,24 +148,22 @@ class StackCache:
                 self._stacks[key] = stack
         return stack
 
-    def _render(self, tb: TracebackType | None) -> list[Position]:
-        """Have the standard library render the positions that are not known, or whose source has changed."""
-        # The limit keeps sys.tracebacklimit out: as data, all frames are wanted.
-        summaries = traceback.TracebackException(Exception, _NOTHING, tb, limit=sys.maxsize).stack
+    def _render(self, tracebacks: Sequence[TracebackType | None]) -> list[list[Position]]:
+        """Render the positions that are not known, or whose source has changed."""
+        entries = [list(_entries(tb)) for tb in tracebacks]
+        summaries = [frame_summaries(tb) for tb in tracebacks]
         sources: dict[str, Source] = {}
-        places = []
         known: dict[_Place, Position] = {}
         new: dict[_Place, tuple[TracebackType, Source, traceback.FrameSummary, str]] = {}
-        for entry, summary in zip(_entries(tb), summaries, strict=True):
+        for entry, summary in zip(chain(*entries), chain(*summaries), strict=True):
             code = entry.tb_frame.f_code
             place = (id(code), entry.tb_lasti, summary.lineno)
-            places.append(place)
             if place in known or place in new:
                 continue
             position = self._positions.get(id(code) + entry.tb_lasti)
             source = sources.get(code.co_filename) or sources.setdefault(code.co_filename, Source(code.co_filename))
             if position is None or position.code is not code or position.source.entry is not source.entry:
-                new[place] = (entry, source, summary, self._simple(summaries, summary))
+                new[place] = (entry, source, summary, self._simple(summary))
             else:
                 known[place] = position
         together = "".join([*sources, *(text.partition("\n")[2] for *_, text in new.values())])
@@ -158,7 +173,10 @@ class StackCache:
             # An entry made by hand has a line of its own, which is printed where the code knows none.
             if summary.colno is not None or _has_line(position.code, entry.tb_lasti):
                 self._keep(position, entry.tb_lasti)
-        return [known[place] for place in places]
+        return [
+            [known[id(e.tb_frame.f_code), e.tb_lasti, s.lineno] for e, s in zip(*stack, strict=True)]
+            for stack in zip(entries, summaries, strict=True)
+        ]
 
     def _keep(self, position: Position, instruction: int) -> None:
         if len(self._positions) >= MAX_POSITIONS:
@@ -190,8 +208,6 @@ def _unchanged(text: str) -> str:
 
 
 _Place = tuple[int, int, int | None]  # code object, instruction, line
-
-_NOTHING = Exception()
 
 
 def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:

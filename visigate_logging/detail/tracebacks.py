@@ -33,16 +33,17 @@ class RaisedException:
         value: the exception.
         relation: as in :class:`ExceptionData`.
         parent: as in :class:`ExceptionData`.
-        stack: where it was raised.
     """
+
+    stack: Stack
+    """Where it was raised; set by :func:`walk_chain`."""
 
     __slots__ = ("is_linear", "is_special", "members_omitted", "notes", "parent", "relation", "stack", "value")
 
-    def __init__(self, value: BaseException, relation: str | None, parent: int | None, stack: Stack) -> None:
+    def __init__(self, value: BaseException, relation: str | None = None, parent: int | None = None) -> None:
         self.value = value
         self.relation = relation
         self.parent = parent
-        self.stack = stack
         self.members_omitted = 0
         self.notes: Any = None
         self.is_linear = False
@@ -68,14 +69,16 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
         tb: its traceback (``exc_info`` may carry another one than the exception).
         cache: renders the stacks.
     """
-    found = [RaisedException(exc, None, None, cache.stack(tb))]
+    found = [RaisedException(exc)]
     seen = {id(exc)}
     for index, raised in enumerate(found):  # grows while it is walked
         for value, relation in _related(raised, seen):
-            if len(found) >= MAX_EXCEPTIONS:
-                return found
-            seen.add(id(value))
-            found.append(RaisedException(value, relation, index, cache.stack(value.__traceback__)))
+            if len(found) < MAX_EXCEPTIONS:
+                seen.add(id(value))
+                found.append(RaisedException(value, relation, index))
+    entries = [tb, *[raised.value.__traceback__ for raised in found[1:]]]
+    for raised, stack in zip(found, cache.stacks(entries), strict=True):
+        raised.stack = stack
     return found
 
 
