@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -80,12 +80,13 @@ class Extractor:
             record: what was logged.
         """
         try:
-            self._fill(values, record)
+            self._fill(values, record, record.__dict__, self._clean.text)
         except BaseException as error:  # what a hostile record raises must not reach the application
             values.update(self._least(record, error))
 
-    def _fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
-        given = record.__dict__
+    def _fill(
+        self, values: dict[str, Any], record: logging.LogRecord, given: dict[str, Any], clean: Callable[[str], str]
+    ) -> None:
         message, values["additional_info"] = self._message(record)
         stack = record.stack_info
         exc, tb = raised_by(record)
@@ -107,29 +108,25 @@ class Extractor:
             values["category"] = word(given["category"])
         values["message"] = message
         if type(record.msg) is str:
-            values["message_template"] = self._clean.text(record.msg)
-        name = self._name
-        values["logger"] = name(record.name)
-        values["process"] = name(record.processName)
+            values["message_template"] = clean(record.msg)
+        # The application gives names, and they may hold an address with its password.
+        values["logger"] = clean(word(record.name))
+        values["process"] = clean(word(record.processName))
         values["pid"] = record.process or os.getpid()
-        values["thread"] = name(record.threadName)
-        values["task"] = name(task_of(record))
+        values["thread"] = clean(word(record.threadName))
+        values["task"] = clean(task) if (task := task_of(record)) else ""
         values["monotonic"] = clock.monotonic()
         if stack:
-            values["stack_info"] = self._clean.text(safe_str(stack))
+            values["stack_info"] = clean(safe_str(stack))
         named = self._named(given.get("fingerprint")) or (exc is not None and self._named(_fingerprint_of(exc)))
         if named:
             values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
-
-    def _name(self, name: Any) -> str:
-        """A name that the application has given, which may hold an address with its password."""
-        return self._clean.text(word(name))
 
     def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
         """What can be said of a record that does not let itself be looked at."""
         now = time.time_ns() // 1000
         told = f"[record could not be read: {word(type(error).__name__)}]"
-        grouping = fingerprint.by_message(self._name(record.__dict__.get("name")), "", told)
+        grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), "", told)
         return {
             **self._constant,
             "timestamp": rfc3339(now),
@@ -142,7 +139,7 @@ class Extractor:
             "additional_info": {},
             "message": told,
             "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
-            "logger": self._name(record.__dict__.get("name")),
+            "logger": self._clean.text(word(record.__dict__.get("name"))),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
             "pid": os.getpid(),
@@ -180,14 +177,16 @@ class Extractor:
             told = self._describe.raised(exc, tb)
         except BaseException as error:  # a hostile exception may raise anything when it is looked at
             call = call_of(record)
-            return call | self._describe.unreadable(exc, error, self._name(record.name), call["culprit"])
+            return call | self._describe.unreadable(exc, error, self._clean.text(word(record.name)), call["culprit"])
         return told if "culprit" in told else call_of(record) | told
 
     def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
         """The fields that tell of a record without an exception."""
         values = call_of(record)
         template = record.msg if record.args and type(record.msg) is str else message
-        grouping = fingerprint.by_message(self._name(record.name), values["culprit"], self._clean.text(template))
+        grouping = fingerprint.by_message(
+            self._clean.text(word(record.name)), values["culprit"], self._clean.text(template)
+        )
         return values | {
             "error_type": word(record.levelname),
             "error_message": message,

@@ -75,18 +75,12 @@ class ErrorDetail:
             if isinstance(known, _Kept) and known.serves(options, record):
                 return _reclassified(known.detail, record)
         options = options or DetailOptions().or_environment()
-        detail = cls._extracted(record, options)
+        detail = cls.__new__(cls)  # past __init__, which would sort the same thirty values in once more
+        detail.__dict__ = values = _BLANK.copy()
+        extractor(options).fill(values, record)
         if isinstance(known, _Kept):  # other options, the same event
             detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
         record.__dict__[CACHED_AS] = _Kept(detail, options)
-        return detail
-
-    @classmethod
-    def _extracted(cls, record: logging.LogRecord, options: DetailOptions) -> Self:
-        # Past __init__, which would sort the same thirty values in once more.
-        detail = cls.__new__(cls)
-        detail.__dict__ = _BLANK.copy()
-        extractor(options).fill(detail.__dict__, record)
         return detail
 
     def to_dict(self) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _related(raised: RaisedException, seen: set[int]) -> Sequence[tuple[BaseExce
             led_to = ((cause, "cause"),)
         elif (context := exc.__context__) is not None and not exc.__suppress_context__ and id(context) not in seen:
             led_to = ((context, "context"),)
-        if isinstance(exc, BaseExceptionGroup):
+        if not raised.is_linear and isinstance(exc, BaseExceptionGroup):
             raised.members_omitted = max(0, len(exc.exceptions) - MAX_MEMBERS)
             # Also those met before, as the context of a group that was made of them: a group is all its members.
             return (*led_to, *((member, "member") for member in exc.exceptions[:MAX_MEMBERS]))
