@@ -117,8 +117,10 @@ def test_both_are_wired_from_yaml_by_dictconfig() -> None:
     line = json.loads(streams[0].getvalue())
     assert (line["service"], line["additional_info"], line["function"]) == ("gate", {"plate": "***"}, "fail")
     text = streams[1].getvalue()
-    assert text.startswith(f"ERROR |camera north is lost {line['event_id']}\nTraceback (most recent call last):\n")
-    assert text.endswith("ConnectionRefusedError: [Errno 111] refused\n")
+    assert text.startswith(
+        f"ERROR |camera north is lost {line['event_id']}\n    Traceback (most recent call last):\n"
+    )
+    assert text.endswith("\n    ConnectionRefusedError: [Errno 111] refused\n")
 
 
 def test_the_text_for_people_holds_no_secret_and_leaves_the_record_as_it_was() -> None:
@@ -133,3 +135,58 @@ def test_the_text_for_people_holds_no_secret_of_a_name(place: str) -> None:
     record = logged(lambda logger: logger.error("no picture"))
     setattr(record, place, "grab rtsp://a:hunter2@h")
     assert TextFormatter(f"%({place})s: %(message)s").format(record) == "grab rtsp://***@h: no picture"
+
+
+FORGED = "2026-11-23 19:00:00,000 CRITICAL the gate is open"
+HOSTILE = [
+    f"ok{end}{FORGED}" for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\n\n\n")
+]
+HOSTILE += ["\x1b[2J\x1b[H", "\a\b\x7f", "\x9b2J", "\x1b]0;title\a", "\u202ekcart\u202c", "\u2066a\u2069", "\u200f"]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("place", ["message", "exception", "note", "extra", "name", "threadName", "stack", "code"])
+def test_no_text_of_a_record_steers_a_terminal_or_passes_for_another_record(hostile: str, place: str) -> None:
+    """Only the first line of a record does not begin with white space, and all but newlines can be printed."""
+    error = ValueError(hostile if place == "exception" else "x")
+    if place == "note":
+        error.add_note(hostile)
+    if place == "code":
+        error.__cause__ = type(hostile, (Exception,), {})()
+    given = {"plate": hostile if place == "extra" else "x"}
+
+    def call(logger: logging.Logger) -> None:
+        try:
+            raise error
+        except ValueError:
+            logger.exception("read %s", hostile if place == "message" else "x", extra=given)
+
+    record = logged(call)
+    if place in {"name", "threadName"}:
+        setattr(record, place, hostile)
+    if place == "stack":
+        record.stack_info = f"Stack (most recent call last):\n{hostile}"
+    text = TextFormatter("%(asctime)s %(name)s %(threadName)s %(plate)s: %(message)s").format(record)
+    first, *others = text.split("\n")
+    assert text.replace("\n", "").isprintable()
+    assert others
+    assert all(line.startswith("    ") for line in others)
+    assert not first.startswith(" ")
+
+
+def test_the_lines_of_a_message_stay_readable_below_its_first() -> None:
+    record = logged(lambda logger: logger.error("cannot read:\nB-AB 12\n\tB-CD 34"))
+    assert TextFormatter("%(levelname)s %(message)s").format(record) == (
+        "ERROR cannot read:\n    B-AB 12\n    \tB-CD 34"
+    )
+
+
+def test_colours_that_the_format_itself_has_are_kept() -> None:
+    record = logged(lambda logger: logger.error("red\x1b[0m"))
+    assert TextFormatter("\x1b[31m%(message)s\x1b[0m").format(record) == "\x1b[31mred\\u001b[0m\x1b[0m"
+
+
+def test_the_line_of_json_has_the_text_as_it_was() -> None:
+    record = logged(lambda logger: logger.error("\x1b[2J\n\u202e"))
+    TextFormatter("%(message)s").format(record)
+    assert json.loads(DetailFormatter().format(record))["message"] == "\x1b[2J\n\u202e"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.values import Sanitiser, word
@@ -110,10 +111,14 @@ def _options(
 
 
 _RECORD = frozenset(vars(logging.makeLogRecord({})))
+_INDENT = "    "
 
 
 class TextFormatter(logging.Formatter):
-    """Formats records for people, from the detail record: secrets masked, sizes bounded, no second traceback made.
+    r"""Formats records for people, from the detail record: secrets masked, sizes bounded, no second traceback made.
+
+    What comes from a record can neither steer a terminal nor pass for another record: control characters are shown
+    as ``\u001b``, and each line after the first is indented, those of the traceback too.
 
     Beside the attributes of a log record the format may name ``%(event_id)s`` (for ``visigate-errors show``),
     ``%(severity)s``, ``%(category)s``, ``%(culprit)s`` and ``%(fingerprint)s``.
@@ -157,15 +162,23 @@ class TextFormatter(logging.Formatter):
             msg=detail.message,
             args=None,
             exc_info=None,
-            exc_text=detail.traceback.rstrip("\n"),
-            stack_info=detail.stack_info,
+            exc_text=_after_first(detail.traceback),
+            stack_info=_after_first(detail.stack_info),
             event_id=detail.event_id,
             severity=detail.severity,
             category=detail.category,
             culprit=detail.culprit,
             fingerprint=detail.fingerprint,
         )
+        for name, value in shown.__dict__.items():
+            if type(value) is str and not value.isprintable():
+                shown.__dict__[name] = plain(value).replace("\n", f"\n{_INDENT}")
         return super().format(shown)
+
+
+def _after_first(text: str) -> str:
+    """A text that stands on lines of its own behind the first."""
+    return _INDENT + text.rstrip("\n") if text else ""
 
 
 _SANITISER = Sanitiser(Redactor(), 65_536)

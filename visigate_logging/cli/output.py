@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from visigate_logging.store.plain import plain
+from visigate_logging.detail.plain import plain
 
 __all__ = [
     "bar",
