@@ -5,6 +5,7 @@ import time
 import pytest
 
 from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser
 
 R = Redactor(["address", "Kennwörter", "plate_номер"])
 S = "hunter2"
@@ -68,6 +69,71 @@ WITH_SECRETS = [
     "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN EC PRIVATE KEY-----\\nhunter2",
     "password = 'a' 'b', token=hunter2",
+    "curl -uadmin:hunter2 http://10.0.0.5/snapshot",
+    "curl -sSu admin:hunter2 -o a.jpg http://10.0.0.5/snapshot",
+    "['curl', '-s', '-uadmin:hunter2', 'http://10.0.0.5/snapshot']",
+    "curl -u 1000:hunter2 http://10.0.0.5",
+    "sshpass -p hunter2 ssh pi@gate",
+    "sshpass -phunter2 ssh pi@gate",
+    "['sshpass', '-p', 'hunter2', 'ssh', 'pi@gate']",
+    "sshpass -p 'the hunter2' ssh pi@gate",
+    "mysql -u gate -phunter2 permits",
+    "['mysqldump', '-ugate', '-phunter2', 'permits']",
+    "mariadb-dump -phunter2 permits",
+    "mosquitto_pub -h broker -u gate -P hunter2 -t gate/opened",
+    "['mosquitto_sub', '-u', 'gate', '-P', 'hunter2']",
+    "nmcli device wifi connect Gate password hunter2",
+    "mqtt://gate:hunter2@broker:1883",
+    "redis://:hunter2@10.0.0.5:6379/0",
+    "password is hunter2",
+    "the password was 'hunter2'",
+    "invalid password 'hunter2' for user admin",
+    'authentication with passphrase "a hunter2" failed',
+    "pw=hunter2",
+    '{"user": "admin", "pw": "hunter2"}',
+    "Server=db;Uid=gate;Pwd=hunter2;Database=permits",
+    "Driver={ODBC};UID=gate;PWD={hunter2;x};",
+    "AccountName=gate;AccountKey=hunter2==;EndpointSuffix=core",
+    "SharedAccessKey=hunter2=",
+    "ENCRYPTION_KEY=hunter2",
+    "Authorization: Token hunter2",
+    "Proxy-Authorization: Basic hunter2==",
+    "<Password>hunter2</Password>",
+    '<wsse:Password Type="http://docs.oasis-open.org/wss#PasswordDigest">hunter2=</wsse:Password>',
+    "<tt:UserPassword>hunter2</tt:UserPassword>",
+    "<Password><![CDATA[hunter2]]></Password>",
+    '<User name="gate" password="hunter2"/>',
+    "github_pat_hunter2aaaaaaaaaaaaaaaaaaaaaaa",
+    "url: ghs_hunter2aaaaaaaaaaaaaaaaa",
+    "https: Max retries exceeded with url: /bot123456789:AAhunter2AAAAAAAAAAAAAAAAAAAAAAAAAAA/sendMessage",
+    "https://hooks.slack.com/services/T000/B000/hunter2",
+    "https://discord.com/api/webhooks/123/hunter2",
+    "https://api.example.org/plates?key=aaahunter2aaaaaaaaaa&country=de",
+    "https://files.example.org/a.jpg?se=2026&sig=hunter2hunter2hunter2%3D",
+    "rtsp://10.0.0.5:554/user=admin&password=hunter2&channel=1",
+    "rtsp://10.0.0.5:554/user=admin_password=hunter2_channel=1_stream=0.sdp",
+    "http://10.0.0.5/videostream.cgi?loginuse=admin&loginpas=hunter2",
+]
+
+PINS = [
+    '{"pin": 4711}',
+    '{\\"pin\\": \\"4711\\"}',
+    "PIN=4711",
+    "wrong PIN: 004711",
+    "wrong PIN 4711",
+    "gate_pin='4711'",
+    "doorPin => 4711",
+    "the pin is 4711, again",
+    "?pin=4711&gate=1",
+    "<Pin>4711</Pin>",
+    "pin_code=4711",
+]
+DIGEST = "6629fae49393a05397450978507c4ef1"
+DIGESTS = [
+    f'Authorization: Digest username="gate", uri="/1", response="{DIGEST}", qop=auth',
+    f"{{'Authorization': 'Digest username=\"gate\", response=\"{DIGEST}\"'}}",
+    f'"Digest username=\\"gate\\", response=\\"{DIGEST}\\""',
+    f"digest {{'username': 'gate', 'response': '{DIGEST}'}}",
 ]
 
 HARMLESS = [
@@ -110,6 +176,43 @@ HARMLESS = [
     "http://host/a/b?x=1#y",
     "see https://docs.python.org/3/library/ssl.html",
     "skip-this-very-long-hyphenated-name",
+    "pin=17",
+    "GPIO pin 27 is high",
+    "gpio_pin: 529",
+    "{'pin': 'GPIO17'}",
+    "pins 4, 17 and 27",
+    "pinned: 4000",
+    "ping: 4000 ms",
+    "mapping=4000",
+    "spin: 1234",
+    "pin is 4711.5 mm off",
+    "KeyError: 'key'",
+    "{'key': 'camera:north'}",
+    "cache key: plates/2026/11/23",
+    "key=B-AB 1234",
+    "unknown key 'barrier' in row 12345678",
+    "http://10.0.0.5/get?key=camera-north-entrance",
+    "http://10.0.0.5/bottom:3",
+    "response=200, digest=md5",
+    "digest mismatch, response: <Response [401]>",
+    "password is required",
+    "password is too short: 8 characters are needed",
+    "the password was changed 3 days ago",
+    "<Password object at 0x7f0123456789> is wrong",
+    "<input type=text> <b>token</b>",
+    "docker run -u 1000:1000 gate",
+    "['docker', 'run', '--user', '1000:1000', 'gate']",
+    "curl -o snapshot.jpg http://10.0.0.5:80/snapshot",
+    "curl -su http://10.0.0.5:80/snapshot",
+    "mysql -u gate -p permits",
+    "mysql -P 3306 -h 10.0.0.5",
+    "mosquitto_pub -p 1883 -t gate/opened",
+    "nmcli device wifi connect Gate",
+    "the account is locked",
+    "encryption failed",
+    "httpwrapper: 5",
+    "light_high: 5, right: 4711, gh_x",
+    '  File "/usr/lib/python3.11/asyncio/tasks.py", line 1234, in pin\n    return self._mapping[key]',
 ]
 
 
@@ -119,6 +222,27 @@ def test_a_secret_in_a_text_is_masked(text: str) -> None:
     assert S not in masked.lower()
     assert "***" in masked
     assert masked.startswith("before ")
+
+
+@pytest.mark.parametrize("text", PINS)
+def test_a_pin_with_the_digits_of_a_code_is_masked(text: str) -> None:
+    masked = R.text(f"before {text} after")
+    assert "4711" not in masked
+    assert "***" in masked
+
+
+def test_all_digits_are_masked_in_a_list_of_codes_too() -> None:
+    sanitised = Sanitiser(Redactor(), 65_536).value(
+        {"pin": 4711, "door_pin": "0042", "pins": ["4711", "4712"], "PIN": 17, "pin_code": 1, "pinned": 4711}
+    )
+    assert sanitised == {"pin": "***", "door_pin": "***", "pins": "***", "PIN": 17, "pin_code": "***", "pinned": 4711}
+
+
+@pytest.mark.parametrize("text", DIGESTS)
+def test_what_http_digest_sends_for_the_password_is_masked_and_the_rest_stays(text: str) -> None:
+    masked = R.text(text)
+    assert DIGEST not in masked
+    assert "gate" in masked
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -151,6 +275,10 @@ def test_what_is_beside_a_secret_stays() -> None:
         ("access_keys", True),
         ("author", False),
         ("pin", False),
+        ("pw", True),
+        ("loginpas", True),
+        ("AccountKey", True),
+        ("spin", False),
         ("key", False),
         ("plate", False),
         ("compass", False),
@@ -223,6 +351,28 @@ FRAGMENTS = [
     "'",
     '"',
     "=",
+    "pin ",
+    "pin:'",
+    "<password ",
+    "<a:",
+    "<password>",
+    "password is ",
+    "password '",
+    "password is 1a",
+    "sshpass -p",
+    "nmcli ",
+    "nmcli password",
+    "curl ",
+    "curl -u",
+    "curl -ua",
+    "mysql ",
+    "mysql -p",
+    "mosquitto_ -P ",
+    "http&key=",
+    "http/bot123456:",
+    "digest response=",
+    "gh",
+    "ghp_a",
 ]
 
 

@@ -128,7 +128,7 @@ class _Walk:
                 kept["…"] = f"[{len(values) - index} more items cut]"
                 break
             name = key if type(key) is str else self._key(key)
-            secret = value is not None and self._redactor.is_secret(name)
+            secret = value is not None and self._redactor.is_secret(name, value)
             kept[self._text(name)] = MASK if secret else self.value(value, trail)
         return kept
 
