@@ -12,7 +12,13 @@ __all__ = ["is_in", "parse", "split"]
 
 STACK_HEADING = "Stack (most recent call last):\n"
 
-_START = re.compile(r"(?:\A|\n)(?=(?:  \+ Exception Group )?Traceback \(most recent call last\):\n)")
+_HEADING = re.compile(r"(?:\A|\n)(?=(?:  \+ Exception Group )?Traceback \(most recent call last\):\n)")
+# An exception that was never raised has no heading, only its name or what a group or a SyntaxError shows before it.
+_NAME = re.compile(
+    r"\n(?=(?:[\w<>]+\.)+[A-Za-z_]\w*(?::|$)|\w*(?:Error|Exception|Warning|Exit|Interrupt|Iteration)(?::|$)"
+    r"|  \| .*Group: |  File \".+\", line \d+$)",
+    re.M,
+)
 _FRAME = re.compile(
     r'^  (?:[|+ ] )?File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)\n(?P<code>    .*\n)?', re.M
 )
@@ -21,7 +27,7 @@ _RELATION = re.compile(f"({re.escape(CAUSE_LINE)}|{re.escape(CONTEXT_LINE)})")
 
 def is_in(message: str) -> bool:
     """Whether a traceback or a stack is in a message."""
-    return HEADING in message or STACK_HEADING in message
+    return "\n" in message and any(part in message for part in (HEADING, STACK_HEADING, CAUSE_LINE, CONTEXT_LINE))
 
 
 def split(message: str) -> tuple[str, str, str]:
@@ -29,8 +35,19 @@ def split(message: str) -> tuple[str, str, str]:
     message, _, stack = (
         message.rpartition(f"\n{STACK_HEADING}") if f"\n{STACK_HEADING}" in message else (message, "", "")
     )
-    parts = _START.split(message, maxsplit=1)
-    return parts[0], parts[1] if len(parts) == 2 else "", f"{STACK_HEADING}{stack}" if stack else ""
+    start, end = _bounds(message)
+    return message[:start], message[end:], f"{STACK_HEADING}{stack}" if stack else ""
+
+
+def _bounds(message: str) -> tuple[int, int]:
+    """Where a message ends and its traceback begins; a cause never raised stands before the first heading."""
+    heading = _HEADING.search(message)
+    relation = _RELATION.search(message, 0, heading.end() if heading else len(message))
+    if relation is not None:
+        cause = _NAME.search(message, 0, relation.start())
+        end = cause.end() if cause else message.find("\n", 0, relation.start()) + 1
+        return max(end - 1, 0), end
+    return heading.span() if heading else (len(message), len(message))
 
 
 def parse(text: str, in_app: Callable[[str, str], bool]) -> tuple[ExceptionData, ...]:
