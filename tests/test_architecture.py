@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exceptions",
     },
     "store": {"detail", "exceptions"},
-    "config": {"exceptions", "hooks"},
+    "config": {"detail", "exceptions", "hooks"},
     "error_handler": {"config", "store", "recovery", "detail", "exceptions"},
     "web": {"store", "exceptions"},
 }

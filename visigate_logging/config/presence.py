@@ -18,11 +18,15 @@ from typing import Any
 import orjson
 
 from visigate_logging.config.objects import Object
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser
 
 __all__ = ["Presence", "last_messages", "present", "state_directories"]
 
 _LARGEST = 65_536
 _DEFAULT_NAME = "state"
+
+_clean = Sanitiser(Redactor(), 8192)  # what a message or a refusal quotes may hold a secret
 
 
 def state_directories(objects: Iterable[Object]) -> list[Path]:
@@ -54,7 +58,7 @@ class Presence(logging.Handler):
 
     def tell(self, **facts: Any) -> None:
         """Change what others see; that the card cannot be written is no reason to stop."""
-        self._facts |= facts
+        self._facts |= _clean.value(facts)
         with contextlib.suppress(OSError):
             self._write()
 
@@ -67,7 +71,7 @@ class Presence(logging.Handler):
                 path.replace(f"{path}.1")
             path.touch(0o640)
             with path.open("ab", buffering=0) as file:
-                file.write(orjson.dumps({**line, "message": record.getMessage()}) + b"\n")
+                file.write(orjson.dumps({**line, "message": _clean.text(record.getMessage())}) + b"\n")
         except OSError:  # the handlers say that the card cannot be written; a traceback for each message helps nobody
             pass
         except Exception:
