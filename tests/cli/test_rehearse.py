@@ -119,7 +119,7 @@ def test_what_is_told_later_is_named(tmp_path, config, capsys):
     assert "told later: v1:0011223344556677 by 119 s" in out
 
 
-def test_recoveries_are_counted_as_their_limits_allow(config, tmp_path):
+def test_recoveries_are_counted_as_their_limits_allow(config, tmp_path, capsys):
     path = tmp_path / "recover.yaml"
     path.write_text("""
 version: 1
@@ -140,6 +140,11 @@ root: {handlers: [recover]}
     recovering = rehearsed(path, host_times(given)).recoveries["recover"]
     assert recovering.runs == [(0.0, "camera:north"), (100.0, "camera:north"), (101.0, "camera:south")]
     assert not (tmp_path / "never").exists()
+    log = write(tmp_path / "details.jsonl", *given)
+    assert main(["rehearse", "--config", str(path), "--log", str(log), "--since", "2026-05-01"]) == 0
+    out = capsys.readouterr().out
+    assert "recoveries run: 2 times camera:north, 1 times camera:south\n" in out
+    assert "each is taken for a success" in out
 
 
 def test_without_errors_there_is_nothing_to_rehearse(tmp_path, config, capsys):

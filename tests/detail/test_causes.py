@@ -40,3 +40,17 @@ def test_a_chain_without_end_is_cut():
 def test_what_wraps_nothing_or_cannot_say_it_is_passed_over(orig):
     kind = type("DriverError", (Exception,), {"orig": orig})
     assert [type(e) for e in led_to(kind())] == [kind]
+
+
+class HostileOrigError(Exception):
+    """Raises when it is asked what it wraps."""
+
+    @property
+    def orig(self):
+        raise SystemExit
+
+
+def test_what_is_hostile_about_one_link_does_not_hide_another():
+    error, cause = HostileOrigError(), KeyError("plate")
+    error.__cause__ = cause
+    assert list(led_to(error)) == [error, cause]

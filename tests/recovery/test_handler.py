@@ -151,7 +151,22 @@ def test_a_thousand_errors_in_a_second_make_one_run_and_all_are_counted(tmp_path
     assert counts["delivered"] + counts["folded"] == 1000
     assert counts["folded"] > 500, "what waits for the same run is not queued again"
     with closing(Budgets(tmp_path / "state").state) as state:
-        assert host_counts(state)["recovery"] == counts
+        assert host_counts(state)["recover"] == counts
+
+
+def test_two_handlers_are_counted_under_their_own_names(tmp_path):
+    for name in ("cameras", "databases"):
+        handler = RecoveryHandler(camera_procedure(), state_dir=tmp_path / "state")
+        handler.set_name(name)
+        LOG.addHandler(handler)
+    log_error(CameraError())
+    for handler in LOG.handlers:
+        assert handler.wait(10)
+    with closing(Budgets(tmp_path / "state").state) as state:
+        assert {name: sheet["accepted"] for name, sheet in host_counts(state).items()} == {
+            "cameras": 1,
+            "databases": 1,
+        }
 
 
 def test_each_camera_has_its_own_budget(tmp_path):
@@ -564,7 +579,7 @@ def test_a_run_that_failed_is_the_handlers_last_failure_without_secrets(tmp_path
     log_error(CameraError("dark"))
     assert handler.wait(10)
     handler.close()
-    failed = host_failures(Budgets(tmp_path / "state").state)["recovery"]
+    failed = host_failures(Budgets(tmp_path / "state").state)["recover"]
     assert failed["text"].startswith("camera failed: reopen: ")
     assert "secret" not in failed["text"]
 
@@ -596,12 +611,34 @@ class HostilePropertiesError(Exception):
         raise SystemExit
 
 
-@pytest.mark.parametrize("kind", [HostileClassError, HostileAttributesError, HostilePropertiesError])
-def test_nothing_that_a_hostile_exception_does_reaches_the_application(kind, tmp_path):
-    procedures = {"any": {"exceptions": ["Exception"], "message": "a+b", "steps": [{"notify": {"message": "m"}}]}}
-    handler = RecoveryHandler(procedures, state_dir=tmp_path / "state")
+def escaped(handler: logging.Handler, record: logging.LogRecord) -> str | None:
+    """What reaches the application; its name alone, because pytest cannot show what is hostile."""
     try:
-        record = logging.LogRecord("gate", 40, __file__, 1, "m", (), (kind, kind("e"), None))
         handler.handle(record)
-    finally:
-        handler.close()
+    except BaseException as error:
+        return type(error).__name__
+    return None
+
+
+@pytest.mark.parametrize("kind", [HostileClassError, HostileAttributesError, HostilePropertiesError])
+def test_a_hostile_exception_is_answered_like_any_other(kind, tmp_path, told, capsys):
+    procedures = {"any": {"exceptions": ["Exception"], "message": "a*", "steps": [{"notify": {"message": "m"}}]}}
+    handler = attach(tmp_path, procedures)
+    assert escaped(handler, logging.LogRecord("gate", 40, __file__, 1, "m", (), (kind, kind("e"), None))) is None
+    assert handler.wait(10)
+    assert handler.counts()["accepted"] == 1
+    assert any(f"(procedure any, {kind.__name__})" in text for text in told.texts(logging.CRITICAL))
+    assert capsys.readouterr().err == ""
+
+
+class HostileMessage:
+    """Raises, when it is read, what raises when it is printed."""
+
+    def __str__(self):
+        raise HostileAttributesError
+
+
+def test_a_record_that_cannot_be_read_is_no_error_of_the_application(tmp_path):
+    handler = attach(tmp_path, camera_procedure())
+    assert escaped(handler, logging.LogRecord("gate", 40, __file__, 1, HostileMessage(), (), None)) is None
+    assert handler.counts()["accepted"] == 0

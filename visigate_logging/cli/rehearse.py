@@ -126,7 +126,8 @@ def _told(
         yield f"told later: {incident['group']} {how or 'never'}"
     if new["recoveries"]:
         runs = ", ".join(f"{count} times {key}" for key, count in new["recoveries"].items())
-        yield f"recoveries run, if each helps: {runs}"
+        yield f"recoveries run: {runs}"
+        yield "  each is taken for a success; one that fails rests for longer, and is given up after max_attempts"
 
 
 REHEARSE = Command("rehearse", "what a configuration would have done with the stored errors", _arguments, rehearse)

@@ -68,8 +68,13 @@ class RecoveryHandler(logging.Handler, ForkAware):
         watch_forks(self)
 
     def set_name(self, name: str) -> None:
-        """Take a name, as ``dictConfig`` gives one, and take up what an earlier process has left unfinished."""
+        """Take a name, as ``dictConfig`` gives one, and take up what an earlier process has left unfinished.
+
+        What it does is counted under its name: two handlers of a host are told apart.
+        """
         super().set_name(name)
+        if name and not self._counts.snapshot()["accepted"]:
+            self._counts.handler = name
         if not is_inside() and any(True for _ in self._runner.marks.pending()):
             self._worker.wake()
 
