@@ -15,7 +15,7 @@ from visigate_logging.recovery.policy import Limits
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Step
 
-__all__ = ["Planned", "Procedure", "parse_procedures"]
+__all__ = ["Planned", "Procedure", "Verify", "parse_procedures"]
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 PLACEHOLDERS = ("procedure", "key", "event_id", "error_type", "logger")

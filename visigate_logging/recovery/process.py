@@ -42,12 +42,13 @@ def run_in_child(name: str, parameters: Mapping[str, Any], context: Context, tim
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         start_new_session=True,
     )
-    try:
-        answer, _ = child.communicate(json.dumps(request).encode(), timeout + START)
-    except subprocess.TimeoutExpired:
-        return Outcome(Status.FAILED, f"{name} was ended after {timeout:g} s", {"timed_out": True})
-    finally:
-        _end_group(child)
+    with child:
+        try:
+            answer, _ = child.communicate(json.dumps(request).encode(), timeout + START)
+        except subprocess.TimeoutExpired:
+            return Outcome(Status.FAILED, f"{name} was ended after {timeout:g} s", {"timed_out": True})
+        finally:
+            _end_group(child)
     if not answer:
         return Outcome(Status.FAILED, f"{name} died ({_how(child.returncode)}) without an outcome", {"died": True})
     values = json.loads(answer)
@@ -55,15 +56,10 @@ def run_in_child(name: str, parameters: Mapping[str, Any], context: Context, tim
 
 
 def _end_group(child: "subprocess.Popen[bytes]") -> None:
-    """End the child, if it still runs, with its children: they may hold our end of its output open."""
+    """End the child, if it still runs, with all that it started."""
     if child.poll() is None:
         with suppress(ProcessLookupError, PermissionError):  # macOS has EPERM for a group of zombies
             os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    for stream in (child.stdin, child.stdout):
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
 
 
 def _how(code: int) -> str:

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks, full_key, host_lock
 from visigate_logging.recovery.child import attempt
 from visigate_logging.recovery.policy import Action, Decision, begin, decide, finish
-from visigate_logging.recovery.procedures import Planned, Procedure
+from visigate_logging.recovery.procedures import Planned, Procedure, Verify
 from visigate_logging.recovery.process import run_in_child
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
@@ -139,7 +139,7 @@ class Runner:
         for planned in procedure.steps:
             outcome = self._step(planned, context)
             if outcome.status is Status.DONE and procedure.verify is not None:
-                outcome = self._verified(outcome, procedure, context)
+                outcome = self._verified(outcome, procedure.verify, context)
             told.append(f"{planned.name}: {outcome.message}")
             if outcome.status is not Status.FAILED:
                 break
@@ -151,23 +151,17 @@ class Runner:
         if planned.step.resumes:
             self.marks.set(context)
         self.audit.write("step begins", context, step=planned.name)
-        started = time.monotonic()
-        outcome = _execute(planned, context)
-        self._audit_outcome("step ends", planned, context, outcome, time.monotonic() - started)
+        outcome = self._perform("step ends", planned, context)
         interrupted = outcome.details.get("died") or outcome.details.get("timed_out")
         if planned.step.resumes and outcome.status is not Status.DEFERRED and not interrupted:
             self.marks.clear(context)
         return outcome
 
-    def _verified(self, outcome: Outcome, procedure: Procedure, context: Context) -> Outcome:
-        verify = procedure.verify
-        if verify is None:
-            return outcome
+    def _verified(self, outcome: Outcome, verify: Verify, context: Context) -> Outcome:
+        """The outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
         time.sleep(verify.grace)
         for left in range(verify.attempts, 0, -1):
-            started = time.monotonic()
-            judged = _execute(verify.probe, context)
-            self._audit_outcome("verify", verify.probe, context, judged, time.monotonic() - started)
+            judged = self._perform("verify", verify.probe, context)
             if judged.status is Status.DONE:
                 return outcome
             if left > 1:
@@ -175,16 +169,14 @@ class Runner:
         told = f"{outcome.message}; but {verify.probe.name} says: {judged.message}"
         return Outcome(Status.FAILED, told, outcome.details)
 
-    def _audit_outcome(self, event: str, planned: Planned, context: Context, outcome: Outcome, took: float) -> None:
+    def _perform(self, event: str, planned: Planned, context: Context) -> Outcome:
+        """Run a step, and write its outcome into the audit trail."""
+        started = time.monotonic()
+        outcome = _execute(planned, context)
         self.audit.write(
-            event,
-            context,
-            step=planned.name,
-            status=outcome.status,
-            message=outcome.message,
-            details=dict(outcome.details),
-            seconds=round(took, 3),
+            event, context, step=planned.name, **asdict(outcome), seconds=round(time.monotonic() - started, 3)
         )
+        return outcome
 
     def _note(self, decision: Decision, context: Context, procedure: Procedure) -> None:
         """A decision goes into the audit trail when it is not the one before it; giving up is told."""

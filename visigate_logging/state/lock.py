@@ -20,7 +20,7 @@ class HostLock(ForkAware):
     by one thread at a time.
 
     Args:
-        path: the file, which is made when absent and stays.
+        path: the file, which is made when absent and stays; or a folder.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -41,7 +41,8 @@ class HostLock(ForkAware):
         """
         if self._fd is not None:
             return False
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        mode = os.O_RDONLY if self.path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        fd = os.open(self.path, mode | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + timeout
         while True:
             try:

@@ -1,6 +1,5 @@
 """A database put aside, and put back, without pulling it away from under those who have it open."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -12,6 +11,7 @@ from typing import Any
 
 from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.recovery.sqlite.check import WAIT, BusyError, address, connect, raise_if_busy, sibling
+from visigate_logging.state import HostLock
 
 __all__ = [
     "copy_to_new",
@@ -39,20 +39,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         BusyError: another one is at work for longer than some seconds.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    deadline = time.monotonic() + WAIT
+    lock = HostLock(folder)
+    if not lock.acquire(WAIT):
+        raise BusyError(f"another recovery or backup is at work in {folder}")
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise BusyError(f"another recovery or backup is at work in {folder}") from None
-                time.sleep(0.05)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def put_aside(database: Path, folder: Path) -> None:
