@@ -3,6 +3,7 @@
 import logging
 import logging.handlers
 import queue
+import time
 import traceback
 
 import pytest
@@ -73,6 +74,29 @@ def test_a_cause_that_was_never_raised_is_part_of_the_traceback(kind, relation, 
     detail = ErrorDetail.from_record(record)
     assert (detail.message, detail.error_type, detail.error_message) == (message, "RuntimeError", "no frame\nat all")
     assert len(detail.exceptions) >= 2
+
+
+@pytest.mark.parametrize("is_raised", [True, False])
+@pytest.mark.parametrize("text", ["both", "both\nof them"])
+def test_a_group_is_known_by_its_own_name_and_place_not_by_a_members(text, is_raised):
+    error = ExceptionGroup(text, [raised(KeyError("a")), ExceptionGroup("more", [raised(ValueError("b"))])])
+    if is_raised:
+        raised(error)
+    whole = "".join(traceback.format_exception(error)).rstrip("\n")
+    detail = ErrorDetail.from_record(through_a_queue(error, "lost"))
+    assert (detail.message, detail.traceback) == ("lost", whole)
+    assert (detail.error_type, detail.error_message) == ("ExceptionGroup", f"{text} (2 sub-exceptions)")
+    assert [frame.function for frame in detail.exceptions[0].frames] == ["raised"] * is_raised
+
+
+@pytest.mark.parametrize("line", ["  | x", "KeyError: x", "a.a.a.a", '  File "x", line 1', ""])
+def test_no_text_takes_long_to_take_apart(line):
+    started = time.process_time()
+    for end in ("", "Traceback (most recent call last):\n", f"\n{written.CAUSE_LINE}"):
+        message = f"{line}\n" * (60_000 // (len(line) + 1)) + end
+        written.split(message)
+        written.parse(message, lambda _file, _module: True)
+    assert time.process_time() - started < 1
 
 
 CARETS = {

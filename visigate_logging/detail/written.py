@@ -12,22 +12,25 @@ __all__ = ["is_in", "parse", "split"]
 
 STACK_HEADING = "Stack (most recent call last):\n"
 
-_HEADING = re.compile(r"(?:\A|\n)(?=(?:  \+ Exception Group )?Traceback \(most recent call last\):\n)")
+MEMBERS = "\n  +-+-"  # what is below belongs to the members of a group
+_HEADING = re.compile(
+    r"(?:\A|\n)(?=(?:  \+ Exception Group )?Traceback \(most recent call last\):\n|(?:  \| .*\n){1,20}  \+-\+-)"
+)
 # An exception that was never raised has no heading, only its name or what a group or a SyntaxError shows before it.
 _NAME = re.compile(
     r"\n(?=(?:[\w<>]+\.)+[A-Za-z_]\w*(?::|$)|\w*(?:Error|Exception|Warning|Exit|Interrupt|Iteration)(?::|$)"
-    r"|  \| .*Group: |  File \".+\", line \d+$)",
+    r"|  \| |  File \".+\", line \d+$)",
     re.M,
 )
-_FRAME = re.compile(
-    r'^  (?:[|+ ] )?File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)\n(?P<code>    .*\n)?', re.M
-)
+_BORDER = re.compile(r"^  [|+] ", re.M)
+_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)\n(?P<code>    .*\n)?', re.M)
+_PARTS = (HEADING, STACK_HEADING, CAUSE_LINE, CONTEXT_LINE, MEMBERS)
 _RELATION = re.compile(f"({re.escape(CAUSE_LINE)}|{re.escape(CONTEXT_LINE)})")
 
 
 def is_in(message: str) -> bool:
     """Whether a traceback or a stack is in a message."""
-    return "\n" in message and any(part in message for part in (HEADING, STACK_HEADING, CAUSE_LINE, CONTEXT_LINE))
+    return "\n" in message and any(part in message for part in _PARTS)
 
 
 def split(message: str) -> tuple[str, str, str]:
@@ -68,6 +71,8 @@ def parse(text: str, in_app: Callable[[str, str], bool]) -> tuple[ExceptionData,
 def _exception(
     text: str, in_app: Callable[[str, str], bool], relation: str | None = None, parent: int | None = None
 ) -> ExceptionData:
+    if text.startswith(("  + Exception Group", "  | ")):
+        text = _BORDER.sub("", text.partition(MEMBERS)[0])
     tail = text[text.rfind(HEADING) + len(HEADING) :] if HEADING in text else text
     frames = []
     end = 0
