@@ -12,14 +12,14 @@ MAX_KEY = 256
 """Characters of a key that are looked at."""
 
 SECRET_KEYS = (
-    "password", "passwd", "passphrase", "pwd", "pw", "pass", "loginpas", "psk", "passcode", "secret", "token",
+    "password", "passwd", "passphrase", "pwd", "pass", "loginpas", "psk", "passcode", "secret", "token",
     "api_key", "access_key", "account_key", "encryption_key", "private_key", "credential",
     "authorization", "auth", "cookie", "session_id", "csrf", "jwt", "pin_code",
 )  # fmt: skip
 """A key is secret when it has one of these among its words: ``db_password``, ``X-Api-Key``, ``userToken``.
 
-``pin`` is when it is the last word and the value has four digits or more: the pins of a board have fewer. ``key`` by
-itself never is: it mostly names an entry of a cache or a mapping, which is what one looks for after an error.
+``pw`` is as the last word, ``pin`` too when its value has four digits or more: the pins of a board have fewer. Never
+is ``key`` by itself: it mostly names an entry of a cache or a mapping, which is what one looks for after an error.
 """
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
@@ -52,7 +52,7 @@ class Redactor:
     def _names_secret(self, key: str) -> bool | None:
         """None for the key of a pin."""
         words = _words(key[:MAX_KEY])
-        if any(part in word for word in words for part in INSIDE_WORDS):
+        if words[-1:] == ["pw"] or any(part in word for word in words for part in INSIDE_WORDS):
             return True
         if any(
             all(word in (part, f"{part}s", f"{part}es") for word, part in zip(words[i:], phrase, strict=False))
@@ -60,7 +60,7 @@ class Redactor:
             for i in range(len(words) - len(phrase) + 1)
         ):
             return True
-        return None if words and words[-1] in {"pin", "pins"} else False
+        return None if words[-1:] in (["pin"], ["pins"]) else False
 
     def text(self, text: str) -> str:
         """A text with the secrets in it masked."""

@@ -93,16 +93,18 @@ def pair_form(phrases: Iterable[tuple[str, ...]]) -> Form:
     forms = (
         r"((?:authorization|cookie)s?\\?[\"']?\s{0,3}[:=,]\s{0,3}[\"']?)[^\r\n\"']+",
         rf"({name}\w{{0,40}}{sign}){_VALUE}",
+        rf"({start}pw{end}{sign}){_VALUE}",
         # The pins of a board have one to three digits.
         rf"({start}pins?{end}(?:{sign}\\?[\"']?|\s(?:(?:is|was)\s)?|>(?=\d+</)))\d{{4,12}}(?!\w|\.\d)",
         rf"(<(?:[\w\-]{{1,40}}:)?\w{{0,40}}?{name}\w{{0,40}}(?:\s[^<>]{{0,256}})?>(?:<!\[CDATA\[)?)[^<]{{1,1024}}(?=</)",
-        rf"((?<![\w\-])--?(?:\w[\w\-]{{0,40}})?{name}\s{{1,3}})(?!-)\S+",
+        rf"((?<![\w\-])--?(?:\w[\w\-]{{0,40}})?(?:{name}|\bpw)\s{{1,3}})(?!-)\S+",
         rf"(sshpass{_NEXT}[\"']?-p(?:{_NEXT})?|nmcli\b[^\n]{{0,100}}?\spassword\s){_ARGUMENT}",
         # password 'x', password is x1: "password is needed" tells nothing.
-        rf"((?:password|passwd|passphrase|passcode)s?\s(?:(?:is|was)\s)?){_QUOTED}",
+        r"((?:password|passwd|passphrase|passcode)s?\s(?:(?:is|was)\s)?)"
+        r"(?:\\?\"(?:[^\"\\\n]|\\[^\"\n]){1,128}+\\?\"|[bBrRuU]?'(?:[^'\\\n]|\\.){1,128}+')",
         r"((?:password|passwd|passphrase|passcode)\s(?:is|was)\s)(?=\S{0,63}\d)(?=\S{0,63}[a-z])\S{6,}",
     )
-    hints = {"pin", *(phrase[0] for phrase in phrases)}
+    hints = {"pin", "pw", *(phrase[0] for phrase in phrases)}
     shortest = tuple(sorted(h for h in hints if not any(other != h and other in h for other in hints)))
     # Most characters begin none of these: to look at them first makes the search three times as fast.
     first = "".join(re.escape(word[0]) for word in (*hints, *INSIDE_WORDS, "nmcli"))
