@@ -1,10 +1,9 @@
 """A backup that is known to be good."""
 
-import shutil
 import sqlite3
 from pathlib import Path
 
-from visigate_logging.recovery.sqlite import check, copy
+from visigate_logging.recovery.sqlite import check, copy, files
 from visigate_logging.recovery.steps.base import Outcome, Status
 
 __all__ = ["backup"]
@@ -16,14 +15,13 @@ def backup(database: Path, target: Path, keep: int) -> Outcome:
     A copy of a damaged database succeeds and is damaged, so it is checked before it takes the place of a good one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    needed = check.SPARE * copy.size(database)
-    if (free := shutil.disk_usage(target.parent).free) < needed:
-        return Outcome(Status.FAILED, f"no backup was made: {free} bytes are free and {needed:.0f} are needed")
+    if lack := files.too_little_space(target.parent, files.size(database)):
+        return Outcome(Status.FAILED, f"no backup was made: {lack}")
     new = target.with_name(f".{target.name}.new")
     try:
-        with copy.folder_lock(target.parent):
+        with files.folder_lock(target.parent):
             return _replace(database, new, target, keep)
-    except check.BusyError as error:
+    except files.BusyError as error:
         return Outcome(Status.DEFERRED, f"no backup was made: {error}")
     except (OSError, sqlite3.DatabaseError) as error:
         return Outcome(Status.FAILED, f"{database} cannot be copied ({error}); the older backups are kept")
@@ -41,7 +39,7 @@ def _replace(database: Path, new: Path, target: Path, keep: int) -> Outcome:
         return Outcome(Status.FAILED, f"{database} is empty; the older backups are kept")
     _shift(target, keep)
     new.replace(target)
-    copy.sync(target.parent)
+    files.sync(target.parent)
     told = f"{database} is backed up to {target}: {sum(rows.values())} rows in {len(rows)} tables, checked"
     return Outcome(Status.DONE, told, {"backup": str(target), "rows": rows})
 

@@ -5,50 +5,30 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from visigate_logging.exceptions import RecoveryError
+from visigate_logging.recovery.sqlite.files import WAIT, BusyError, is_void, sibling
 
 __all__ = [
-    "BusyError",
     "address",
     "connect",
     "contents",
     "difference",
-    "generations",
     "is_damage",
-    "is_void",
     "only_indexes",
     "problems_of",
     "quoted",
     "raise_if_busy",
     "refuse_if_torn_apart",
-    "sibling",
 ]
 
-SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
-WAIT = 2.0  # how long a lock of another process is waited for, seconds
 WAL_IN_USE = 128  # the byte of the -shm file on which every connection in WAL mode holds a lock (UNIX_SHM_DMS)
 INDEX_ONLY = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index"
     r"|row \d+ values differ from index|rowid not at end-of-record for row \d+ of index"
 )
-
-
-class BusyError(RecoveryError):
-    """Another process holds the database; later it may be possible."""
-
-
-def sibling(database: Path, suffix: str) -> Path:
-    """The file beside a database that SQLite calls ``-wal``, ``-shm`` or ``-journal``."""
-    return database.with_name(database.name + suffix)
-
-
-def is_void(database: Path) -> bool:
-    """Whether there is nothing: SQLite deletes the ``-wal`` of such a file, so it must not be opened lightly."""
-    return not database.exists() or database.stat().st_size == 0
 
 
 def is_damage(code: int | None, database: Path) -> bool:
@@ -139,14 +119,6 @@ def _first(connection: sqlite3.Connection, statement: str) -> int:
 def quoted(name: str) -> str:
     """A table or column name as SQL."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def generations(paths: Iterable[str]) -> Iterator[Path]:
-    """The backups that exist, each path followed by its older generations ``.1``, ``.2`` ..."""
-    for text in paths:
-        path = Path(text)
-        older = (p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit())
-        yield from filter(Path.is_file, [path, *sorted(older, key=lambda p: int(p.suffix[1:]))])
 
 
 def difference(database: Path, backup: Path) -> str:

@@ -1,88 +1,21 @@
-"""A database put aside, and put back, without pulling it away from under those who have it open."""
+"""The contents of a database replaced without pulling it away from under those who have it open."""
 
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import MissingExtraError
-from visigate_logging.recovery.sqlite.check import WAIT, BusyError, address, connect, raise_if_busy, sibling
-from visigate_logging.state import HostLock
+from visigate_logging.recovery.sqlite.check import address, connect, raise_if_busy
+from visigate_logging.recovery.sqlite.files import SIBLINGS, WAIT, BusyError, sibling, sync
 
-__all__ = [
-    "copy_to_new",
-    "create",
-    "folder_lock",
-    "put_aside",
-    "reindex",
-    "remove_unfinished",
-    "replace_contents",
-    "size",
-    "sync",
-]
+__all__ = ["copy_to_new", "create", "reindex", "replace_contents"]
 
-SIBLINGS = ("", "-wal", "-shm", "-journal")
-UNFINISHED = ".partial"
 STEP = 256  # pages for each step of a backup
-
-_open_to_the_end: list[int] = []  # closing one of these would drop the locks of an open connection
-
-
-@contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """One recovery or backup at a time in a folder; released when the process ends, however it ends.
-
-    Raises:
-        BusyError: another one is at work for longer than some seconds.
-    """
-    lock = HostLock(folder)
-    if not lock.acquire(WAIT):
-        raise BusyError(f"another recovery or backup is at work in {folder}")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def put_aside(database: Path, folder: Path) -> None:
-    """Copy a database and the files that belong to it into a new folder, whole or not at all."""
-    partial = folder.with_name(f"{folder.name}{UNFINISHED}")
-    partial.mkdir(0o700)  # whoever may not read the database may not read its copy
-    for suffix in SIBLINGS:
-        with suppress(FileNotFoundError):
-            descriptor = os.open(sibling(database, suffix), os.O_RDONLY)
-            _open_to_the_end.append(descriptor)
-            with (
-                os.fdopen(descriptor, "rb", closefd=False) as source,
-                sibling(partial / database.name, suffix).open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
-    sync(partial)
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
-    sync(folder.parent)
-
-
-def remove_unfinished(database: Path) -> None:
-    """Remove what a recovery that was killed had begun to put aside."""
-    for partial in database.parent.glob(f"{database.name}.damaged-*{UNFINISHED}"):
-        shutil.rmtree(partial)
-
-
-def sync(path: Path) -> None:
-    """Make a closed file's contents, or a folder's names, last through a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def replace_contents(source: Path, database: Path, when_locked: Callable[[], None]) -> None:
@@ -239,8 +172,3 @@ def copy_to_new(source: Path, new: Path) -> None:
     copy_database(source, new)
     shutil.copymode(source, new)
     sync(new)
-
-
-def size(database: Path) -> int:
-    """Bytes of a database and the files that belong to it."""
-    return sum(path.stat().st_size for s in SIBLINGS if (path := sibling(database, s)).exists())

@@ -1,12 +1,11 @@
 """A damaged database brought back from a backup: the order of things."""
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from visigate_logging.recovery.sqlite import check, copy, salvage
+from visigate_logging.recovery.sqlite import check, copy, files, salvage
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 __all__ = ["restore"]
@@ -20,9 +19,9 @@ def restore(database: Path, backups: Sequence[str], context: Context) -> Outcome
     if not context.manual and not check.is_damage(code, database):
         return Outcome(Status.REFUSED, f"{context.error_type} (SQLite code {code}) does not mean damage")
     try:
-        with copy.folder_lock(database.parent):
+        with files.folder_lock(database.parent):
             return _Restore(database, backups, context).run()
-    except check.BusyError as error:
+    except files.BusyError as error:
         return Outcome(Status.DEFERRED, f"{error}; the restore waits until the database is free")
 
 
@@ -37,7 +36,7 @@ class _Restore:
         self.problems: list[str] = []
 
     def run(self) -> Outcome:
-        copy.remove_unfinished(self.database)
+        files.remove_unfinished(self.database)
         check.refuse_if_torn_apart(self.database)
         self.problems = check.problems_of(self.database)
         # Every check passes on an empty file: only the backup tells that there was something.
@@ -49,22 +48,21 @@ class _Restore:
         backup = next(self._sound_backups(), None)
         if backup is None:
             return self._failed("no backup of it is sound; nothing was touched. Tried: " + self._tried())
-        needed = check.SPARE * (copy.size(self.database) + 2 * backup.stat().st_size)
-        free = shutil.disk_usage(self.database.parent).free
-        if free < needed:
-            return self._failed(f"nothing was touched: {free} bytes are free and {needed:.0f} are needed")
+        wanted = files.size(self.database) + 2 * backup.stat().st_size
+        if lack := files.too_little_space(self.database.parent, wanted):
+            return self._failed(f"nothing was touched: {lack}")
         return self._restore(backup)
 
     def _sound_backups(self) -> Iterator[Path]:
-        for path in check.generations(self.backups):
+        for path in files.generations(self.backups):
             try:
                 if not check.problems_of(path) and check.contents(path)[0]:
                     yield path
-            except (OSError, sqlite3.DatabaseError, check.BusyError):
+            except (OSError, sqlite3.DatabaseError, files.BusyError):
                 continue
 
     def _tried(self) -> str:
-        return ", ".join(map(str, check.generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
+        return ", ".join(map(str, files.generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
 
     def _reindex(self) -> Outcome | None:
         """The outcome; None when indexes are not all that is wrong."""
@@ -81,10 +79,10 @@ class _Restore:
         return Outcome(Status.DONE, told, self._details())
 
     def _put_aside(self) -> None:
-        copy.put_aside(self.database, self.aside)
+        files.put_aside(self.database, self.aside)
 
     def _restore(self, backup: Path) -> Outcome:
-        if not check.is_void(self.database):
+        if not files.is_void(self.database):
             copy.replace_contents(backup, self.database, self._put_aside)
         elif self.database.exists():
             self._put_aside()

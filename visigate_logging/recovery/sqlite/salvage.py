@@ -7,7 +7,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.recovery.sqlite.check import connect, is_void, quoted
+from visigate_logging.recovery.sqlite.check import connect, quoted
+from visigate_logging.recovery.sqlite.files import is_void
 
 __all__ = ["save_newer_rows"]
 

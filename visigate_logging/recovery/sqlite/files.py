@@ -1,0 +1,118 @@
+"""The files of a database: what belongs to it, who may work on it, and a copy of it put aside."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from visigate_logging.exceptions import RecoveryError
+from visigate_logging.state import HostLock
+
+__all__ = [
+    "SIBLINGS",
+    "WAIT",
+    "BusyError",
+    "folder_lock",
+    "generations",
+    "is_void",
+    "put_aside",
+    "remove_unfinished",
+    "sibling",
+    "size",
+    "sync",
+    "too_little_space",
+]
+
+SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
+WAIT = 2.0  # how long a lock of another process is waited for, seconds
+SIBLINGS = ("", "-wal", "-shm", "-journal")
+UNFINISHED = ".partial"
+
+_open_to_the_end: list[int] = []  # closing one of these would drop the locks of an open connection
+
+
+class BusyError(RecoveryError):
+    """Another process holds the database; later it may be possible."""
+
+
+def sibling(database: Path, suffix: str) -> Path:
+    """The file beside a database that SQLite calls ``-wal``, ``-shm`` or ``-journal``."""
+    return database.with_name(database.name + suffix)
+
+
+def is_void(database: Path) -> bool:
+    """Whether there is nothing: SQLite deletes the ``-wal`` of such a file, so it must not be opened lightly."""
+    return not database.exists() or database.stat().st_size == 0
+
+
+def size(database: Path) -> int:
+    """Bytes of a database and the files that belong to it."""
+    return sum(path.stat().st_size for s in SIBLINGS if (path := sibling(database, s)).exists())
+
+
+def too_little_space(folder: Path, size: int) -> str:
+    """How much is free and how much is needed to write so many bytes; empty when there is enough."""
+    free, needed = shutil.disk_usage(folder).free, SPARE * size
+    return f"{free} bytes are free and {needed:.0f} are needed" if free < needed else ""
+
+
+def generations(paths: Iterable[str]) -> Iterator[Path]:
+    """The backups that exist, each path followed by its older generations ``.1``, ``.2`` ..."""
+    for text in paths:
+        path = Path(text)
+        older = (p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit())
+        yield from filter(Path.is_file, [path, *sorted(older, key=lambda p: int(p.suffix[1:]))])
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """One recovery or backup at a time in a folder; released when the process ends, however it ends.
+
+    Raises:
+        BusyError: another one is at work for longer than some seconds.
+    """
+    lock = HostLock(folder)
+    if not lock.acquire(WAIT):
+        raise BusyError(f"another recovery or backup is at work in {folder}")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def put_aside(database: Path, folder: Path) -> None:
+    """Copy a database and the files that belong to it into a new folder, whole or not at all."""
+    partial = folder.with_name(f"{folder.name}{UNFINISHED}")
+    partial.mkdir(0o700)  # whoever may not read the database may not read its copy
+    for suffix in SIBLINGS:
+        with suppress(FileNotFoundError):
+            descriptor = os.open(sibling(database, suffix), os.O_RDONLY)
+            _open_to_the_end.append(descriptor)
+            with (
+                os.fdopen(descriptor, "rb", closefd=False) as source,
+                sibling(partial / database.name, suffix).open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+    sync(partial)
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    sync(folder.parent)
+
+
+def remove_unfinished(database: Path) -> None:
+    """Remove what a recovery that was killed had begun to put aside."""
+    for partial in database.parent.glob(f"{database.name}.damaged-*{UNFINISHED}"):
+        shutil.rmtree(partial)
+
+
+def sync(path: Path) -> None:
+    """Make a closed file's contents, or a folder's names, last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
