@@ -177,10 +177,11 @@ def test_the_doctor_finds_all_well(process, capsys):
 
 
 def test_the_doctor_names_what_is_wrong_and_what_to_do(process, directory, capsys):
-    path = directory / "logging.yaml"
-    path.write_text(GATE.format(size=10**15).replace("watch: true", "watch: true") + "formatters: {f: {}}\n")
-    os.utime(directory / "details.jsonl", (time.time() + 9000, time.time() + 9000))
     process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)  # it writes no more
+    path = directory / "logging.yaml"
+    path.write_text(GATE.format(size=10**15) + "formatters: {f: {}}\n")
+    os.utime(directory / "details.jsonl", (time.time() + 9000, time.time() + 9000))
     assert main(["doctor", "--json"]) == 1
     found = {f["about"]: f for f in orjson.loads(capsys.readouterr().out) if not f["well"]}
     assert "still on the old one" in found["processes"]["cure"]
