@@ -2,13 +2,13 @@
 
 import dataclasses
 import logging
-import logging.config
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from visigate_logging.config.build import Built
 from visigate_logging.config.convert import convert
 from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.store.legacy import extra
@@ -17,7 +17,7 @@ from visigate_logging.store.store import ErrorStore
 __all__ = ["ErrorHandler"]
 
 _logger = logging.getLogger("visigate_logging")
-_installed: dict[str, list[logging.Handler]] = {}
+_installed: dict[str, dict[str, logging.Handler]] = {}
 """Handlers on the root logger by the configuration that made them: the same one adds none a second time."""
 
 
@@ -140,27 +140,10 @@ class ErrorHandler:
 
 def _install(text: str, values: Mapping[str, Any]) -> None:
     root = logging.getLogger()
-    if any(handler in root.handlers for handler in _installed.get(text, ())):
+    if any(handler in root.handlers for handler in _installed.get(text, {}).values()):
         return
-    _installed[text] = _make_handlers(values)
-    for handler in _installed[text]:
-        root.addHandler(handler)
-
-
-def _make_handlers(values: Mapping[str, Any]) -> list[logging.Handler]:
-    """The handlers of a configuration, as ``dictConfig`` makes them.
-
-    ``dictConfig`` itself would close all handlers that the application has already.
-    """
-    maker = logging.config.DictConfigurator(dict(values))
-    for kind, make in (
-        ("formatters", maker.configure_formatter),
-        ("filters", maker.configure_filter),
-        ("handlers", maker.configure_handler),
-    ):
-        section = maker.config[kind]
-        for name in list(section):
-            section[name] = make(section[name])
-    for name, handler in maker.config["handlers"].items():
+    # dictConfig itself would close all handlers that the application has already.
+    made = _installed[text] = Built(values).all().handlers
+    for name, handler in made.items():
         handler.name = name
-    return list(maker.config["handlers"].values())
+        root.addHandler(handler)

@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
+import orjson
 import pytest
 
+from tests.waiting import wait_until
 from visigate_logging.config import apply
 from visigate_logging.config.apply import configure
 from visigate_logging.exceptions import ConfigurationError
@@ -204,6 +207,56 @@ def test_what_a_memory_handler_holds_reaches_its_old_target(write, tmp_path):
     assert (tmp_path / "plain.log").read_text() == ""
     configure(write(GOOD))
     assert (tmp_path / "plain.log").read_text() == "NEW held back\n"
+
+
+@pytest.mark.parametrize("filename", ["card/details.jsonl", "other.jsonl"])
+def test_what_could_not_be_written_yet_is_handed_on_and_written_first(write, tmp_path, filename):
+    card = tmp_path / "card"
+    card.write_text("")  # a file where the directory is to be: nothing can be written
+    text = GOOD.replace("details.jsonl", "card/details.jsonl\n    state_dir: state")
+    configure(write(text))
+    [old] = logging.getLogger().handlers
+    logging.getLogger("gate").error("before")
+    assert old.counts()["pending"]
+    configure(write(text.replace("card/details.jsonl", filename)))
+    [new] = logging.getLogger().handlers
+    logging.getLogger("gate").error("after")
+    card.unlink()
+    wait_until(lambda: new.counts()["pending"] == 0)
+    lines = [orjson.loads(line)["message"] for line in (tmp_path / filename).read_bytes().splitlines()]
+    assert [line for line in lines if line in ("before", "after")] == ["before", "after"]
+    assert [sheet["dropped"] for sheet in (old.counts(), new.counts())] == [{}, {}]
+    assert (old.counts()["accepted"], new.counts()["delivered"]) == (0, len(lines))
+
+
+def test_a_recovery_that_runs_holds_up_nobody_who_changes_the_configuration(write, tmp_path):
+    recovery = """
+version: 1
+disable_existing_loggers: false
+handlers:
+  recovery:
+    class: visigate_logging.RecoveryHandler
+    state_dir: state
+    procedures:
+      camera:
+        exceptions: [ConnectionError]
+        steps: [{command: {argv: [sh, -c, "touch began; sleep 4; touch ended"]}}]
+root: {handlers: [recovery]}
+"""
+    configure(write(recovery))
+    try:
+        raise ConnectionRefusedError
+    except OSError:
+        logging.getLogger("gate").exception("no camera")
+    wait_until((tmp_path / "began").exists)
+    begun = time.monotonic()
+    configure(write(recovery + "# changed\n"))
+    assert time.monotonic() - begun < 3
+    assert not (tmp_path / "ended").exists()
+    [new] = logging.getLogger().handlers
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "visigate-retire"])
+    assert (tmp_path / "ended").exists()
+    assert logging._handlers["recovery"] is new
 
 
 def test_what_a_configuration_has_put_on_a_logger_goes_with_it(write):

@@ -44,6 +44,9 @@ def test_changes_under_load_neither_lose_nor_double_a_record(tmp_path, rounds):
     said_in_all = sum(sum(report["said"].values()) for report in told)
     assert mail["accepted"] == said_in_all == mail["delivered"] + mail["folded"] + mail["pending"]
     assert mail["dropped"] == {}
+    faults = sum(-(-count // under_load.FAULT_EVERY) for report in told for count in report["said"].values())
+    recovery = sheets(tmp_path / "recovery")["recovery"]
+    assert recovery["accepted"] == faults == recovery["delivered"] + recovery["folded"]
     assert (sheet["delivered"], sheet["pending"], sheet["dropped"]) == (sheet["accepted"], 0, {})
     assert sheet["delivered"] == written
     print(f"\n{written} records, {2 * rounds} changes, {sum(len(list(tmp_path.glob('*.log*'))) for _ in [0])} files")

@@ -60,7 +60,7 @@ def test_a_handler_that_moves_between_loggers_meets_each_record_once(hammer, rou
     root.handlers = [collect]
     hammer.start()
     for _ in range(rounds):
-        with stopped([root, gate]):
+        with stopped():
             lists.reverse()
             root.handlers, gate.handlers = lists
             gate.propagate = not gate.handlers
@@ -87,7 +87,7 @@ def test_a_call_that_is_stuck_in_a_handler_holds_others_up_for_a_bounded_time(mo
     thread.start()
     assert entered.wait(5)
     begun = time.monotonic()
-    with stopped([logger]):
+    with stopped():
         logger.handlers = []
     assert 0.1 <= time.monotonic() - begun < 5
     leave.set()
@@ -114,7 +114,7 @@ def test_a_handler_that_logs_itself_is_not_waited_for_in_vain(monkeypatch):
     assert entered.wait(5)
     threading.Timer(0.1, leave.set).start()
     begun = time.monotonic()
-    with stopped([inner, logger]):
+    with stopped():
         assert collect.got == ["said while another record is on its way"]
     assert time.monotonic() - begun < 10
     thread.join()
@@ -126,7 +126,7 @@ def test_who_logs_during_a_change_is_served_by_what_is_there_afterwards():
     logger.propagate = False
     logger.addHandler(old)
     thread = threading.Thread(target=logger.error, args=("late",))
-    with stopped([logger]):
+    with stopped():
         thread.start()
         time.sleep(0.05)
         assert old.got == new.got == []
@@ -138,7 +138,7 @@ def test_who_logs_during_a_change_is_served_by_what_is_there_afterwards():
 def test_lists_are_plain_again_when_the_change_fails():
     logger = logging.getLogger("gate.same")
     handlers = logger.handlers
-    with pytest.raises(RuntimeError), stopped([logger]):
+    with pytest.raises(RuntimeError), stopped():
         raise RuntimeError
     assert logger.handlers is handlers
     assert type(logger.handlers) is list

@@ -20,6 +20,7 @@ version: 1
 disable_existing_loggers: false
 filters:
   classify: {{(): visigate_logging.Classifier, rules: [{{exceptions: [OSError], category: c{n}}}]}}
+  gate: {{name: gate}}
 formatters:
   plain: {{format: "%(message)s"}}
 handlers:
@@ -29,15 +30,16 @@ handlers:
               formatter: plain, level: ERROR}}
   held: {{class: logging.FileHandler, filename: {name}.held, formatter: plain, level: ERROR}}
   mail: {{class: visigate_logging.ThrottledSMTPHandler, mailhost: "127.0.0.1:9", fromaddr: a@b.c, toaddrs: [a@b.c],
-         severity: ERROR, state_dir: mail, level: ERROR, timeout: 1}}
+         severity: ERROR, state_dir: mail, level: ERROR, timeout: 1, filters: [gate]}}
+  recovery: {{class: visigate_logging.RecoveryHandler, state_dir: recovery, procedures: {{camera: {{
+              exceptions: [ConnectionError], steps: [{{command: {{argv: [sleep, "{n}"]}}}}]}}}}}}
   memory: {{class: logging.handlers.MemoryHandler, capacity: 50, target: held, flushLevel: 60, level: ERROR}}
 """
 LOGGERS = (
-    "root: {handlers: [details, rotating, memory, mail]}\n",
-    "loggers: {gate: {propagate: false, handlers: [memory, rotating, details, mail]}}\n",
-    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {}}\nroot: {handlers: [rotating, mail]}\n",
+    "root: {handlers: [details, rotating, memory, mail, recovery]}\n",
+    "loggers: {gate: {propagate: false, handlers: [memory, rotating, details, mail, recovery]}}\n",
+    "loggers: {gate: {handlers: [details, memory]}, gate.camera: {}}\nroot: {handlers: [rotating, mail, recovery]}\n",
 )
-THIRD = "  a_third: {{class: logging.StreamHandler, stream: ext://sys.stdout{0}}}\n"
 FAILS = (
     lambda text: text + "root: [",
     lambda text: text + "x-y: ${GATE_IS_NOT_SET}\n",
@@ -50,14 +52,25 @@ FAILS = (
     lambda text: text.replace("  held:", "  zz: {class: logging.FileHandler, filename: /none/such}\n  held:"),
     lambda text: text.replace("  held:", "  zz: {(): builtins.open, file: /none/such}\n  held:"),
 )
+FAULT_EVERY = 5
+"""Messages of which one has an exception that a recovery is for."""
 
 
 def log(stop: threading.Event, said: dict[str, int], name: str) -> None:
-    logger = logging.getLogger("gate.camera")
+    logger, error = logging.getLogger("gate.camera"), ConnectionRefusedError("no camera")
     while not stop.is_set():
-        logger.error("%s-%s", name, said[name])
+        logger.error("%s-%s", name, said[name], exc_info=error if said[name] % FAULT_EVERY == 0 else None)
         said[name] += 1
         time.sleep(0.005)
+
+
+def open_files() -> int:
+    """How many there are when the old handlers have been closed."""
+    for thread in threading.enumerate():
+        if thread.name == "visigate-retire":
+            thread.join()
+    gc.collect()
+    return len(os.listdir("/dev/fd"))
 
 
 def main(directory: str, name: str, rounds: int) -> None:
@@ -82,12 +95,10 @@ def main(directory: str, name: str, rounds: int) -> None:
         thread.start()
     for n in range(1, 20):
         change(n)
-    gc.collect()
-    before = len(os.listdir("/dev/fd"))
+    before = open_files()
     for n in range(20, rounds):
         change(n)
-    gc.collect()
-    after = len(os.listdir("/dev/fd"))
+    after = open_files()
     stop.set()
     for thread in threads:
         thread.join()

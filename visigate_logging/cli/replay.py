@@ -176,8 +176,9 @@ class Route:
         yield self._root
 
     def _passes(self, config: Mapping[str, Any], record: logging.LogRecord) -> bool:
-        filters = self._built.filters_of(config.get("filters"))
-        return all(f.filter(record) if hasattr(f, "filter") else f(record) for f in filters)
+        filterer = logging.Filterer()
+        self._built.add_filters(filterer, config.get("filters") or ())
+        return bool(filterer.filter(record))
 
 
 def _number(level: int | str) -> int:

@@ -16,9 +16,8 @@ from visigate_logging.config.build import Built
 from visigate_logging.config.check import examine
 from visigate_logging.config.doubts import look_behind_queues
 from visigate_logging.config.load import WARNING, Source, read, refuse
-from visigate_logging.config.plan import set_levels
 from visigate_logging.config.presence import Presence, state_directories
-from visigate_logging.config.replace import replace
+from visigate_logging.config.replace import replace, set_levels
 from visigate_logging.config.settings import Settings, environment
 from visigate_logging.config.watch import Watch
 from visigate_logging.exceptions import ConfigurationError

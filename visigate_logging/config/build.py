@@ -6,7 +6,7 @@ import graphlib
 import inspect
 import logging
 import logging.config
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from visigate_logging.config.load import KeyPath, dotted
@@ -15,18 +15,18 @@ from visigate_logging.exceptions import ConfigurationError
 __all__ = ["Built", "build_order", "path_of", "whole_story"]
 
 _REST = ("formatter", "level", "filters", ".")
+_OUR_OWN = ("visigate_logging", "visigate.uncaught")
 
 
-class Built:
-    """What a configuration has made: attached to no logger, without names, and with no file opened that stdlib opens.
+class Built(logging.config.DictConfigurator):
+    """What a configuration makes: attached to no logger, without names, and with no file opened that stdlib opens.
 
     Args:
         values: the configuration, without the ``visigate:`` section; it is not changed.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._configurator = logging.config.DictConfigurator(copy.deepcopy(dict(values)))
-        self.config = self._configurator.config
+        super().__init__(copy.deepcopy(dict(values)))
         self.handlers: dict[str, logging.Handler] = {}
         self.made: list[logging.Handler] = []  # in the order of creation, also those that could not be finished
         self._to_open: list[logging.FileHandler] = []
@@ -54,13 +54,9 @@ class Built:
         Raises:
             ConfigurationError: it could not be made; ``key`` is the full path.
         """
-        make: dict[str, Callable[[Any], Any]] = {
-            "formatters": self._configurator.configure_formatter,
-            "filters": self._configurator.configure_filter,
-            "handlers": self._handler,
-        }
+        make = getattr(self, f"configure_{section.removesuffix('s')}")
         try:
-            result = make[section](self.config[section][name])
+            result = make(self.config[section][name])
         except ConfigurationError as error:
             raise ConfigurationError(dotted((section, name, *path_of(error.key))), error.problem) from error
         except Exception as error:
@@ -70,17 +66,40 @@ class Built:
             self.handlers[name] = result
         return result
 
-    def filters_of(self, names: Any) -> list[Any]:
-        """The filters that a logger names."""
-        filterer = logging.Filterer()
-        self._configurator.add_filters(filterer, names or ())
-        return list(filterer.filters)
+    def configure_handler(self, config: Any) -> logging.Handler:
+        """Make a handler; one that cannot be finished is known as well, so that it is closed."""
+        rest = {name: config.pop(name) for name in _REST if name in config}
+        opens = self._put_off_opening(config)
+        handler = super().configure_handler(config)
+        self.made.append(handler)
+        if opens:
+            self._to_open.append(cast(logging.FileHandler, handler))
+        if rest.get("formatter"):
+            handler.setFormatter(self.config["formatters"][rest["formatter"]])
+        if rest.get("level") is not None:
+            handler.setLevel(rest["level"])
+        self.add_filters(handler, rest.get("filters") or ())
+        for name, value in (rest.get(".") or {}).items():
+            setattr(handler, name, value)
+        return cast(logging.Handler, handler)
+
+    def _put_off_opening(self, config: Any) -> bool:
+        """Whether the handler would open a file: mode ``w`` would empty it while the old handler still writes."""
+        factory = config.get("()") or config.get("class")
+        if isinstance(factory, str):
+            factory = self.resolve(factory)
+        if not (isinstance(factory, type) and issubclass(factory, logging.FileHandler)):
+            return False
+        if "delay" not in inspect.signature(factory).parameters or config.get("delay"):
+            return False
+        config["delay"] = True
+        return True
 
     def open(self) -> None:
         """Open the files of the standard library's handlers that want that at once.
 
         Raises:
-            OSError: one cannot be opened; all are as they were.
+            OSError: one cannot be opened.
         """
         for handler in self._to_open:
             handler.acquire()
@@ -90,40 +109,25 @@ class Built:
             finally:
                 handler.release()
 
+    def put_on_loggers(self) -> None:
+        """Change the loggers as ``dictConfig`` does at its end; those of this package are never disabled."""
+        named = self.config.get("loggers") or {}
+        existing = sorted(logging.root.manager.loggerDict)
+        below = tuple(f"{name}." for name in named if name in existing)
+        others = [n for n in existing if n not in named and (n.startswith(below) or not n.startswith(_OUR_OWN))]
+        for name in named:
+            self.configure_logger(name, named[name])
+        logging.config._handle_existing_loggers(  # type: ignore[attr-defined]  # as dictConfig does
+            others, [n for n in others if n.startswith(below)], self.config.get("disable_existing_loggers", True)
+        )
+        if self.config.get("root"):
+            self.configure_root(self.config["root"])
+
     def close(self) -> None:
         """Close what was made, without a word."""
         for handler in reversed(self.made):
             with contextlib.suppress(Exception):
                 handler.close()
-
-    def _handler(self, config: Any) -> logging.Handler:
-        rest = {name: config.pop(name) for name in _REST if name in config}
-        opens = self._put_off_opening(config)
-        handler = self._configurator.configure_handler(config)
-        self.made.append(handler)
-        if opens:
-            self._to_open.append(cast(logging.FileHandler, handler))
-        if rest.get("formatter"):
-            handler.setFormatter(self.config["formatters"][rest["formatter"]])
-        if rest.get("level") is not None:
-            handler.setLevel(rest["level"])
-        if rest.get("filters"):
-            self._configurator.add_filters(handler, rest["filters"])
-        for name, value in (rest.get(".") or {}).items():
-            setattr(handler, name, value)
-        return handler
-
-    def _put_off_opening(self, config: Any) -> bool:
-        """Whether the handler would open a file: mode ``w`` would empty it while the old handler still writes."""
-        factory = config.get("()") or config.get("class")
-        if isinstance(factory, str):
-            factory = self._configurator.resolve(factory)
-        if not (isinstance(factory, type) and issubclass(factory, logging.FileHandler)):
-            return False
-        if "delay" not in inspect.signature(factory).parameters or config.get("delay"):
-            return False
-        config["delay"] = True
-        return True
 
 
 def build_order(handlers: Mapping[str, Any]) -> list[str]:

@@ -1,17 +1,23 @@
 """What a configuration makes takes the place of what runs, or nothing changes at all."""
 
+import contextlib
 import logging
-from collections.abc import Mapping
+import logging.config
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.config.build import Built, path_of, whole_story
 from visigate_logging.config.load import Source, refuse
-from visigate_logging.config.plan import LoggerState, plan
 from visigate_logging.config.presence import Presence
 from visigate_logging.config.swap import stopped
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["replace"]
+__all__ = ["replace", "set_levels"]
+
+LONGEST = 1.0
+"""Seconds that a caller waits for old handlers to be closed; one that needs longer is closed behind its back."""
+_STATE = ("handlers", "filters", "level", "propagate", "disabled")
 
 _log = logging.getLogger("visigate_logging.config")
 
@@ -32,44 +38,108 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
     except ConfigurationError as error:
         source.add(path_of(error.key), error.problem)
         raise refuse(source, source.errors) from error
-    names = dict(logging._handlers)  # type: ignore[attr-defined]  # as dictConfig does
     try:
-        states = plan(built, before)
-        old = _old_handlers(states)
-        for name, handler in built.handlers.items():
-            handler.set_name(name)
-        with stopped(logger for logger, state in states.items() if state.changes(logger)):
-            built.open()
-            for logger, state in states.items():
-                state.put_on(logger)
-            logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # as Logger.setLevel does
+        with _as_before_on_failure():
+            old = _in_use()
+            for name, handler in built.handlers.items():
+                handler.set_name(name)
+            with stopped():
+                built.open()
+                _take_away(before)
+                built.put_on_loggers()
     except Exception as error:
         built.close()
-        logging._handlers.update(names)  # type: ignore[attr-defined]  # as Handler.set_name does
         raise ConfigurationError("handlers", f"{whole_story(error)} ({source.path})") from error
-    _retire(old, states, built)
+    _retire(old, built)
     return built
 
 
-def _old_handlers(states: Mapping[logging.Logger, LoggerState]) -> list[logging.Handler]:
+def set_levels(values: Mapping[str, Any]) -> None:
+    """What ``incremental: true`` may change: levels, and whether loggers propagate.
+
+    Raises:
+        ConfigurationError: a handler is not known; nothing has changed.
+    """
+    known: Mapping[str, logging.Handler] = logging._handlers  # type: ignore[attr-defined]  # as dictConfig does
+    for name in values.get("handlers") or {}:
+        if name not in known:
+            raise ConfigurationError(f"handlers.{name}", f"no such handler runs; there are {', '.join(known)}")
+    logging.config.dictConfig(dict(values))
+
+
+def _loggers() -> list[logging.Logger]:
+    found = list(logging.root.manager.loggerDict.values())
+    return [logging.root, *(logger for logger in found if isinstance(logger, logging.Logger))]
+
+
+@contextlib.contextmanager
+def _as_before_on_failure() -> Iterator[None]:
+    """Put loggers and the names of handlers back when the body raises."""
+    names = dict(logging._handlers)  # type: ignore[attr-defined]  # as dictConfig does
+    states = {logger: {name: getattr(logger, name) for name in _STATE} for logger in _loggers()}
+    try:
+        yield
+    except BaseException:
+        logging._handlers.update(names)  # type: ignore[attr-defined]  # as Handler.set_name does
+        for logger, state in states.items():
+            for name, value in state.items():
+                setattr(logger, name, value)
+        logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # as Logger.setLevel does
+        raise
+
+
+def _in_use() -> list[logging.Handler]:
     """All that may be out of use afterwards, in the order of creation."""
-    attached = {id(h) for logger in states for h in logger.handlers}
+    attached = {id(h) for logger in _loggers() for h in logger.handlers}
     named = {id(h) for h in logging._handlers.values()}  # type: ignore[attr-defined]  # as dictConfig does
     alive = [ref() for ref in logging._handlerList]  # type: ignore[attr-defined]  # as dictConfig does
     return [h for h in alive if h is not None and id(h) in attached | named]
 
 
-def _retire(old: list[logging.Handler], states: Mapping[logging.Logger, LoggerState], built: Built) -> None:
+def _take_away(before: Built | None) -> None:
+    """Take from loggers what the last configuration has put there, where ``dictConfig`` would leave it.
+
+    So a change has the same effect as a new start with the changed file. Lists are not changed, but replaced: a
+    call that is stuck in a handler goes on with its own.
+    """
+    config = before.config if before is not None else {}
+    given = {logging.getLogger(name): own for name, own in (config.get("loggers") or {}).items()}
+    given[logging.root] = config.get("root") or {}
+    filters = {id(f) for f in (config.get("filters") or {}).values()}
+    for logger in _loggers():
+        logger.handlers, logger.filters = logger.handlers[:], logger.filters[:]
+        if before is None or logger not in given:
+            continue
+        logger.handlers = [h for h in logger.handlers if h not in before.made]
+        logger.filters = [f for f in logger.filters if id(f) not in filters]
+        if given[logger].get("level") is not None:
+            logger.setLevel(logging.WARNING if logger is logging.root else logging.NOTSET)
+        if given[logger].get("propagate") is not None:
+            logger.propagate = True
+
+
+def _retire(old: Sequence[logging.Handler], built: Built) -> None:
     """Flush and close what no logger uses any more, those that hand records to others first."""
-    used = {id(h) for state in states.values() for h in state.handlers} | {id(h) for h in built.made}
-    for handler in reversed(old):
-        if id(handler) not in used and not isinstance(handler, Presence):
+    used = {id(h) for logger in _loggers() for h in logger.handlers} | {id(h) for h in built.made}
+    unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Presence)]
+    for handler in unused:
+        successor = built.handlers.get(handler.name or "")
+        if successor is not None:
+            vars(handler)["_name"] = None  # closing would take it out of the register, where the successor is
+            if hasattr(successor, "inherit"):
+                successor.inherit(handler)
+    if unused:
+        # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.
+        thread = threading.Thread(target=_close, args=(unused,), name="visigate-retire", daemon=True)
+        thread.start()
+        thread.join(LONGEST)
+
+
+def _close(handlers: Sequence[logging.Handler]) -> None:
+    for act in ("flush", "close"):
+        for handler in handlers:
             try:
-                if getattr(handler, "flushOnClose", True):
-                    handler.flush()
-                handler.close()
+                if act == "close" or getattr(handler, "flushOnClose", True):
+                    getattr(handler, act)()
             except Exception:
                 _log.exception("%r could not be closed", handler)
-    # Closing has taken the names out of the register that the new ones have now.
-    for name, handler in built.handlers.items():
-        logging._handlers[name] = handler  # type: ignore[attr-defined]  # as Handler.set_name does
