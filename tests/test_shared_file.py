@@ -4,7 +4,9 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -285,6 +287,39 @@ def test_who_gets_the_lock_after_another_rotation_does_not_rotate_again(make, pa
     monkeypatch.setattr(HostLock, "acquire", late)
     file.append(b"c\n")
     assert contents(path) == {"a.log": b"b\nc\n", "a.log.1": b"aaaa\n"}
+
+
+OF_TWO_USERS = """
+import os, sys
+from visigate_logging.shared_file import SharedFile
+path, group = sys.argv[1], 65534
+for turn in range(4):  # the one makes the lock, the other must rotate too, and then the first again
+    pid = os.fork()
+    if not pid:
+        os.umask(0o077)
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(3 + turn % 2)
+        file = SharedFile(path, max_bytes=40, backups=50, mode=0o660)
+        for n in range(20):
+            file.append(b"%d-%02d\\n" % (turn, n))
+        os._exit(0 if file.rotation_error is None else 1)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        sys.exit(f"turn {turn} could not rotate")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_users_whose_group_may_write_the_file_all_rotate_it():
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own are closed to others
+        os.chown(directory, -1, 65534)
+        os.chmod(directory, 0o770)
+        path = Path(directory, "a.log")
+        subprocess.run([sys.executable, "-c", OF_TWO_USERS, str(path)], check=True)
+        found = b"".join(contents(path).values()).splitlines()
+        assert sorted(found) == sorted(b"%d-%02d" % (turn, n) for turn in range(4) for n in range(20))
+        assert all(p.stat().st_size <= 40 for p in path.parent.glob("a.log*"))
+        assert stat.S_IMODE((path.parent / ".a.log.lock").stat().st_mode) == 0o660
 
 
 def test_a_symlink_in_place_of_the_lock_is_not_followed_and_lines_are_written_on(make, path, tmp_path):

@@ -45,7 +45,7 @@ class SharedFile:
         self._backups = backups
         self._mode = mode
         directory, name = os.path.split(self.path)
-        self._lock = HostLock(Path(directory, f".{name}.lock"))
+        self._lock = HostLock(Path(directory, f".{name}.lock"), mode)
         self._fd: int | None = None
         self._identity = (0, 0)
         self._end = -1  # where our last line ended, to know without reading that the file ends with a whole line

@@ -1,5 +1,6 @@
 """A lock that one process of the host holds at a time."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -21,10 +22,12 @@ class HostLock(ForkAware):
 
     Args:
         path: the file, which is made when absent and stays; or a folder.
+        mode: permissions that the file has at least, so that those who may take the lock can open it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], mode: int = 0o600) -> None:
         self.path = Path(path)
+        self._mode = mode
         self._fd: int | None = None
         watch_forks(self)
 
@@ -41,8 +44,12 @@ class HostLock(ForkAware):
         """
         if self._fd is not None:
             return False
-        mode = os.O_RDONLY if self.path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        fd = os.open(self.path, mode | os.O_CLOEXEC, 0o600)
+        folder = self.path.is_dir()
+        flags = os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        fd = os.open(self.path, flags | os.O_CLOEXEC, self._mode)
+        if not folder and self._mode & ~os.fstat(fd).st_mode:  # made under a umask, or by an earlier version
+            with contextlib.suppress(PermissionError):  # another's
+                os.fchmod(fd, self._mode)
         deadline = time.monotonic() + timeout
         while True:
             try:
