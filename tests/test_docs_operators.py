@@ -38,7 +38,7 @@ def test_each_change_passes_the_strict_check_and_does_what_it_says(tmp_path, mon
     write(tmp_path / "logs/errors/details.jsonl", detail(1))
     arguments = ["rehearse", "--config", "new.yaml", "--against", "logging.yaml", "--since", "2026-05-01"]
     assert main(arguments) == 0
-    assert "1 errors since" in capsys.readouterr().out
+    assert "1 error since" in capsys.readouterr().out
 
 
 def test_a_key_that_is_to_be_masked_is_so_in_every_file_and_mail():

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.waiting import wait_until
 from visigate_logging.cli import main
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget, begin
@@ -165,6 +166,91 @@ def test_an_unconfirmed_change_goes_back(process, directory, how):
     assert "100000" in (directory / "logging.yaml").read_text()
 
 
+def killed_during_trial(directory):
+    child = apply_in_terminal(directory)
+    child.kill()
+    child.communicate()
+    return directory / "logging.yaml"
+
+
+def runs(capsys):
+    main(["status", "--json"])
+    [facts] = orjson.loads(capsys.readouterr().out)["processes"]
+    return facts["current"]
+
+
+def test_what_nobody_can_confirm_any_more_is_taken_back_by_who_watches(process, directory, capsys):
+    path = killed_during_trial(directory)
+    wait_until(lambda: "100000" in path.read_text())
+    wait_until(lambda: not Path(f"{path}.unconfirmed").exists())
+    wait_until(lambda: runs(capsys))
+    wait_until(lambda: "was not confirmed, and who would have done so is gone" in status_text(capsys))
+
+
+def status_text(capsys):
+    main(["status"])
+    return capsys.readouterr().out
+
+
+def configured():
+    """The content that a process which starts now runs with."""
+    code = "from visigate_logging import configure; print(configure().source.content.decode())"
+    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def test_what_nobody_can_confirm_any_more_is_taken_back_by_who_starts(directory):
+    path = killed_during_trial(directory)
+    assert "200000" in path.read_text()
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    child.kill()
+    child.communicate()
+    assert "100000" in path.read_text()
+
+
+def test_who_may_not_write_the_file_runs_what_was_before_all_the_same_and_the_doctor_says_so(directory, capsys):
+    path = killed_during_trial(directory)
+    (directory / ".logging.yaml.new").mkdir()  # in the way of everybody who would write the file, root too
+    assert "100000" in configured()
+    assert "200000" in path.read_text()
+    main(["doctor"])
+    out = capsys.readouterr().out
+    assert "FAIL  trial: logging.yaml was put there on trial" in out
+    assert "cannot be put back" in status_text(capsys)
+
+
+def test_a_file_that_somebody_edits_after_an_abandoned_trial_is_theirs(directory):
+    path = killed_during_trial(directory)
+    path.write_text(GATE.format(size=300_000))
+    assert "300000" in configured()
+    assert "300000" in path.read_text()
+
+
+def test_apply_takes_an_abandoned_trial_back_before_anything_else(directory, capsys):
+    path = killed_during_trial(directory)
+    (directory / "new.yaml").write_text("version: 2")
+    assert main(["apply", "new.yaml"]) == 78
+    assert "100000" in path.read_text()
+    assert "nobody confirmed it" in capsys.readouterr().err
+
+
+def test_a_second_trial_waits_for_the_end_of_the_first(directory, capsys):
+    child = apply_in_terminal(directory)
+    assert main(["apply", "new.yaml", "--confirm", "9"]) == 78
+    assert "is on trial already" in capsys.readouterr().err
+    child.communicate("yes\n", timeout=30)
+    assert "200000" in (directory / "logging.yaml").read_text()
+
+
+def test_who_may_not_read_the_file_may_not_read_what_stands_beside_it(directory):
+    (directory / "logging.yaml").chmod(0o640)
+    (directory / "new.yaml").write_text(GATE.format(size=200_000))
+    assert main(["apply", "new.yaml"]) == 0
+    assert {p.stat().st_mode & 0o777 for p in directory.glob("logging.yaml*")} == {0o640}
+
+
 def test_the_doctor_finds_all_well(process, capsys):
     deadline = time.monotonic() + 30
     while main(["doctor"]) and time.monotonic() < deadline:
@@ -252,7 +338,7 @@ def test_status_tells_of_recovery_budgets_and_outboxes(database, capsys):
     assert "mail" in told["outboxes"]
     assert main(["status"]) == 0
     out = capsys.readouterr().out
-    assert "recovery database: 1 attempts, ready" in out
+    assert "recovery database: 1 attempt, ready" in out
     assert "outbox mail:" in out
 
 

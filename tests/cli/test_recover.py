@@ -112,3 +112,11 @@ def test_backup_makes_a_checked_copy_and_keeps_generations(gate, capsys):
     assert main(["backup", "gate.db", "--json"]) == 1
     assert as_json(capsys)["status"] == "failed"
     assert len(content(gate / "backups" / "gate.db")) == 600
+
+
+def test_a_database_that_is_not_there_is_named_and_nothing_is_made(gate, capsys, monkeypatch):
+    (gate / "empty").mkdir()
+    monkeypatch.chdir(gate / "empty")
+    assert main(["backup", "gaet.db"]) == 1
+    assert f"there is no file {gate / 'empty' / 'gaet.db'}" in capsys.readouterr().out
+    assert list((gate / "empty").iterdir()) == []

@@ -21,11 +21,22 @@ def test_the_environment_goes_before_the_configuration(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("key", ["class", "()"])
-def test_the_json_file_handler_of_logging_yaml_names_the_log(tmp_path, key):
+@pytest.mark.parametrize("home", ["visigate_logging", "visigate_logging.handlers.json_file"])
+def test_the_json_file_handler_of_logging_yaml_names_the_log(tmp_path, key, home):
     (tmp_path / "logging.yaml").write_text(
         "version: 1\nhandlers:\n"
         "  text: {class: logging.FileHandler, filename: error.log}\n"
-        f"  details: {{'{key}': visigate_logging.JsonFileHandler, filename: log/a.jsonl}}\n"
+        "  own: {class: gate.none_such.Handler, filename: own.jsonl}\n"
+        f"  details: {{'{key}': {home}.JsonFileHandler, filename: log/a.log}}\n"
+    )
+    assert find_log(tmp_path) == tmp_path / "log/a.log"
+
+
+@pytest.mark.parametrize("key", ["class", "()"])
+def test_a_class_of_the_application_names_the_log_by_its_ending_and_is_not_imported(tmp_path, key):
+    (tmp_path / "logging.yaml").write_text(
+        "version: 1\nhandlers:\n  text: {class: logging.FileHandler, filename: error.log}\n"
+        f"  details: {{'{key}': gate.none_such.Handler, filename: log/a.jsonl}}\n"
     )
     assert find_log(tmp_path) == tmp_path / "log/a.jsonl"
 

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import time
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE, Command, add_json
-from visigate_logging.cli.output import complain, painted, plain, say, say_json
+from visigate_logging.cli.output import complain, counted, painted, plain, say, say_json
 from visigate_logging.config.check import check, examine
+from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import ERROR, Problem, Source, read
 from visigate_logging.config.presence import present, state_directories
 
@@ -66,7 +66,7 @@ def _tell(found: Sequence[tuple[Source, Sequence[Problem]]]) -> None:
             colour = "red" if problem.severity == ERROR else "yellow"
             say(painted(f"{problem.severity:<7}", colour) + f" {plain(source.told(problem), one_line=True)}")
         errors = sum(problem.severity == ERROR for problem in problems)
-        complain(f"{source.path}: {errors} errors, {len(problems) - errors} warnings")
+        complain(f"{source.path}: {counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}")
 
 
 def _as_data(source: Source, problem: Problem) -> dict[str, object]:
@@ -87,42 +87,32 @@ def _apply_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_apply(args: argparse.Namespace) -> int:
     """Put a checked file in the place of another, and see the processes that watch it take it up."""
+    if is_abandoned(args.config):
+        put_back(args.config)
+        complain(f"{args.config} was there on trial, and nobody confirmed it: it is as it was before")
     source = read(args.new)
     problems = check(source)
     _tell([(source, problems)])
     if not is_fine(problems):
         return CONFIGURATION
-    before = args.config.read_bytes() if args.config.exists() else None
-    if before is None and args.confirm is not None:
+    if args.confirm is None:
+        put(args.config, source.content)
+        return _see(source, args.config)
+    if not args.config.exists():
         complain(f"{args.config} does not exist: there is nothing to go back to; leave --confirm out")
         return USAGE
-    ended = _ends() if args.confirm is not None else []
-    _put(args.config, source.content, keep=before)
-    code = _see(source, args.config)
-    if before is None or args.confirm is None:
-        return code
-    if _confirmed(args.confirm, ended):
+    ended, codes = _ends(), []
+
+    def is_confirmed() -> bool:
+        codes.append(_see(source, args.config))
+        return _confirmed(args.confirm, ended)
+
+    if put_on_trial(args.config, source.content, is_confirmed):
         say("kept")
-        return code
-    _put(args.config, before)
+        return codes[0]
     say(f"not confirmed: {args.config} is as it was")
     _see(read(args.config), args.config)
     return FAILED
-
-
-def _put(path: Path, content: bytes, keep: bytes | None = None) -> None:
-    """Give a file a content at once, so that nobody reads half of it; what was there stays beside it."""
-    if keep is not None:
-        path.with_name(f"{path.name}.before").write_bytes(keep)
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # nothing there yet, or another's
-        shutil.copymode(path, new)
-        shutil.chown(new, path.stat().st_uid, path.stat().st_gid)
-    new.replace(path)
 
 
 def _see(source: Source, path: Path) -> int:

@@ -90,6 +90,15 @@ def _configuration(source: loading.Source, user: str | None) -> Iterator[Finding
         yield Finding("configuration", True, f"{source.path} is fine, and its files can be written")
 
 
+def _trial(patient: Patient) -> Iterator[Finding]:
+    if patient.status["config"]["abandoned"]:
+        path = patient.source.path
+        text = f"{path} was put there on trial, and nobody confirms it any more"
+        yield Finding(
+            "trial", False, text, f"visigate-errors apply {path}.before; what watches or starts does the same"
+        )
+
+
 def _processes(patient: Patient) -> Iterator[Finding]:
     processes = patient.status["processes"]
     if not processes:
@@ -196,5 +205,5 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-LOOKS = (_processes, _sums, _failures, _disk, _clock, _backups, _mail_server)
+LOOKS = (_trial, _processes, _sums, _failures, _disk, _clock, _backups, _mail_server)
 DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

@@ -16,6 +16,7 @@ __all__ = [
     "bar",
     "bold",
     "complain",
+    "counted",
     "dim",
     "has_colour",
     "painted",
@@ -44,6 +45,11 @@ def say_json(value: Any, *, line: bool = False) -> None:
 def complain(text: str) -> None:
     """Write one line to standard error."""
     sys.stderr.write(text + "\n")
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something: ``1 error``, ``2 errors``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def has_colour() -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json, add_log, moment, open_store
 from visigate_logging.cli.configuring import add_config, is_fine
-from visigate_logging.cli.output import bold, complain, say, say_json
+from visigate_logging.cli.output import bold, complain, counted, say, say_json
 from visigate_logging.cli.replay import Route, host_times, log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.check import check
@@ -116,11 +116,11 @@ def _later(old: "Sequence[Incident]", new: "Sequence[Incident]") -> Iterator[dic
 def _told(
     args: argparse.Namespace, errors: int, new: Mapping[str, Any], old: Mapping[str, Any] | None, later: Sequence[Any]
 ) -> Iterator[str]:
-    yield f"{errors} errors since {args.since:%Y-%m-%d %H:%M}"
-    before = f"{old['mails']} mails with {args.against}, " if old else ""
-    yield bold(f"{before}{new['mails']} mails with {args.config}")
+    yield f"{counted(errors, 'error')} since {args.since:%Y-%m-%d %H:%M}"
+    before = f"{counted(old['mails'], 'mail')} with {args.against}, " if old else ""
+    yield bold(f"{before}{counted(new['mails'], 'mail')} with {args.config}")
     for name, count in new["handlers"].items():
-        yield f"  {name}: {count} mails of {len(new['incidents'])} incidents"
+        yield f"  {name}: {counted(count, 'mail')} of {counted(len(new['incidents']), 'incident')}"
     for incident in later:
         how = incident["told_later"] and f"by {incident['told_later'] - incident['told']:.0f} s"
         yield f"told later: {incident['group']} {how or 'never'}"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import bold, complain, painted, plain, say, say_json, table
+from visigate_logging.cli.output import bold, complain, counted, dim, painted, plain, say, say_json, table
 from visigate_logging.cli.reading import local_time
 from visigate_logging.config.check import examine
+from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import read
 from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, present, state_directories
@@ -52,7 +53,7 @@ def host_status(config: Path) -> dict[str, Any]:
         if facts.get("path") == path
     ]
     return {
-        "config": {"path": path, "hash": source.hash},
+        "config": {"path": path, "hash": source.hash, "abandoned": is_abandoned(config)},
         "directories": [str(directory) for directory in directories],
         "processes": processes,
         "handlers": dict(_sheets(directories)),
@@ -115,6 +116,8 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
     sheets = [(name, *_figures(sheet)) for name, sheet in found["handlers"].items()]
     headers = ("HANDLER", "ACCEPTED", "DELIVERED", "FOLDED", "PENDING", "DROPPED")
     yield table(headers, sheets, stretch=0, right=(1, 2, 3, 4)) if sheets else "no handler has counted anything yet"
+    if sheets:
+        yield dim("what processes that run have counted in the last 10 s may not be in it yet")
     for name, sheet in found["handlers"].items():
         if failed := sheet["last_failure"]:
             text = f"last failure of {name}: {local_time(failed['time'])} {failed['text']}"
@@ -122,7 +125,7 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
     for name, sizes in found["outboxes"].items():
         yield f"outbox {name}: " + ", ".join(f"{count} {what}" for what, count in sizes.items())
     for standing in found["recoveries"]:
-        yield f"recovery {standing['key']}: {standing['attempts']} attempts, {standing['state']}"
+        yield f"recovery {standing['key']}: {counted(standing['attempts'], 'attempt')}, {standing['state']}"
     if found["messages"]:
         yield ""
     for message in found["messages"]:

@@ -9,7 +9,7 @@ from visigate_logging.exceptions import ConfigurationError
 __all__ = ["find_log"]
 
 DEFAULT = Path("logs/errors/details.jsonl")
-HANDLER = "visigate_logging.JsonFileHandler"
+HANDLERS = ("visigate_logging.JsonFileHandler", "visigate_logging.handlers.json_file.JsonFileHandler")
 
 
 def find_log(directory: Path | None = None) -> Path:
@@ -25,9 +25,13 @@ def find_log(directory: Path | None = None) -> Path:
 
 
 def _configured(path: Path) -> str | None:
-    """The ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing."""
+    """The ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing.
+
+    Classes and factories of the application are not imported: they are known by the ending of their file's name.
+    """
     try:
-        handlers = read(path).values["handlers"].values()
-        return next((h["filename"] for h in handlers if HANDLER in (h.get("class"), h.get("()"))), None)
+        given = [h for h in read(path).values["handlers"].values() if isinstance(h.get("filename"), str)]
     except (ConfigurationError, LookupError, TypeError, AttributeError):
         return None
+    ours = [h["filename"] for h in given if h.get("()", h.get("class")) in HANDLERS]
+    return next(iter([*ours, *(h["filename"] for h in given if h["filename"].endswith(".jsonl"))]), None)

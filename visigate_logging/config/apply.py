@@ -14,6 +14,7 @@ from typing import Any
 from visigate_logging import hooks
 from visigate_logging.config.build import Built
 from visigate_logging.config.check import examine
+from visigate_logging.config.confirm import before_abandoned, put_back
 from visigate_logging.config.doubts import look_behind_queues
 from visigate_logging.config.load import WARNING, Source, read, refuse
 from visigate_logging.config.presence import Presence, state_directories
@@ -83,7 +84,7 @@ def configure(path: str | os.PathLike[str] = "logging.yaml", *, confirm: float |
         before = _running
         if confirm is not None and before is None:
             raise ConfigurationError("", f"{path}: nothing runs yet that could come back; leave confirm out")
-        applied = apply(read(path))
+        applied = apply(read(path, before_abandoned(Path(path))))
         if confirm is not None and before is not None:
             _go_back_unless_confirmed(applied, before, confirm)
         return applied
@@ -103,6 +104,12 @@ def apply(source: Source) -> Applied:
                 _log.error("configuration %s is refused, what ran before goes on: %s", source.path, error)
                 _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": _now()})
             raise
+        finally:
+            try:
+                put_back(source.path)
+            except OSError as error:
+                text = "%s was not confirmed; what was there before runs, but cannot be put back: %s"
+                _log.warning(text, source.path, error)
 
 
 def _apply(source: Source) -> Applied:

@@ -12,7 +12,7 @@ import yaml
 
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["ERROR", "SECRET", "WARNING", "KeyPath", "Problem", "Source", "dotted", "read", "refuse"]
+__all__ = ["ERROR", "SECRET", "WARNING", "KeyPath", "Problem", "Source", "dotted", "hash_of", "read", "refuse"]
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top of the file."""
@@ -73,8 +73,8 @@ class Source:
 
     @property
     def hash(self) -> str:
-        """What names the file's content: the first 12 hex digits of its SHA-256."""
-        return hashlib.sha256(self.content).hexdigest()[:12]
+        """What names the file's content."""
+        return hash_of(self.content)
 
     def place(self, key: KeyPath) -> Place:
         """Where a key stands, or the nearest one above it that is there."""
@@ -135,6 +135,11 @@ class Source:
         """A problem as ``file:line:column: key: text``."""
         where = f"{self.path}:{problem.place.line}:{problem.place.column}"
         return ": ".join(filter(None, (where, problem.key, problem.text)))
+
+
+def hash_of(content: bytes) -> str:
+    """What names a content: the first 12 hex digits of its SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def dotted(key: KeyPath) -> str:

@@ -1,5 +1,6 @@
 """Apply changes of the configuration file while the process runs."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -8,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
+
+from visigate_logging.config.confirm import before_abandoned, put_back
 
 __all__ = ["Watch"]
 
@@ -70,13 +73,15 @@ class Watch:
 
     def _look(self, *, at_once: bool) -> None:
         try:
-            content = self.path.read_bytes()
+            content = before_abandoned(self.path) or self.path.read_bytes()
         except OSError:  # between two names, or the card is gone: the next look will tell
             return
         rests, self._seen = content == self._seen, content
         if at_once or (rests and content.strip() and content != self._known):
             self._known = content
             self._apply(self.path, content)
+        with contextlib.suppress(OSError):  # has been said when it was applied
+            put_back(self.path)
 
 
 _watches: list[Watch] = []

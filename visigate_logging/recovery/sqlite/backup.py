@@ -14,6 +14,8 @@ def backup(database: Path, target: Path, keep: int) -> Outcome:
 
     A copy of a damaged database succeeds and is damaged, so it is checked before it takes the place of a good one.
     """
+    if not database.is_file():
+        return Outcome(Status.FAILED, f"no backup was made: there is no file {database}")
     target.parent.mkdir(parents=True, exist_ok=True)
     if lack := files.too_little_space(target.parent, files.size(database)):
         return Outcome(Status.FAILED, f"no backup was made: {lack}")

@@ -1,0 +1,126 @@
+"""Put a configuration file in its place, for good or until somebody confirms it.
+
+Beside the file stands ``NAME.before``, which is what was there, and while it is on trial ``NAME.unconfirmed``, which
+the process that waits for the confirmation keeps locked. When that process has died without a word, nobody confirms
+any more (the connection was cut, the power failed): who reads the file next takes what was there before, and puts it
+back.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from visigate_logging.config.load import hash_of
+from visigate_logging.exceptions import ConfigurationError
+
+__all__ = ["before_abandoned", "is_abandoned", "put", "put_back", "put_on_trial"]
+
+_log = logging.getLogger("visigate_logging.config")
+
+
+def put(path: Path, content: bytes) -> None:
+    """Give a file a content at once, so that nobody reads half of it; what was there stays beside it.
+
+    Raises:
+        OSError: it cannot be written, or who asks may not give it to its owner.
+    """
+    path = _beside(path)
+    if path.exists():
+        _write(_beside(path, ".before"), path.read_bytes(), like=path)
+    _write(path, content, like=path)
+
+
+def put_on_trial(path: Path, content: bytes, is_confirmed: Callable[[], bool]) -> bool:
+    """Give a file a content for as long as ``is_confirmed`` takes, and leave it there when that says so.
+
+    Raises:
+        ConfigurationError: another trial of this file is not over.
+        OSError: as `put`.
+    """
+    with _marked(path, content):
+        put(path, content)
+        kept = False
+        try:
+            kept = is_confirmed()
+        finally:
+            if not kept:
+                _go_back(path)
+    return kept
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file has what was put there on trial, and nobody confirms any more."""
+    with contextlib.suppress(OSError), _beside(path, ".unconfirmed").open("rb") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return mark.read().decode() == hash_of(path.read_bytes()) and _beside(path, ".before").exists()
+    return False
+
+
+def before_abandoned(path: Path) -> bytes | None:
+    """What was in a file before a trial that was abandoned: it is to run instead."""
+    return _beside(path, ".before").read_bytes() if is_abandoned(path) else None
+
+
+def put_back(path: Path) -> None:
+    """End a trial that was abandoned, if there is one, and say so.
+
+    Raises:
+        OSError: as `put`.
+    """
+    if is_abandoned(path):
+        _go_back(path)
+        _beside(path, ".unconfirmed").unlink(missing_ok=True)
+        _log.warning("%s was not confirmed, and who would have done so is gone: it is as it was before", path)
+
+
+@contextlib.contextmanager
+def _marked(path: Path, content: bytes) -> Iterator[None]:
+    """Have the mark stand, and locked, while the body runs."""
+    mark = _beside(path, ".unconfirmed")
+    with os.fdopen(os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644), "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError("", f"{path} is on trial already; wait until that is over") from None
+        file.truncate()
+        file.write(hash_of(content).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        yield
+        mark.unlink(missing_ok=True)
+
+
+def _go_back(path: Path) -> None:
+    path = _beside(path)
+    _write(path, _beside(path, ".before").read_bytes(), like=path)
+
+
+def _beside(path: Path, ending: str = "") -> Path:
+    """The file itself, where a link leads to it, or one beside that."""
+    return Path(f"{os.path.realpath(path)}{ending}")
+
+
+def _write(path: Path, content: bytes, like: Path) -> None:
+    new = path.with_name(f".{path.name}.new")
+    # It may hold passwords: who may not read the file may not read what becomes of it either, at no time.
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if like.exists():
+        shutil.copymode(like, new)
+        try:
+            os.chown(new, like.stat().st_uid, like.stat().st_gid)
+        except PermissionError as error:
+            new.unlink()
+            raise PermissionError(error.errno, "only its owner, or root, may replace it", str(path)) from None
+    else:
+        new.chmod(0o644)
+    new.replace(path)
