@@ -236,12 +236,23 @@ def test_apply_takes_an_abandoned_trial_back_before_anything_else(directory, cap
     assert "nobody confirmed it" in capsys.readouterr().err
 
 
-def test_a_second_trial_waits_for_the_end_of_the_first(directory, capsys):
+def test_another_change_waits_for_the_end_of_a_trial(directory):
     child = apply_in_terminal(directory)
-    assert main(["apply", "new.yaml", "--confirm", "9"]) == 78
-    assert "is on trial already" in capsys.readouterr().err
+    (directory / "other.yaml").write_text(GATE.format(size=300_000))
+    for how in ([], ["--confirm", "9"]):
+        command = [sys.executable, "-m", "visigate_logging", "apply", "other.yaml", *how]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 78
+        assert "is on trial already" in done.stderr
     child.communicate("yes\n", timeout=30)
     assert "200000" in (directory / "logging.yaml").read_text()
+
+
+def test_to_apply_the_same_again_costs_nothing_of_what_was_before(directory):
+    (directory / "new.yaml").write_text(GATE.format(size=200_000))
+    assert [main(["apply", "new.yaml"]) for _ in range(2)] == [0, 0]
+    assert "100000" in (directory / "logging.yaml.before").read_text()
+    assert main(["apply", "new.yaml", "--confirm", "9"]) == 78
 
 
 def test_who_may_not_read_the_file_may_not_read_what_stands_beside_it(directory):

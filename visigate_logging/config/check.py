@@ -77,7 +77,7 @@ def _items(values: Mapping[str, Any], section: str) -> Iterable[tuple[str, Any]]
 
 
 def _check_mapping(source: Source, key: KeyPath, given: Any, kinds: Mapping[str, Any]) -> None:
-    if given is None:
+    if given is None and key[:1] != ("loggers",):
         return
     if not isinstance(given, Mapping):
         if len(key) > 1 or key == ():  # sections are judged with the top of the file
@@ -114,7 +114,7 @@ def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None
     known = dict(_items(source.values, section))
     entries = [((*key, i), n) for i, n in enumerate(named)] if isinstance(named, list) else [(key, named)]
     for place, name in entries:
-        if name is None or is_reference(name):
+        if (name is None and place == key) or is_reference(name):
             continue
         try:
             missing = name not in known

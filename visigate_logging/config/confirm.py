@@ -26,23 +26,24 @@ def put(path: Path, content: bytes) -> None:
     """Give a file a content at once, so that nobody reads half of it; what was there stays beside it.
 
     Raises:
+        ConfigurationError: a trial of this file is not over.
         OSError: it cannot be written, or who asks may not give it to its owner.
     """
-    path = _beside(path)
-    if path.exists():
-        _write(_beside(path, ".before"), path.read_bytes(), like=path)
-    _write(path, content, like=path)
+    with _marked(path, content):
+        _put(_beside(path), content)
 
 
 def put_on_trial(path: Path, content: bytes, is_confirmed: Callable[[], bool]) -> bool:
     """Give a file a content for as long as ``is_confirmed`` takes, and leave it there when that says so.
 
     Raises:
-        ConfigurationError: another trial of this file is not over.
+        ConfigurationError: another trial of this file is not over, or it has this content already.
         OSError: as `put`.
     """
     with _marked(path, content):
-        put(path, content)
+        if path.read_bytes() == content:
+            raise ConfigurationError("", f"{path} has this content already: there is nothing to try")
+        _put(_beside(path), content)
         kept = False
         try:
             kept = is_confirmed()
@@ -93,8 +94,16 @@ def _marked(path: Path, content: bytes) -> Iterator[None]:
         file.write(hash_of(content).encode())
         file.flush()
         os.fsync(file.fileno())
-        yield
-        mark.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+
+
+def _put(path: Path, content: bytes) -> None:
+    if path.exists() and path.read_bytes() != content:
+        _write(_beside(path, ".before"), path.read_bytes(), like=path)
+    _write(path, content, like=path)
 
 
 def _go_back(path: Path) -> None:

@@ -129,7 +129,7 @@ class Source:
 
     def shown(self, key: KeyPath, value: Any) -> str:
         """A value for a message; what came from elsewhere, and secrets, are shown as they are written in the file."""
-        return self.replaced.get(key) or f"{value!r:.80}"
+        return self.replaced.get(key) or ("null" if value is None else f"{value!r:.80}")
 
     def told(self, problem: Problem) -> str:
         """A problem as ``file:line:column: key: text``."""
@@ -166,10 +166,7 @@ def read(path: str | os.PathLike[str], content: bytes | None = None) -> Source:
     try:
         _parse(source)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        text = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        source.problems.append(Problem(place, "", f"this is not YAML: {text}{_hint(text)}"))
+        source.problems.append(_not_yaml(error))
     except RecursionError:
         source.problems.append(Problem(Place(1, 1), "", "values are nested too deeply"))
     except ValueError as error:  # a date such as 2026-13-45
@@ -185,8 +182,14 @@ def refuse(source: Source, problems: list[Problem]) -> ConfigurationError:
     return ConfigurationError(first.key, "\n".join(told))
 
 
-def _hint(text: str) -> str:
-    return "; indent with spaces" if "\\t" in text or "'\t'" in text else ""
+def _not_yaml(error: yaml.YAMLError) -> Problem:
+    text = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    if begin and "end of stream" in text:  # a quote that is not closed is noticed at the end of the file
+        mark, text = begin, f"{text} {getattr(error, 'context', '')} that begins here"
+    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+    hint = "; indent with spaces" if "\\t" in text or "'\t'" in text else ""
+    return Problem(place, "", f"this is not YAML: {text}{hint}")
 
 
 def _parse(source: Source) -> None:

@@ -6,6 +6,7 @@ import logging.handlers
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 from visigate_logging.config.load import KeyPath, Source
@@ -120,7 +121,7 @@ def is_reference(value: Any) -> bool:
 def _cure(value: Any, kind: Any) -> str:
     if isinstance(value, bool) and fits("", kind):
         return "; YAML reads the bare words yes, no, on and off as true or false: put it in quotes"
-    return "; put it in quotes" if not isinstance(value, list | dict) and fits("", kind) else ""
+    return "; put it in quotes" if isinstance(value, int | float | date) and fits("", kind) else ""
 
 
 def _check_names(
@@ -155,7 +156,7 @@ def _resolved(source: Source, key: KeyPath, given: Mapping[str, Any], name: str)
     if callable(found):
         return cast(Callable[..., Any], found)
     if found is not None:
-        source.add((*key, name), f"{dotted_name} is no class, but {found!r:.80}")
+        source.add((*key, name), f"{dotted_name} is no class, but a {type(found).__name__}")
     return None
 
 

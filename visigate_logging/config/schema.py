@@ -23,6 +23,7 @@ _SIMPLE: dict[Any, str] = {
     float: "number",
     str: "string",
     os.PathLike: "string",
+    typing.IO: "string",
     type(None): "null",
 }
 _OURS = "visigate_logging"

@@ -12,10 +12,11 @@ from typing import Any
 __all__ = ["Parameter", "Signature", "fits", "in_words", "signature"]
 
 EMPTY = inspect.Parameter.empty
-# The default is one of the module's numbers, but names are taken as well.
-_NAMES_TOO = {
+# What a default of the standard library does not tell: names are taken as well as numbers; what a stream is.
+_UNTOLD: dict[tuple[type, str], Any] = {
     (logging.handlers.SysLogHandler, "facility"): int | str,
     (logging.handlers.MemoryHandler, "flushLevel"): int | str,
+    (logging.StreamHandler, "stream"): typing.IO | None,
 }
 _WORDS: dict[Any, str] = {
     bool: "true or false",
@@ -24,6 +25,7 @@ _WORDS: dict[Any, str] = {
     str: "text",
     os.PathLike: "a path",
     type(None): "null",
+    typing.IO: "a stream, such as ext://sys.stdout",
 }
 _SIMPLE: dict[Any, tuple[type, ...]] = {
     bool: (bool,),
@@ -71,7 +73,7 @@ def signature(factory: Callable[..., Any]) -> Signature:
         hints = _hints(function)
         for name, parameter in own.items():
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
-                kind = _NAMES_TOO.get((owner, name)) or hints.get(name, _guessed(parameter.default))
+                kind = _UNTOLD.get((owner, name)) or hints.get(name, _guessed(parameter.default))
                 found.setdefault(name, Parameter(name, kind, parameter.default))
         if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
             return Signature(found)
@@ -109,6 +111,8 @@ def fits(value: Any, kind: Any) -> bool:
         return any(value == k and type(value) is type(k) for k in inner)
     if simple := _SIMPLE.get(origin or kind):
         return isinstance(value, simple) and (bool in simple or not isinstance(value, bool))
+    if kind is typing.IO:
+        return hasattr(value, "write")
     if not isinstance(origin or kind, type):
         return True
     return _fits_collection(value, origin or kind, inner)
@@ -142,5 +146,5 @@ def in_words(kind: Any) -> str:
     if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
         return "a mapping"
     if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
-        return "a list"
+        return f"a list of {in_words(inner[0])}" if inner and inner[0] is not Any else "a list"
     return "a value"

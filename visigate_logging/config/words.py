@@ -18,5 +18,6 @@ def meant(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:
 def possible(word: object, known: Iterable[str]) -> str:
     """``; possible are …``, and what may have been meant."""
     names = [name for name in known if not name.startswith("_")]
+    unseen = "" if str(word).isprintable() and str(word).isascii() else f": it has {word!r}"
     listed = ", ".join(sorted(names)) if len(names) <= _SHOWN else ""
-    return (f"; possible are {listed}" if listed else "") + meant(word, names)
+    return unseen + (f"; possible are {listed}" if listed else "") + meant(word, names)
