@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 import select
 import signal
 import sys
@@ -121,10 +120,7 @@ def _see(source: Source, path: Path) -> int:
     deadline = time.monotonic() + PATIENCE
     while True:
         states = [
-            (facts, _state(facts, source.hash))
-            for directory in directories
-            for facts in present(directory)
-            if facts.get("path") == os.path.abspath(path)
+            (facts, _state(facts, source.hash)) for directory in directories for facts in present(directory, path)
         ]
         if all(state != WAITS for _, state in states) or time.monotonic() > deadline:
             break

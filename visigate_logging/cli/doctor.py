@@ -16,7 +16,7 @@ from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, plain, say, say_json
 from visigate_logging.cli.reading import local_time
-from visigate_logging.cli.status import host_status, runners
+from visigate_logging.cli.status import WHERE, host_status, runners
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
@@ -102,14 +102,14 @@ def _trial(patient: Patient) -> Iterator[Finding]:
 def _processes(patient: Patient) -> Iterator[Finding]:
     processes = patient.status["processes"]
     if not processes:
-        yield Finding("processes", False, "none tells that it uses this file", "Start the application")
+        yield Finding("processes", False, "none tells that it uses this file", f"Start it; {WHERE}")
     for process in processes:
         who = f"{process['name']} ({process['pid']})"
         if process.get("refused"):
             cure = "Correct the file: what ran before goes on meanwhile"
             yield Finding("processes", False, f"{who} has refused the file: {process['refused']['reason']}", cure)
         else:
-            text = f"{who} runs {process['hash']} since {process['since']}"
+            text = f"{who} runs {process['hash']} since {local_time(process['since'])}"
             yield Finding(
                 "processes", process["current"], text, "It is still on the old one: restart it, or set watch"
             )
@@ -188,7 +188,8 @@ def _backups(patient: Patient) -> Iterator[Finding]:
                 yield Finding("backups", not problems, text, "Remove it, and make one: visigate-errors backup --help")
             if not found:
                 text = f"{step.database}: none of {', '.join(step.backups)} exists"
-                yield Finding("backups", False, text, "Make one: visigate-errors backup --help")
+                cure = f"visigate-errors backup {step.database} --to {step.backups[0]}"
+                yield Finding("backups", False, text, cure)
 
 
 def _mail_server(patient: Patient) -> Iterator[Finding]:

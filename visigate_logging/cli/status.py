@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUS", "host_status", "runners"]
 
+WHERE = "relative paths count from where the application was started; ask there"
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
@@ -37,6 +39,8 @@ def status(args: argparse.Namespace) -> int:
             say(line)
     if not found["directories"]:
         complain(f"{args.config} names no handler that has a state_dir: nothing is known of other processes")
+    elif not any(map(os.path.isdir, found["directories"])):
+        complain(f"there is no {' and no '.join(found['directories'])}: {WHERE}")
     return DONE if found["directories"] else FAILED
 
 
@@ -45,17 +49,11 @@ def host_status(config: Path) -> dict[str, Any]:
     source = read(config)
     objects = examine(source)
     directories = state_directories(objects)
-    path = os.path.abspath(config)
-    processes = [
-        {**facts, "current": facts.get("hash") == source.hash}
-        for directory in directories
-        for facts in present(directory)
-        if facts.get("path") == path
-    ]
+    processes = [facts for directory in directories for facts in present(directory, config)]
     return {
-        "config": {"path": path, "hash": source.hash, "abandoned": is_abandoned(config)},
+        "config": {"path": os.path.abspath(config), "hash": source.hash, "abandoned": is_abandoned(config)},
         "directories": [str(directory) for directory in directories],
-        "processes": processes,
+        "processes": [{**facts, "current": facts.get("hash") == source.hash} for facts in processes],
         "handlers": dict(_sheets(directories)),
         "outboxes": dict(_outboxes(directories)),
         "recoveries": [standing for runner in runners(objects) for standing in _standings(runner)],

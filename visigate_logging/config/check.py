@@ -39,7 +39,8 @@ def check(source: Source, user: str | None = None) -> list[Problem]:
     if not source.unreadable:
         try_out(source, objects)
         look_for_doubts(source, objects, user)
-        _find_unused(source)
+        if not any(p.key and "." not in p.key for p in source.errors):  # what a misspelt section names is unknown
+            _find_unused(source)
     return sorted({*source.errors, *(p for p in source.problems if p.severity == WARNING)})
 
 

@@ -114,10 +114,11 @@ class Presence(logging.Handler):
         os.ftruncate(self._fd, os.pwrite(self._fd, text, 0))
 
 
-def present(directory: Path) -> list[Mapping[str, Any]]:
-    """The living processes that tell of themselves in a state directory."""
+def present(directory: Path, config: Path | None = None) -> list[Mapping[str, Any]]:
+    """The living processes that tell of themselves in a state directory; only those with a configuration file."""
     found = (_read(path) for path in sorted((directory / "processes").glob("*.json")))
-    return [facts for facts in found if facts is not None]
+    wanted = None if config is None else os.path.realpath(config)
+    return [f for f in found if f is not None and wanted in (None, os.path.realpath(f.get("path", "")))]
 
 
 def last_messages(directory: Path, most: int = 20) -> list[Mapping[str, Any]]:
