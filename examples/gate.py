@@ -9,10 +9,7 @@ it, a thread that dies and a child that dies. A mail server on this machine take
 are none.
 """
 
-import asyncio
 import base64
-import email
-import email.policy
 import json
 import logging
 import multiprocessing
@@ -29,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from mail import Administrator, mail_server
 
 import visigate_logging
 from visigate_logging.cli import main as visigate_errors
@@ -267,39 +265,6 @@ def damage() -> None:
     with DATABASE.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(40960))
-
-
-class Administrator:
-    """Receives the mails."""
-
-    def __init__(self) -> None:
-        self.mails: list[Any] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        """Keep a mail."""
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 kept"
-
-
-def mail_server(administrator: Administrator) -> int | None:
-    """Start a mail server on a free port, in a thread; None where aiosmtpd is not installed."""
-    try:
-        from aiosmtpd.smtp import SMTP
-    except ImportError:
-        return None
-    ready: list[int] = []
-    begun = threading.Event()
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(administrator, hostname="localhost"), "127.0.0.1", 0)
-        ready.append(server.sockets[0].getsockname()[1])
-        begun.set()
-        await server.serve_forever()
-
-    threading.Thread(target=lambda: asyncio.run(run()), daemon=True).start()
-    begun.wait()
-    return ready[0]
 
 
 def unused_port() -> int:

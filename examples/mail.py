@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
-
 ERRORS = 250
 FAULTS = (("camera", ConnectionError), ("recognition", ValueError), ("database", OSError))
 
@@ -41,6 +39,9 @@ def main() -> int:
     directory = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="visigate-")
     state, administrator = str(Path(directory) / "state"), Administrator()
     port = mail_server(administrator)
+    if port is None:
+        print("aiosmtpd is not installed: pip install aiosmtpd")
+        return 1
     print(f"Four processes, each with {ERRORS} errors of {len(FAULTS)} kinds …", flush=True)
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=gate, args=(port, state), name=f"gate-{n}") for n in range(4)]
@@ -89,8 +90,12 @@ def configure(port: int, state: str) -> None:
     )
 
 
-def mail_server(administrator: Administrator) -> int:
-    """Start a mail server on a free port, in a thread."""
+def mail_server(administrator: Administrator) -> int | None:
+    """Start a mail server on a free port, in a thread; None where aiosmtpd is not installed."""
+    try:
+        from aiosmtpd.smtp import SMTP
+    except ImportError:
+        return None
     ready: list[int] = []
     begun = threading.Event()
 

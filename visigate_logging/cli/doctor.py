@@ -16,7 +16,8 @@ from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, plain, say, say_json
 from visigate_logging.cli.reading import local_time
-from visigate_logging.cli.status import WHERE, host_status, runners
+from visigate_logging.cli.recover import runners
+from visigate_logging.cli.status import WHERE, host_status
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError

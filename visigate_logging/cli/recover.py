@@ -1,13 +1,17 @@
 """recover and backup: mending faults by hand, and what that needs."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json, positive
+from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import complain, say, say_json, table
 from visigate_logging.cli.reading import local_time
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import dotted, read, refuse
+from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import RecoveryError
 
 if TYPE_CHECKING:
@@ -15,32 +19,25 @@ if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["BACKUP", "RECOVER"]
-
-HANDLER = "RecoveryHandler"
-STATE_DIR = "logs/errors/state"
+__all__ = ["BACKUP", "RECOVER", "runners"]
 
 
-def _runners(config: Path) -> "list[Runner]":
-    """One for each recovery handler of a configuration."""
-    from visigate_logging.config.load import read, refuse
+def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
+    """What runs the procedures of each recovery handler.
+
+    Raises:
+        ConfigurationError: they cannot be; ``key`` is the full path.
+    """
+    from visigate_logging.handlers.recovery import RecoveryHandler
     from visigate_logging.recovery.procedures import parse_procedures
     from visigate_logging.recovery.runner import Runner
 
-    source = read(config)
-    if source.problems:
-        raise refuse(source, source.problems)
-    handlers = source.values.get("handlers")
-    runners = []
-    for name, given in handlers.items() if isinstance(handlers, Mapping) else ():
-        if isinstance(given, Mapping) and str(given.get("class", given.get("()"))).endswith(HANDLER):
-            key = f"handlers.{name}.procedures"
-            procedures = parse_procedures(
-                given.get("procedures"), key, allow_reboot=given.get("allow_reboot") is True
-            )
-            directory = Path(given.get("state_dir", STATE_DIR))
-            runners.append(Runner(procedures, directory, dry_run=given.get("dry_run") is True))
-    return runners
+    for made in objects:
+        if made.makes(RecoveryHandler):
+            given = {p.name: made.given.get(p.name, p.default) for p in made.parameters.values()}
+            key = dotted((*made.key, "procedures"))
+            procedures = parse_procedures(given["procedures"], key, allow_reboot=given["allow_reboot"] is True)
+            yield Runner(procedures, Path(given["state_dir"]).absolute(), dry_run=given["dry_run"] is True)
 
 
 def _named(args: argparse.Namespace, runners: "list[Runner]") -> "tuple[Runner, Procedure]":
@@ -146,9 +143,7 @@ def _recover_arguments(parser: argparse.ArgumentParser) -> None:
         "its budget; show the history; or reset a procedure that has given up",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="of the procedure; for run and reset")
-    parser.add_argument(
-        "--config", type=Path, default=Path("logging.yaml"), metavar="PATH", help="default: logging.yaml"
-    )
+    add_config(parser)
     parser.add_argument("--key", default="", help="what the fault is about, as a camera's name; for run")
     parser.add_argument("--dry-run", action="store_true", help="only say what run would do")
     parser.add_argument("--limit", type=positive, default=50, metavar="N", help="lines of history (default: 50)")
@@ -157,11 +152,14 @@ def _recover_arguments(parser: argparse.ArgumentParser) -> None:
 
 def recover(args: argparse.Namespace) -> int:
     """The recoveries: list, run, history, reset."""
-    runners = _runners(args.config)
+    source = read(args.config)
+    if source.unreadable:
+        raise refuse(source, source.errors)
+    found = list(runners(examine(source)))
     try:
-        return ACTIONS[args.action](args, runners)
+        return ACTIONS[args.action](args, found)
     finally:
-        for runner in runners:
+        for runner in found:
             runner.close()
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json, add_log, moment, open_store
 from visigate_logging.cli.configuring import add_config, is_fine
 from visigate_logging.cli.output import bold, complain, counted, say, say_json
-from visigate_logging.cli.replay import Route, host_times, log_record
-from visigate_logging.config.build import Built
+from visigate_logging.cli.replay import host_times
 from visigate_logging.config.check import check
 from visigate_logging.config.load import read, refuse
 from visigate_logging.detail.record import ErrorDetail
@@ -44,16 +43,10 @@ def rehearsed(config: Path, errors: Iterable[tuple[float, ErrorDetail]]) -> "Sim
     source = read(config)
     if not is_fine(check(source)):
         raise refuse(source, source.errors)
-    built = Built({k: v for k, v in source.values.items() if k in ("version", "filters", "handlers")})
-    for name in source.values.get("filters") or ():
-        built.one("filters", name)
     with tempfile.TemporaryDirectory(prefix="visigate-rehearse-") as nowhere:
-        simulated = Simulated(source.values.get("handlers") or {}, f"{nowhere}/state")
-        route = Route(source, built)
+        simulated = Simulated(source.values, f"{nowhere}/state")
         for now, detail in errors:
-            record = log_record(detail)
-            for name in route.handlers(record):
-                simulated.emit(name, record, detail, now)
+            simulated.meet(detail, now)
         simulated.finish()
     return simulated
 

@@ -1,4 +1,4 @@
-"""Stored errors as log records again, and the way they would take through a configuration."""
+"""Stored errors as log records again, with their times."""
 
 import logging
 import re
@@ -11,11 +11,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from visigate_logging.config.build import Built
-from visigate_logging.config.load import Source
 from visigate_logging.detail.record import ErrorDetail, ExceptionData
 
-__all__ = ["Route", "host_times", "log_record"]
+__all__ = ["host_times", "log_record"]
 
 _ERRNO = re.compile(r"\[Errno (\d+)\] (.*)", re.S)
 
@@ -136,50 +134,3 @@ def _frame(module: str) -> types.FrameType:
 
 def _own_frame() -> types.FrameType:
     return sys._getframe()
-
-
-class Route:
-    """The way of records through the loggers and handlers of a configuration, as ``Logger.callHandlers`` goes it.
-
-    Args:
-        source: the configuration.
-        built: its filters have been made.
-    """
-
-    def __init__(self, source: Source, built: Built) -> None:
-        self._loggers: Mapping[str, Any] = source.values.get("loggers") or {}
-        self._root: Mapping[str, Any] = source.values.get("root") or {}
-        self._handlers: Mapping[str, Any] = source.values.get("handlers") or {}
-        self._built = built
-
-    def handlers(self, record: logging.LogRecord) -> Iterator[str]:
-        """The handlers that emit a record, in their order; filters see it on the way and may change it."""
-        above = list(self._above(record.name))
-        level = next((c["level"] for c in above if c.get("level")), logging.WARNING)
-        own = self._loggers.get(record.name, self._root if record.name == "root" else {})
-        if record.levelno < _number(level) or not self._passes(own, record):
-            return
-        for config in above:
-            for name in config.get("handlers") or ():
-                given = self._handlers[name]
-                if record.levelno >= _number(given.get("level") or 0) and self._passes(given, record):
-                    yield name
-
-    def _above(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """What is configured for a logger and those above it, as far as records propagate."""
-        while name and name != "root":
-            config = self._loggers.get(name) or {}
-            yield config
-            if config.get("propagate") is False:
-                return
-            name = name.rpartition(".")[0]
-        yield self._root
-
-    def _passes(self, config: Mapping[str, Any], record: logging.LogRecord) -> bool:
-        filterer = logging.Filterer()
-        self._built.add_filters(filterer, config.get("filters") or ())
-        return bool(filterer.filter(record))
-
-
-def _number(level: int | str) -> int:
-    return level if isinstance(level, int) else logging.getLevelNamesMapping()[level]

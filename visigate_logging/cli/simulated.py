@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from visigate_logging.cli.replay import log_record
+from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-from visigate_logging.mail.throttle import Group, Windows, after_telling, note, plan
+from visigate_logging.mail.throttle import Group, after_telling, note, plan
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.policy import Action, Budget, begin, decide, finish
 from visigate_logging.recovery.steps.base import Context, Status
@@ -19,36 +20,36 @@ __all__ = ["Incident", "Mailing", "Recovering", "Simulated"]
 Incident = tuple[str, float, float]
 """A group, when its first error came, and when a mail first told of it."""
 _ALL = float("inf")
+_ERROR = "rehearsed"
+"""Where a record has the stored error, and its time, for the handlers here."""
 
 
-@dataclass
-class Mailing:
-    """One mail handler under a clock that jumps from one event to the next.
+class Mailing(logging.Handler):
+    """Stands for one mail handler: ``mails`` is when each went out, ``incidents`` what they told of first."""
 
-    Args:
-        windows: how long to wait before telling.
-        mails: when each mail went out.
-        incidents: group, when its first error came, and when a mail first told of it.
-    """
+    def __init__(self, handler: ThrottledSMTPHandler, level: int | str) -> None:
+        super().__init__(level)
+        self.mails: list[float] = []
+        self.incidents: list[Incident] = []
+        self._handler = handler
+        self._windows = handler.options.windows
+        self._groups: dict[str, Group] = {}
+        self._now = 0.0
 
-    windows: Windows
-    mails: list[float] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)
-    _groups: dict[str, Group] = field(default_factory=dict)
-    _now: float = 0.0
-
-    def note(self, detail: ErrorDetail, severity: str, now: float) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """An error comes in; what was due before it has been told."""
-        self.run_until(now)
-        time = detail.timestamp
-        news = Group(detail.fingerprint, severity, now, now, time, time, time, untold=1)
-        self._groups[detail.fingerprint] = note(self._groups.get(detail.fingerprint), news, self.windows)
+        if self._handler.concerns(record):
+            now, detail = record.__dict__[_ERROR]
+            self.run_until(now)
+            severity, time = getattr(record, "severity", record.levelname), detail.timestamp
+            news = Group(detail.fingerprint, severity, now, now, time, time, time, untold=1)
+            self._groups[detail.fingerprint] = note(self._groups.get(detail.fingerprint), news, self._windows)
 
     def run_until(self, end: float) -> None:
         """Send what is due before ``end``."""
         while True:
-            mailed = self.mails[-self.windows.max_per_hour :]
-            decision = plan(self._groups.values(), mailed, self._now, self.windows)
+            mailed = self.mails[-self._windows.max_per_hour :]
+            decision = plan(self._groups.values(), mailed, self._now, self._windows)
             if decision.due:
                 self._tell(decision.due)
             elif decision.look_again is not None and decision.look_again < end:
@@ -63,30 +64,31 @@ class Mailing:
         for group in due:
             if group.told_at is None:
                 self.incidents.append((group.fingerprint, group.since, self._now))
-            after = after_telling(group, self._now, self.windows)
+            after = after_telling(group, self._now, self._windows)
             if after is None:
                 del self._groups[group.fingerprint]
             else:
                 self._groups[group.fingerprint] = after
 
 
-@dataclass
-class Recovering:
-    """One recovery handler; each run is taken for a success, since nobody knows.
+class Recovering(logging.Handler):
+    """Stands for one recovery handler: ``runs`` is when a procedure would have run, and for what.
 
-    Args:
-        runs: when a procedure would have run, and its name with what the fault is about.
+    Each run is taken for a success, since nobody knows.
     """
 
-    runs: list[tuple[float, str]] = field(default_factory=list)
-    _budgets: dict[str, Budget] = field(default_factory=dict)
+    def __init__(self, handler: RecoveryHandler, level: int | str) -> None:
+        super().__init__(level)
+        self.runs: list[tuple[float, str]] = []
+        self._handler = handler
+        self._budgets: dict[str, Budget] = {}
 
-    def note(self, handler: RecoveryHandler, record: logging.LogRecord, now: float) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """An error comes in."""
-        found = handler.procedure_for(record)
+        found = self._handler.procedure_for(record) if self._handler.filter(record) else None
         if found is None:
             return
-        procedure, _ = found
+        procedure, (now, _) = found[0], record.__dict__[_ERROR]
         key = full_key(Context(procedure=procedure.name, key=key_of(record, procedure)))
         decision, budget = decide(self._budgets.get(key, Budget()), procedure, now)
         if decision.action is Action.RUN:
@@ -96,36 +98,51 @@ class Recovering:
 
 
 class Simulated:
-    """The mail and recovery handlers of a configuration.
+    """The loggers of a configuration, apart from those of this process, with handlers that do nothing.
 
     Args:
-        handlers: the section of the configuration.
+        values: the configuration.
         nowhere: a directory that does not exist, for what they would keep.
     """
 
-    def __init__(self, handlers: Mapping[str, Any], nowhere: str) -> None:
+    def __init__(self, values: Mapping[str, Any], nowhere: str) -> None:
         self.mailings: dict[str, Mailing] = {}
         self.recoveries: dict[str, Recovering] = {}
-        self._mail: dict[str, ThrottledSMTPHandler] = {}
-        self._recovery: dict[str, RecoveryHandler] = {}
-        for name, given in handlers.items():
-            kind = str(given.get("class", given.get("()"))).rpartition(".")[2]
-            arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
-            if kind == ThrottledSMTPHandler.__name__:  # it does nothing until it has a name
-                self._mail[name] = ThrottledSMTPHandler(**arguments)
-                self.mailings[name] = Mailing(self._mail[name].options.windows)
-            elif kind == RecoveryHandler.__name__:
-                self._recovery[name] = RecoveryHandler(**arguments)
-                self.recoveries[name] = Recovering()
+        made = Built({name: values.get(name) or {} for name in ("filters", "handlers", "loggers", "root")})
+        for name in made.config["filters"]:
+            made.one("filters", name)
+        for name, given in made.config["handlers"].items():
+            stand_in = made.config["handlers"][name] = self._stand_in(made, name, given, nowhere)
+            made.add_filters(stand_in, given.get("filters") or ())
+        self._loggers = logging.Manager(logging.RootLogger(logging.WARNING))
+        made.common_logger_config(self._loggers.root, made.config["root"])
+        for name, given in made.config["loggers"].items():
+            made.common_logger_config(self._loggers.getLogger(name), given)
+            self._loggers.getLogger(name).propagate = given.get("propagate", True)
 
-    def emit(self, name: str, record: logging.LogRecord, detail: ErrorDetail, now: float) -> None:
-        """Let a handler, if it is one of these, have a record."""
-        if name in self._mail and self._mail[name].concerns(record):
-            self.mailings[name].note(detail, getattr(record, "severity", record.levelname), now)
-        if name in self._recovery and self._recovery[name].filter(record):
-            self.recoveries[name].note(self._recovery[name], record, now)
+    def _stand_in(self, made: Built, name: str, given: Mapping[str, Any], nowhere: str) -> logging.Handler:
+        kind, level = made.resolve(given.get("()") or given["class"]), given.get("level") or logging.NOTSET
+        arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
+        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):  # it does nothing without a name
+            return self.mailings.setdefault(name, Mailing(kind(**arguments), level))
+        if isinstance(kind, type) and issubclass(kind, RecoveryHandler):
+            return self.recoveries.setdefault(name, Recovering(kind(**arguments), level))
+        return _Nothing(level)
+
+    def meet(self, detail: ErrorDetail, now: float) -> None:
+        """Let a stored error take the way that it would take."""
+        record = log_record(detail)
+        record.__dict__[_ERROR] = now, detail
+        logger = self._loggers.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
 
     def finish(self) -> None:
         """Let time pass until nothing is due any more."""
         for mailing in self.mailings.values():
             mailing.run_until(_ALL)
+
+
+class _Nothing(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Its filters have seen the record, and may have changed it for the others."""

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +10,16 @@ from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import bold, complain, counted, dim, painted, plain, say, say_json, table
 from visigate_logging.cli.reading import local_time
+from visigate_logging.cli.recover import runners
 from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import read
-from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, present, state_directories
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
 
-__all__ = ["STATUS", "host_status", "runners"]
+__all__ = ["STATUS", "WHERE", "host_status"]
 
 WHERE = "relative paths count from where the application was started; ask there"
 
@@ -81,20 +81,6 @@ def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]
     for directory in directories:
         for box in sorted((directory / "outbox").glob("*/")):
             yield box.name, Outbox(box).sizes()
-
-
-def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
-    """What would run the procedures of each recovery handler."""
-    from visigate_logging.handlers.recovery import RecoveryHandler
-    from visigate_logging.recovery.procedures import parse_procedures
-    from visigate_logging.recovery.runner import Runner
-
-    for made in objects:
-        if made.makes(RecoveryHandler):
-            given = {p.name: value for p, value in made.arguments()}
-            state_dir = given.get("state_dir", made.parameters["state_dir"].default)
-            procedures = parse_procedures(given["procedures"], allow_reboot=given.get("allow_reboot") is True)
-            yield Runner(procedures, Path(state_dir).absolute(), dry_run=True)
 
 
 def _standings(runner: "Runner") -> list[dict[str, Any]]:
