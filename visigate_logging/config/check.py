@@ -115,6 +115,7 @@ def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None
     known = dict(_items(source.values, section))
     entries = [((*key, i), n) for i, n in enumerate(named)] if isinstance(named, list) else [(key, named)]
     for place, name in entries:
+        source.used.add((section, str(name)))
         if (name is None and place == key) or is_reference(name):
             continue
         try:
@@ -136,19 +137,8 @@ def _check_level(source: Source, key: KeyPath, level: Any) -> None:
 
 def _find_unused(source: Source) -> None:
     """What is defined, and nothing names."""
-    values = source.values
-    used: dict[str, set[Any]] = {section: set() for section in _OBJECTS}
-    holders = [given for section in ("handlers", "loggers") for _, given in _items(values, section)]
-    for given in [values.get("root"), *holders]:
-        if not isinstance(given, Mapping):
-            continue
-        used["formatters"].add(str(given.get("formatter")))
-        used["handlers"].add(str(given.get("target")))
-        for section in ("filters", "handlers"):
-            named = given.get(section)
-            used[section] |= {str(name) for name in named} if isinstance(named, list) else set()
-    if values.get("incremental") is not True:
+    if source.values.get("incremental") is not True:
         for section in _OBJECTS:
-            for name, _ in _items(values, section):
-                if str(name) not in used[section]:
+            for name, _ in _items(source.values, section):
+                if (section, str(name)) not in source.used:
                     source.add((section, name), "is not used by anything", WARNING)

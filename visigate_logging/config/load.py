@@ -60,6 +60,8 @@ class Source:
         values: what ``dictConfig`` is to be given, with the ``visigate:`` section; empty when it cannot be read.
         problems: what is wrong.
         replaced: where values came from the environment or from a file, and what is written there.
+        places: where each key stands.
+        used: the formatters, filters and handlers that something names.
         unreadable: there are no values to be judged.
     """
 
@@ -68,8 +70,9 @@ class Source:
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     replaced: dict[KeyPath, str] = field(default_factory=dict)
+    places: dict[tuple[str, ...], Place] = field(default_factory=lambda: {(): Place(1, 1)})
+    used: set[tuple[str, str]] = field(default_factory=set)
     unreadable: bool = False
-    _root: yaml.Node | None = None
 
     @property
     def hash(self) -> str:
@@ -78,26 +81,12 @@ class Source:
 
     def place(self, key: KeyPath) -> Place:
         """Where a key stands, or the nearest one above it that is there."""
-        nodes = self._nodes(key)
-        mark = nodes[-1][0].start_mark if nodes else None
-        return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+        written = _written(key)
+        return next(self.places[written[:n]] for n in range(len(key), -1, -1) if written[:n] in self.places)
 
     def has(self, key: KeyPath) -> bool:
         """Whether the file has a key."""
-        return len(self._nodes(key)) == len(key) + 1
-
-    def _nodes(self, key: KeyPath) -> list[tuple[yaml.Node, yaml.Node]]:
-        """For the top and each part of a key, as far as they are there: what marks the place, and the value."""
-        if self._root is None:
-            return []
-        found = [(self._root, self._root)]
-        for part in key:
-            pairs = (pair for name, *pair in _children(found[-1][1]) if str(name) == str(part))
-            pair = next(pairs, None)
-            if pair is None:
-                break
-            found.append((pair[0], pair[1]))
-        return found
+        return _written(key) in self.places
 
     def add(self, key: KeyPath, text: str, severity: str = ERROR) -> None:
         """Note that something is wrong with the value of a key; a secret value is not repeated."""
@@ -109,14 +98,11 @@ class Source:
         """The values at or below a key that nobody is to read in a message."""
         value: Any = self.values
         for i, part in enumerate(key):
-            if i > 1 and SECRET.search(str(part)):
-                break
             value = value.get(part) if isinstance(value, dict) else None
-        else:
-            return []
-        value = value.get(part) if isinstance(value, dict) else None
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-        return [secret for secret in inner if isinstance(secret, str | int | float) and str(secret)]
+            if i > 1 and SECRET.search(str(part)):
+                inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+                return [secret for secret in inner if isinstance(secret, str | int | float) and str(secret)]
+        return []
 
     @property
     def errors(self) -> list[Problem]:
@@ -187,16 +173,14 @@ def _not_yaml(error: yaml.YAMLError) -> Problem:
     mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     if begin and "end of stream" in text:  # a quote that is not closed is noticed at the end of the file
         mark, text = begin, f"{text} {getattr(error, 'context', '')} that begins here"
-    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
     hint = "; indent with spaces" if "\\t" in text or "'\t'" in text else ""
-    return Problem(place, "", f"this is not YAML: {text}{hint}")
+    return Problem(_place(mark), "", f"this is not YAML: {text}{hint}")
 
 
 def _parse(source: Source) -> None:
     loader = _Loader(source.content)
     try:
         root = loader.get_single_node()
-        source._root = root
         if not isinstance(root, yaml.MappingNode):
             source.add((), "a mapping with version, handlers and root is wanted")
             return
@@ -209,7 +193,7 @@ def _parse(source: Source) -> None:
 
 
 def _walk(source: Source, root: yaml.Node) -> Iterator[tuple[KeyPath, yaml.ScalarNode]]:
-    """All scalar values; notes keys that are there twice, of which YAML silently takes the last."""
+    """All scalar values; notes where keys stand, and which are there twice: YAML silently takes the last."""
     waiting: list[tuple[KeyPath, yaml.Node, tuple[yaml.Node, ...]]] = [((), root, ())]
     for _ in range(MOST_VALUES):
         if not waiting:
@@ -223,23 +207,31 @@ def _walk(source: Source, root: yaml.Node) -> Iterator[tuple[KeyPath, yaml.Scala
             yield key, node
         seen: set[str | int] = set()
         for name, mark, child in _children(node):
+            place = source.places[_written((*key, name))] = _place(mark.start_mark)
             if name in seen:
-                place = Place(mark.start_mark.line + 1, mark.start_mark.column + 1)
                 source.problems.append(Problem(place, dotted((*key, name)), "is here twice; leave one"))
             seen.add(name)
             waiting.append(((*key, name), child, (*above, node)))
     source.add((), f"more than {MOST_VALUES} values")
 
 
-def _children(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
+def _children(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
     """Name, the node that marks the place, and value, of all that is directly below a node."""
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if name.tag != "tag:yaml.org,2002:merge":
                 yield str(name.value), name, value
     elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield i, value, value
+        yield from ((i, value, value) for i, value in enumerate(node.value))
+
+
+def _place(mark: yaml.Mark | None) -> Place:
+    return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+
+
+def _written(key: KeyPath) -> tuple[str, ...]:
+    """A key as it is in the file, where a mapping may have numbers for names."""
+    return tuple(map(str, key))
 
 
 def _fill(source: Source, key: KeyPath, node: yaml.ScalarNode) -> None:

@@ -4,7 +4,6 @@ import importlib
 import inspect
 import logging
 import logging.handlers
-import os
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,19 +12,10 @@ from typing import Any
 from visigate_logging.config.check import LOGGER, ROOT, SECTIONS
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.config.settings import Settings
-from visigate_logging.config.signature import Parameter, signature
+from visigate_logging.config.signature import SIMPLE, Parameter, signature
 
 __all__ = ["schema"]
 
-_SIMPLE: dict[Any, str] = {
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    str: "string",
-    os.PathLike: "string",
-    typing.IO: "string",
-    type(None): "null",
-}
 _OURS = "visigate_logging"
 
 
@@ -109,7 +99,8 @@ def _type(kind: Any) -> dict[str, Any]:
     if origin is typing.Literal:
         return {"enum": list(inner)}
     base = origin or kind
-    if name := _SIMPLE.get(base):
+    if base in SIMPLE:
+        name = SIMPLE[base].json
         return {"type": name} if name in ("string", "null") else {"type": [name, "string"], "pattern": r"^\$\{"}
     if isinstance(base, type) and issubclass(base, Mapping):
         return {"type": "object"}

@@ -9,31 +9,41 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Parameter", "Signature", "fits", "in_words", "signature"]
+__all__ = ["SIMPLE", "Parameter", "Signature", "fits", "in_words", "signature"]
 
 EMPTY = inspect.Parameter.empty
-# What a default of the standard library does not tell: names are taken as well as numbers; what a stream is.
+
+
+@typing.runtime_checkable
+class Writable(typing.Protocol):
+    """What a StreamHandler writes to."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+
+class Simple(typing.NamedTuple):
+    """A type that YAML has: the classes of its values, its name for people, and that of JSON Schema."""
+
+    classes: tuple[type, ...]
+    words: str
+    json: str
+
+
+SIMPLE: dict[Any, Simple] = {
+    bool: Simple((bool,), "true or false", "boolean"),
+    int: Simple((int,), "a whole number", "integer"),
+    float: Simple((int, float), "a number", "number"),
+    str: Simple((str,), "text", "string"),
+    os.PathLike: Simple((str,), "a path", "string"),
+    Writable: Simple((Writable,), "a stream, such as ext://sys.stdout", "string"),
+    type(None): Simple((type(None),), "null", "null"),
+}
+# What the standard library's defaults do not tell: names are taken as well as numbers; what a stream is.
 _UNTOLD: dict[tuple[type, str], Any] = {
     (logging.handlers.SysLogHandler, "facility"): int | str,
     (logging.handlers.MemoryHandler, "flushLevel"): int | str,
-    (logging.StreamHandler, "stream"): typing.IO | None,
-}
-_WORDS: dict[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    os.PathLike: "a path",
-    type(None): "null",
-    typing.IO: "a stream, such as ext://sys.stdout",
-}
-_SIMPLE: dict[Any, tuple[type, ...]] = {
-    bool: (bool,),
-    int: (int,),
-    float: (int, float),
-    str: (str,),
-    os.PathLike: (str,),
-    type(None): (type(None),),
+    (logging.StreamHandler, "stream"): Writable | None,
 }
 
 
@@ -109,10 +119,8 @@ def fits(value: Any, kind: Any) -> bool:
         return any(fits(value, k) for k in inner)
     if origin is typing.Literal:
         return any(value == k and type(value) is type(k) for k in inner)
-    if simple := _SIMPLE.get(origin or kind):
-        return isinstance(value, simple) and (bool in simple or not isinstance(value, bool))
-    if kind is typing.IO:
-        return hasattr(value, "write")
+    if simple := SIMPLE.get(origin or kind):
+        return isinstance(value, simple.classes) and (kind is bool or not isinstance(value, bool))
     if not isinstance(origin or kind, type):
         return True
     return _fits_collection(value, origin or kind, inner)
@@ -141,10 +149,11 @@ def in_words(kind: Any) -> str:
         return " or ".join(words)
     if origin is typing.Literal:
         return f"one of {', '.join(map(str, inner))}"
-    if known := _WORDS.get(origin or kind):
-        return known
-    if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
+    base = origin or kind
+    if base in SIMPLE:
+        return SIMPLE[base].words
+    if isinstance(base, type) and issubclass(base, Mapping):
         return "a mapping"
-    if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
+    if isinstance(base, type) and issubclass(base, Sequence):
         return f"a list of {in_words(inner[0])}" if inner and inner[0] is not Any else "a list"
     return "a value"
