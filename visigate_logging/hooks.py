@@ -24,17 +24,26 @@ Prepare = Callable[[], object]
 
 
 class _Hooks:
-    """What was there before our hooks were put in its place."""
+    """Our hooks, and what was there before them."""
 
     def __init__(self, prepare: Prepare | None) -> None:
-        from multiprocessing.process import BaseProcess
-
         self.prepare = prepare
         self.active = True
-        self.excepthook = sys.excepthook
-        self.threading_excepthook = threading.excepthook
-        self.unraisablehook = sys.unraisablehook
-        self.start = BaseProcess.start
+        self._places: list[tuple[Any, str, Any, Any]] = []
+
+    def put(self, owner: Any, name: str, hook: Callable[..., None], wrap: Callable[..., Any]) -> None:
+        """Put a hook in a place; it gets this object and what was there before as its first arguments."""
+        before = vars(owner)[name]
+        ours = wrap(hook, self, before)
+        self._places.append((owner, name, before, ours))
+        setattr(owner, name, ours)
+
+    def take_away(self) -> None:
+        """Put back what was there; where somebody has put a hook over ours, ours becomes silent."""
+        self.active = False
+        for owner, name, before, ours in self._places:
+            if vars(owner)[name] is ours:
+                setattr(owner, name, before)
 
 
 _installed: _Hooks | None = None
@@ -54,73 +63,62 @@ def install_hooks(prepare_child: Prepare | None = None) -> None:
     from multiprocessing.process import BaseProcess
 
     hooks = _installed = _Hooks(prepare_child)
-    sys.excepthook = functools.partial(_uncaught, hooks)
-    threading.excepthook = functools.partial(_uncaught_in_thread, hooks)
-    sys.unraisablehook = functools.partial(_unraisable, hooks)
-    BaseProcess.start = functools.partialmethod(_start, hooks)  # type: ignore[assignment]  # a method as any other
+    hooks.put(sys, "excepthook", _uncaught, functools.partial)
+    hooks.put(threading, "excepthook", _uncaught_in_thread, functools.partial)
+    hooks.put(sys, "unraisablehook", _unraisable, functools.partial)
+    hooks.put(BaseProcess, "start", _start, functools.partialmethod)
 
 
 def uninstall_hooks() -> None:
     """Put back what was there before; where somebody has put a hook over ours, ours becomes silent."""
     global _installed
-    if _installed is None:
-        return
-    from multiprocessing.process import BaseProcess
-
     hooks, _installed = _installed, None
-    hooks.active = False
-    if _is_ours(sys.excepthook, hooks):
-        sys.excepthook = hooks.excepthook
-    if _is_ours(threading.excepthook, hooks):
-        threading.excepthook = hooks.threading_excepthook
-    if _is_ours(sys.unraisablehook, hooks):
-        sys.unraisablehook = hooks.unraisablehook
-    if _is_ours(BaseProcess.__dict__["start"], hooks):
-        BaseProcess.start = hooks.start  # type: ignore[method-assign]  # as it was
-
-
-def _is_ours(hook: Any, hooks: _Hooks) -> bool:
-    return isinstance(hook, functools.partial | functools.partialmethod) and hooks in hook.args
+    if hooks is not None:
+        hooks.take_away()
 
 
 def _uncaught(
-    hooks: _Hooks, kind: type[BaseException], value: BaseException, traceback: TracebackType | None
+    hooks: _Hooks,
+    before: Callable[..., Any],
+    kind: type[BaseException],
+    value: BaseException,
+    traceback: TracebackType | None,
 ) -> None:
     try:
         if hooks.active and not issubclass(kind, _NO_ERRORS):
             _log.critical("uncaught exception ends the process", exc_info=(kind, value, traceback))
     finally:
-        hooks.excepthook(kind, value, traceback)
+        before(kind, value, traceback)
 
 
-def _uncaught_in_thread(hooks: _Hooks, args: threading.ExceptHookArgs) -> None:
+def _uncaught_in_thread(hooks: _Hooks, before: Callable[..., Any], args: threading.ExceptHookArgs) -> None:
     try:
         if hooks.active and args.exc_value is not None and not issubclass(args.exc_type, _NO_ERRORS):
             name = args.thread.name if args.thread is not None else "that is gone"
             info = (args.exc_type, args.exc_value, args.exc_traceback)
             _log.critical("uncaught exception ends thread %s", name, exc_info=info)
     finally:
-        hooks.threading_excepthook(args)
+        before(args)
 
 
-def _unraisable(hooks: _Hooks, args: "sys.UnraisableHookArgs") -> None:
+def _unraisable(hooks: _Hooks, before: Callable[..., Any], args: "sys.UnraisableHookArgs") -> None:
     try:
         if hooks.active and args.exc_value is not None and not issubclass(args.exc_type, _NO_ERRORS):
             info = (args.exc_type, args.exc_value, args.exc_traceback)
             # The object may be half destroyed: only its type is asked.
             _log.error("%s in %s", args.err_msg or "exception ignored", type(args.object).__name__, exc_info=info)
     finally:
-        hooks.unraisablehook(args)
+        before(args)
 
 
-def _start(process: "BaseProcess", hooks: _Hooks) -> None:
+def _start(process: "BaseProcess", hooks: _Hooks, before: Callable[..., Any]) -> None:
     """Start a child that logs what ends it; forked or not, it runs what its object has under ``run``."""
     if not hooks.active:
-        hooks.start(process)
+        before(process)
         return
     process.run = functools.partial(_run, process, hooks.prepare)  # type: ignore[method-assign]  # for the child
     try:
-        hooks.start(process)
+        before(process)
     finally:
         del process.run
 
