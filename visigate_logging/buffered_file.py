@@ -83,6 +83,16 @@ class BufferedFile:
             self._counts.deliver()
             self._kept_bytes -= len(self._kept.popleft())
 
+    def inherit(self, other: "BufferedFile") -> None:
+        """Take the lines that wait in another, to write them before those that wait here; none is dropped for it."""
+        with other._lock:
+            lines, other._kept, other._kept_bytes = other._kept, deque(), 0
+            other._counts.hand_over(len(lines))
+        with self._lock:
+            self._counts.accept(len(lines))
+            self._kept.extendleft(reversed(lines))
+            self._kept_bytes += sum(map(len, lines))
+
     def _write_aside(self, line: bytes) -> None:
         aside = self.file.aside()
         if line and self._append(aside, line):

@@ -238,16 +238,9 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
 
     def inherit(self, other: logging.Handler) -> None:
         """Take what a handler that this one replaces has kept in memory, to write it before what is kept here."""
-        if not isinstance(other, SharedRotatingFileHandler):
-            return
-        with other._io:
-            lines, other._kept, other._kept_bytes = other._kept, deque(), 0
-            other._counts.hand_over(len(lines))
-        with self._io:
-            self._counts.accept(len(lines))
-            self._kept.extendleft(reversed(lines))
-            self._kept_bytes += sum(map(len, lines))
-        self._wake()
+        if isinstance(other, SharedRotatingFileHandler):
+            self._file.inherit(other._file)
+            self._wake()
 
     def close(self) -> None:
         """Write and sync what is left, and close the file; a later record opens it for itself."""
