@@ -1,10 +1,11 @@
 """What a configuration makes takes the place of what runs, or nothing changes at all."""
 
 import contextlib
+import functools
 import logging
 import logging.config
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.config.build import Built, path_of, whole_story
@@ -119,27 +120,29 @@ def _take_away(before: Built | None) -> None:
 
 
 def _retire(old: Sequence[logging.Handler], built: Built) -> None:
-    """Flush and close what no logger uses any more, those that hand records to others first."""
+    """Hand on, flush and close what no logger uses any more, those that hand records to others first."""
     used = {id(h) for logger in _loggers() for h in logger.handlers} | {id(h) for h in built.made}
     unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Presence)]
-    for handler in unused:
-        successor = built.handlers.get(handler.name or "")
+    successors = [built.handlers.get(h.name or "") for h in unused]
+    for handler, successor in zip(unused, successors, strict=True):
         if successor is not None:
             vars(handler)["_name"] = None  # closing would take it out of the register, where the successor is
-            if hasattr(successor, "inherit"):
-                successor.inherit(handler)
     if unused:
         # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.
-        thread = threading.Thread(target=_close, args=(unused,), name="visigate-retire", daemon=True)
+        thread = threading.Thread(target=_close, args=(unused, successors), name="visigate-retire", daemon=True)
         thread.start()
         thread.join(LONGEST)
 
 
-def _close(handlers: Sequence[logging.Handler]) -> None:
-    for act in ("flush", "close"):
-        for handler in handlers:
-            try:
-                if act == "close" or getattr(handler, "flushOnClose", True):
-                    getattr(handler, act)()
-            except Exception:
-                _log.exception("%r could not be closed", handler)
+def _close(handlers: Sequence[logging.Handler], successors: Sequence[logging.Handler | None]) -> None:
+    acts: list[tuple[logging.Handler, Callable[[], object]]] = []
+    for handler, successor in zip(handlers, successors, strict=True):
+        if inherit := getattr(successor, "inherit", None):
+            acts.append((handler, functools.partial(inherit, handler)))
+    acts += [(handler, handler.flush) for handler in handlers if getattr(handler, "flushOnClose", True)]
+    acts += [(handler, handler.close) for handler in handlers]
+    for handler, act in acts:
+        try:
+            act()
+        except Exception:
+            _log.exception("%r could not be closed", handler)
