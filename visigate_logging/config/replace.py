@@ -5,7 +5,7 @@ import functools
 import logging
 import logging.config
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.config.build import Built, path_of, whole_story
@@ -123,26 +123,33 @@ def _retire(old: Sequence[logging.Handler], built: Built) -> None:
     """Hand on, flush and close what no logger uses any more, those that hand records to others first."""
     used = {id(h) for logger in _loggers() for h in logger.handlers} | {id(h) for h in built.made}
     unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Presence)]
-    successors = [built.handlers.get(h.name or "") for h in unused]
-    for handler, successor in zip(unused, successors, strict=True):
+    for handler in unused:
+        successor = built.handlers.get(handler.name or "")
         if successor is not None:
             vars(handler)["_name"] = None  # closing would take it out of the register, where the successor is
-    if unused:
-        # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.
-        thread = threading.Thread(target=_close, args=(unused, successors), name="visigate-retire", daemon=True)
-        thread.start()
-        thread.join(LONGEST)
-
-
-def _close(handlers: Sequence[logging.Handler], successors: Sequence[logging.Handler | None]) -> None:
-    acts: list[tuple[logging.Handler, Callable[[], object]]] = []
-    for handler, successor in zip(handlers, successors, strict=True):
         if inherit := getattr(successor, "inherit", None):
-            acts.append((handler, functools.partial(inherit, handler)))
-    acts += [(handler, handler.flush) for handler in handlers if getattr(handler, "flushOnClose", True)]
-    acts += [(handler, handler.close) for handler in handlers]
-    for handler, act in acts:
-        try:
-            act()
-        except Exception:
-            _log.exception("%r could not be closed", handler)
+            _try(inherit, handler)
+    # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.
+    _in_threads(LONGEST, [functools.partial(_close, unused)] if unused else ())
+
+
+def _close(handlers: Sequence[logging.Handler]) -> None:
+    for handler in handlers:
+        if getattr(handler, "flushOnClose", True):
+            _try(handler.flush)
+    _in_threads(None, [handler.close for handler in handlers])
+
+
+def _in_threads(longest: float | None, acts: Iterable[Callable[[], object]]) -> None:
+    threads = [threading.Thread(target=_try, args=(act,), name="visigate-retire", daemon=True) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(longest)
+
+
+def _try(act: Callable[..., object], *args: object) -> None:
+    try:
+        act(*args)
+    except Exception:
+        _log.exception("an old handler could not be closed: %r", act)
