@@ -33,7 +33,7 @@ def check(source: Source, user: str | None = None) -> list[Problem]:
         user: name of the user that the application runs as; default the one who asks.
     """
     from visigate_logging.config.doubts import look_for_doubts
-    from visigate_logging.config.trial import try_out
+    from visigate_logging.config.refusals import try_out
 
     objects = examine(source)
     if not source.unreadable:
