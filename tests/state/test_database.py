@@ -51,6 +51,16 @@ def test_nothing_is_made_before_the_first_transaction(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_stays_where_it_was_meant_when_the_process_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    state = State("here", SCHEMA)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    add(state)
+    state.close()
+    assert (tmp_path / "here" / "state.sqlite3").exists()
+
+
 def test_others_cannot_read_what_it_holds(state):
     add(state)
     assert {path.name: path.stat().st_mode & 0o007 for path in state.directory.iterdir()} == dict.fromkeys(

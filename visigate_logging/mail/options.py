@@ -76,7 +76,9 @@ def parse(
         envelope=envelope,
         windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
         severity=level("severity", severity),
-        state_dir=Path(text("state_dir", os.fspath(state_dir) if isinstance(state_dir, os.PathLike) else state_dir)),
+        state_dir=Path(
+            text("state_dir", os.fspath(state_dir) if isinstance(state_dir, os.PathLike) else state_dir)
+        ).absolute(),
     )
 
 

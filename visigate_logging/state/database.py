@@ -56,7 +56,7 @@ class State(ForkAware):
     """
 
     def __init__(self, directory: str | os.PathLike[str], schema: str = "") -> None:
-        self.directory = Path(directory)
+        self.directory = Path(directory).absolute()  # where it is meant now, wherever the process goes
         self.path = self.directory / "state.sqlite3"
         self._schema = _SCHEMA + schema
         self._lock = threading.RLock()
