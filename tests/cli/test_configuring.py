@@ -376,6 +376,28 @@ def test_status_and_doctor_tell_of_the_last_failure_of_each_handler(database, ca
     state.close()
 
 
+def test_the_doctor_tells_of_a_loss_until_somebody_has_seen_it(database, capsys):
+    state, sheet = State(database / "state"), CountSheet("mail")
+
+    def lose(number):
+        sheet.accept(number)
+        sheet.drop("queue full", number)
+        sheet.publish(state)
+
+    lose(2)
+    assert [(f["well"], "lost: 2 queue full" in f["text"]) for f in sums(capsys)] == [(False, True)]
+    assert [f["well"] for f in sums(capsys, "--seen")] == [True]
+    assert [f["well"] for f in sums(capsys)] == [True]
+    lose(1)
+    assert [(f["well"], "lost: 1 queue full" in f["text"]) for f in sums(capsys)] == [(False, True)]
+    state.close()
+
+
+def sums(capsys, *args):
+    main(["doctor", "--json", *args])
+    return [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "sums"]
+
+
 def last_failures(capsys):
     main(["doctor", "--json"])
     return [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "last failure"]

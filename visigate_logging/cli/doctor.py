@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 import visigate_logging.config.load as loading
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json
 from visigate_logging.cli.configuring import add_config
@@ -53,6 +55,9 @@ class Patient:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
+    parser.add_argument(
+        "--seen", action="store_true", help="what was lost so far is known: let it be no fault any more"
+    )
     parser.add_argument("--offline", action="store_true", help="do not ask the mail server")
     add_json(parser)
 
@@ -61,6 +66,9 @@ def doctor(args: argparse.Namespace) -> int:
     """Look at everything that errors depend on."""
     source = loading.read(args.config)
     patient = Patient(source, examine(source), host_status(args.config))
+    if args.seen and patient.status["directories"]:
+        dropped = {name: sheet["dropped"] for name, sheet in patient.status["handlers"].items()}
+        _seen(patient).write_bytes(orjson.dumps(dropped))
     findings = [*_configuration(source, args.user)]
     for look in LOOKS if not args.offline else LOOKS[:-1]:
         findings += _safely(look, patient)
@@ -79,7 +87,7 @@ def _safely(look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> I
     """What one look finds; one that fails is itself a finding."""
     try:
         yield from look(patient)
-    except (VisigateLoggingError, OSError, sqlite3.Error) as error:
+    except (VisigateLoggingError, OSError, ValueError, sqlite3.Error) as error:
         yield Finding(look.__name__.strip("_").replace("_", " "), False, str(error))
 
 
@@ -116,15 +124,29 @@ def _processes(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _seen(patient: Patient) -> Path:
+    """What was lost when somebody last said that it is known."""
+    return Path(patient.status["directories"][0], "losses-seen.json")
+
+
 def _sums(patient: Patient) -> Iterator[Finding]:
-    for name, sheet in patient.status["handlers"].items():
+    """Counts go on for ever: a loss is a fault until somebody has seen it."""
+    sheets = patient.status["handlers"]
+    seen = orjson.loads(_seen(patient).read_bytes()) if sheets and _seen(patient).exists() else {}
+    for name, sheet in sheets.items():
         text = f"{name}: {sheet['accepted']} accepted, {sheet['pending']} pending"
-        lost = {why: n for why, n in sheet["dropped"].items() if n}
+        before = seen.get(name, {})
+        lost = {why: n - before.get(why, 0) for why, n in sheet["dropped"].items() if n > before.get(why, 0)}
         if sheet["pending"] < 0:
             yield Finding("sums", False, f"{text}: more became of them than there were", "Report this as a bug")
         elif lost:
             told = ", ".join(f"{n} {why}" for why, n in lost.items())
-            yield Finding("sums", False, f"{text}, lost: {told}", "See the messages of: visigate-errors status")
+            yield Finding(
+                "sums",
+                False,
+                f"{text}, lost: {told}",
+                "See visigate-errors status, then: visigate-errors doctor --seen",
+            )
         else:
             yield Finding("sums", True, text)
 
