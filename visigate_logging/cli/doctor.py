@@ -136,6 +136,8 @@ def _sums(patient: Patient) -> Iterator[Finding]:
     for name, sheet in sheets.items():
         text = f"{name}: {sheet['accepted']} accepted, {sheet['pending']} pending"
         before = seen.get(name, {})
+        if any(sheet["dropped"].get(why, 0) < n for why, n in before.items()):  # the counts have begun anew
+            before = {}
         lost = {why: n - before.get(why, 0) for why, n in sheet["dropped"].items() if n > before.get(why, 0)}
         if sheet["pending"] < 0:
             yield Finding("sums", False, f"{text}: more became of them than there were", "Report this as a bug")
