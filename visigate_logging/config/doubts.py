@@ -107,7 +107,7 @@ def _check_named(source: Source, key: KeyPath, name: str) -> None:
             os.stat(name)
         except FileNotFoundError:
             source.add(key, f"there is no file {os.path.abspath(name)}", WARNING)
-        except OSError:  # not for who asks to see
+        except (OSError, ValueError):  # not for who asks to see, or refused by who opens it
             pass
     elif key[-2:] == ("argv", 0) and shutil.which(name) is None:
         source.add(key, f"there is no program {name} here", WARNING)

@@ -16,6 +16,8 @@ def obstacle(path: str, user: str | None = None, *, directory: bool = False, mak
         directory: files are to be written in it; else it is a file itself.
         makes_parents: whether missing directories are made.
     """
+    if "\0" in path:
+        return f"{path!r} cannot be a path"
     place = Path(os.path.abspath(path))
     try:
         found = next(p for p in (place, *place.parents) if p.exists())
