@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from tests.records import detail, settle, write
-from visigate_logging.store.lines import log_files, read_lines
+from visigate_logging.store.files import log_files
+from visigate_logging.store.lines import read_lines
 
 
 @pytest.fixture

@@ -291,11 +291,21 @@ def test_damage_is_counted_with_its_place_once(log, store):
     assert store.health()["unreadable"] == 2
 
 
-def test_damage_that_the_index_did_not_see_costs_its_record_alone(log, store):
+def test_damage_in_any_part_of_a_line_is_counted_with_its_place(log, store):
     write(log, at(1), at(2))
     line = at(3).to_json()
-    write(log, line.replace(b'"code":"frame', b'"code":"\x01frame') + b"\n")
+    places = [line.index(field) for field in (b'"traceback"', b'"attempt"', b'"code"', b'"host"')]
+    write(log, *(line[:place] + b"\x01" + line[place + 1 :] + b"\n" for place in places))
     assert numbers(store.recent()) == [2, 1]
+    assert total(store) == 2
+    assert [found["length"] for found in store.unreadable()] == [len(line) + 1] * len(places)
+
+
+def test_half_a_record_does_not_take_its_end_from_the_next_one(log, store):
+    half = at(3, host="other").to_json()
+    write(log, half[: half.index(b'"code"')], at(4))
+    assert [(r.event_id, r.host) for r in store.recent()] == [(at(4).event_id, at(4).host)]
+    assert len(store.unreadable()) == 1
 
 
 def test_a_record_without_a_time_is_unreadable(log, store):

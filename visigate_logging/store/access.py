@@ -11,8 +11,8 @@ from typing import TypeVar
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
 from visigate_logging.store.catchup import catch_up
+from visigate_logging.store.files import LogFile
 from visigate_logging.store.index import Index, is_damage, open_index
-from visigate_logging.store.lines import LogFile
 from visigate_logging.store.search import Pointer, fetch
 
 __all__ = ["Access"]

@@ -6,9 +6,10 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
+from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
 from visigate_logging.store.ingest import recount_days, take, zone_moved
-from visigate_logging.store.lines import LogFile, log_files, read_lines, skim
+from visigate_logging.store.lines import read_lines
 
 __all__ = ["catch_up"]
 
@@ -172,7 +173,7 @@ def _forget(index: Index, source: Source) -> None:
 
 def _read(index: Index, source: Source, file: LogFile, most: int) -> int:
     """Read on in a file; how many lines there were."""
-    lines = islice(read_lines(file, source.indexed, skim), most)
+    lines = islice(read_lines(file, source.indexed), most)
     taken = take(index, source.id, lines, start=source.indexed, counted=source.counted)
     whole = taken.lines < most and (file.gzipped or taken.position == file.size)
     if taken.lines or whole:

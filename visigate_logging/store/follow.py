@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from visigate_logging.store.lines import BUFFER, Line, LogFile, log_files, parse
+from visigate_logging.store.files import BUFFER, LogFile, log_files
+from visigate_logging.store.lines import Line, parse
 
 __all__ = ["Follower"]
 

@@ -87,7 +87,10 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
         except ValueError as error:
             damage.append((source, offset, length, f"a record without a time: {error}"))
             continue
-        facet, group = _facet(index, record)
+        try:
+            facet, group = index.facets[_facet_words(record)]
+        except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
+            facet, group = _new_facet(index, record)
         newest = groups.get(group)
         if newest is None:
             groups[group] = _Newest(at, record)
@@ -99,8 +102,9 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
     _count(index, [row for row in _insert(index, rows) if row[3] >= counted])
     _note_groups(index, groups)
     index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
-    first, last = min(rows, default=None), max(rows, default=None)
-    return Taken(number, position, first and first[0], last and last[0])
+    first = min((newest.first for newest in groups.values()), default=None)
+    last = max((newest.last for newest in groups.values()), default=None)
+    return Taken(number, position, first, last)
 
 
 def event_key(event_id: object) -> bytes | None:
@@ -131,18 +135,15 @@ def _tie(record: dict[str, Any]) -> bytes:
     return bytes.fromhex(identify(record))[8:]
 
 
-def _facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
-    """The numbers of a record's facet and group."""
-    try:
-        return index.facets[_facet_words(record)]
-    except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
-        words = [_text(record.get(name), WORD) for name in FACET[:-1]]
-        group = _text(record.get(FACET[-1]), SENTENCE)
-        if len(index.facets) >= MAX_FACETS:
-            index.facets.clear()
-        # Errors without a fingerprint, as other programs write them, are grouped by type and module.
-        found = _intern(index, words, group or f"{words[0]} in {words[1]}", record)
-        return index.facets.setdefault((*words, group), found)
+def _new_facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
+    """The numbers of a record's facet and group, looked up in the index or given."""
+    words = [_text(record.get(name), WORD) for name in FACET[:-1]]
+    group = _text(record.get(FACET[-1]), SENTENCE)
+    if len(index.facets) >= MAX_FACETS:
+        index.facets.clear()
+    # Errors without a fingerprint, as other programs write them, are grouped by type and module.
+    found = _intern(index, words, group or f"{words[0]} in {words[1]}", record)
+    return index.facets.setdefault((*words, group), found)
 
 
 def _intern(index: Index, words: Sequence[str], name: str, record: dict[str, Any]) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.store.lines import log_files, read_lines, skim
+from visigate_logging.store.files import log_files
+from visigate_logging.store.lines import read_lines
 from visigate_logging.store.times import from_micros, micros
 
 __all__ = ["extra", "import_files", "imported_log", "legacy_tie", "read_legacy"]
@@ -61,7 +62,7 @@ def import_files(log: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]
 
 def _known(target: Path) -> set[str]:
     files = [file for file in log_files(target) if file.path == target]
-    return {line.record["event_id"] for file in files for line in read_lines(file, loads=skim) if line.record}
+    return {line.record["event_id"] for file in files for line in read_lines(file) if line.record}
 
 
 def read_legacy(path: Path) -> ErrorDetail:

@@ -1,75 +1,23 @@
-"""Lines on disk: which files hold records, and what stands in them."""
+"""Lines on disk: what stands in them, and what is passed over."""
 
 import gzip
-import os
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.store.files import LogFile
 
-__all__ = ["Line", "LogFile", "log_files", "parse", "read_lines", "skim"]
+__all__ = ["Line", "parse", "read_lines"]
 
 RECORD_START = b'{"timestamp":"'
-_FIELDS = [f.name for f in fields(ErrorDetail)]
-AFTER_EXCEPTIONS = f'],"{_FIELDS[_FIELDS.index("exceptions") + 1]}":'.encode()
 MAX_LINE = 16 * 1024 * 1024
 """Bytes after which a line without an end is damage, not a record."""
 SETTLED = 5.0
 """Seconds without a write after which a line without a newline counts as it stands: nobody is writing it."""
-BUFFER = 1024 * 1024
-LOOKS = 100
-"""How often a directory is looked at anew because a rotation was in the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """One file of a log, as it was when looked at."""
-
-    path: Path
-    dev: int
-    ino: int
-    size: int
-    mtime_ns: int
-
-    @property
-    def gzipped(self) -> bool:
-        """Whether its content is packed."""
-        return self.path.suffix == ".gz"
-
-    def open(self, buffering: int = BUFFER) -> IO[bytes]:
-        """The records' bytes, unpacked.
-
-        Args:
-            buffering: bytes to read at once.
-
-        Raises:
-            OSError: the file cannot be opened, or another one has taken its name meanwhile.
-        """
-        stream: IO[bytes] = self.path.open("rb", buffering=buffering)
-        status = os.fstat(stream.fileno())
-        if (status.st_dev, status.st_ino) != (self.dev, self.ino):
-            stream.close()
-            raise FileNotFoundError(f"{self.path}: rotated while it was being opened")
-        return cast(IO[bytes], _Unpacked(stream)) if self.gzipped else stream
-
-
-class _Unpacked(gzip.GzipFile):
-    """A gzip reader that closes the file it was given."""
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        super().__init__(fileobj=packed, mode="rb")
-        self._packed = packed
-
-    def close(self) -> None:
-        super().close()
-        self._packed.close()
 
 
 class Line(NamedTuple):
@@ -81,80 +29,15 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-def log_files(log: Path) -> list[LogFile]:
-    """The files of a log, the one being written first, then the rotated ones as their names number them."""
-    for _ in range(LOOKS):
-        names = os.listdir(log.parent)
-        current = _look(log)
-        found = _rotated(log, names)
-        # A rotation meanwhile would have let us see a file twice and another not at all.
-        if set(names) == set(os.listdir(log.parent)) and _inode(current) == _inode(_look(log)):
-            break
-    return ([current] if current else []) + found
-
-
-def _rotated(log: Path, names: Sequence[str]) -> list[LogFile]:
-    pattern = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
-    found = []
-    for name in names:
-        if name == log.name or (name.endswith(".gz") and name.removesuffix(".gz") in names):
-            continue  # the latter is still being packed
-        if (match := pattern.fullmatch(name)) and (file := _look(log.parent / name)):
-            found.append((_age(match[1]), name, file))
-    return [file for *_, file in sorted(found, key=lambda item: item[:2])]
-
-
-def _inode(file: LogFile | None) -> int | None:
-    return None if file is None else file.ino
-
-
-def _age(number: str | None) -> tuple[int, int]:
-    """Sort key of a rotated file: ``.1`` is newer than ``.2``, but ``-20260102`` newer than ``-20260101``."""
-    if number is None:
-        return (0, 0)
-    value = int(number.replace("-", ""))
-    return (1, value) if value < 10_000_000 else (2, -value)
-
-
-def _look(path: Path) -> LogFile | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:  # rotated away since the directory was listed
-        return None
-    if not os.path.isfile(path):
-        return None
-    return LogFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def skim(line: bytes) -> Any:
-    """A line's record without its ``exceptions``: most of the bytes, and nothing that is searched by.
-
-    The cut is where :class:`ErrorDetail` has that field. A line that is laid out in another way has
-    unbalanced brackets after it, and is parsed whole. Damage within the part left out is not seen, but for
-    the zero bytes of a power cut.
-
-    Raises:
-        orjson.JSONDecodeError: the line is not JSON.
-    """
-    cut, end = line.find(b',"exceptions":[{'), line.rfind(AFTER_EXCEPTIONS)
-    if 0 < cut < end and b"\0" not in line:
-        try:
-            return orjson.loads(line[:cut] + line[end + 1 :])
-        except orjson.JSONDecodeError:
-            pass
-    return orjson.loads(line)
-
-
-def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = orjson.loads) -> Iterator[Line]:
+def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
     """The lines of a file from an offset on, as far as they are complete.
 
     A last line without its newline is left for later while somebody may still be writing it. Damage
     is yielded as a line with a problem; a whole record behind it is rescued.
 
     Args:
-        file: the file, as :func:`log_files` found it.
+        file: the file, as ``log_files`` found it.
         start: offset in bytes (of the unpacked content) to begin at.
-        loads: what parses a line: orjson.loads for the whole record, or :func:`skim`.
 
     Raises:
         OSError: the file cannot be read.
@@ -168,7 +51,7 @@ def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = or
                     return
                 # As parse() does, without its calls: this runs a million times.
                 try:
-                    record = loads(line)
+                    record = orjson.loads(line)
                 except orjson.JSONDecodeError:
                     record = None
                 if _is_record(record):

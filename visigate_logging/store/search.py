@@ -14,8 +14,8 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
+from visigate_logging.store.files import LogFile
 from visigate_logging.store.ingest import identify
-from visigate_logging.store.lines import LogFile
 from visigate_logging.store.times import micros
 from visigate_logging.store.typed import typed
 
