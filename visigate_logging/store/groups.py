@@ -4,24 +4,18 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, tzinfo
-from functools import cached_property
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
-from visigate_logging.store.ingest import EVERYTHING
 from visigate_logging.store.search import Filter, facets_of
 from visigate_logging.store.statistics import cells
-from visigate_logging.store.times import QUARTER, days_before, from_micros
-from visigate_logging.store.trends import HALF_LIFE, find_bursts, mann_kendall
+from visigate_logging.store.times import Period, from_micros
+from visigate_logging.store.trends import mann_kendall
 
-__all__ = ["Group", "GroupPage", "Period", "find_groups", "find_trends", "varying"]
+__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "varying"]
 
-HOUR = 4 * QUARTER
-HISTORY = 4 * HALF_LIFE
-"""Hours before a period from which its bursts are judged: what is older weighs less than a sixteenth."""
-FACETS = "SELECT id, grp, type, module, category, severity FROM facet"
 RANKS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "INFO": 2, "DEBUG": 1}
 
 
@@ -83,7 +77,7 @@ class GroupPage:
         return self.groups[number]
 
 
-class _Tally:
+class Tally:
     """Counts of one group in the period."""
 
     def __init__(self, days: int) -> None:
@@ -91,26 +85,20 @@ class _Tally:
         self.facets = Counter[int]()
 
 
-class _Facet(NamedTuple):
-    group: int
+class Facet(NamedTuple):
+    """The words that a count is of; the names are the index's columns."""
+
+    grp: int
     type: str
     module: str
     category: str
     severity: str
 
 
-@dataclass(frozen=True)
-class Period:
-    """Days up to now, in a time zone; None is the local one."""
-
-    now: int
-    days: int
-    tz: tzinfo | None = None
-
-    @cached_property
-    def limits(self) -> Sequence[int]:
-        """When each of the days begins, and when the last one ends."""
-        return days_before(self.now, self.days, self.tz)[1]
+def all_facets(db: sqlite3.Connection) -> dict[int, Facet]:
+    """What the counts of the index are of, by number."""
+    columns = ", ".join(Facet._fields)
+    return {row[0]: Facet(*row[1:]) for row in db.execute(f"SELECT id, {columns} FROM facet")}  # noqa: S608 -- fields of ours
 
 
 def find_groups(
@@ -124,9 +112,9 @@ def find_groups(
     cursor: str | None = None,
 ) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
-    facets = {row[0]: _Facet(*row[1:]) for row in db.execute(FACETS)}
+    facets = all_facets(db)
     wanted = facets_of(db, asked)
-    tallies = _tallies(db, period, facets if wanted is None else {f: facets[f] for f in wanted})
+    tallies = count_groups(db, period, facets if wanted is None else {f: facets[f] for f in wanted})
     places = [
         (tallies[group].facets.total() if order == "count" else last, group)
         for group, last, title, culprit in db.execute("SELECT id, last, title, culprit FROM grp")
@@ -149,19 +137,20 @@ def _parse(cursor: str) -> tuple[int, int]:
         raise StoreError(f"{cursor!r} is not a cursor; take the one that the page before gave") from error
 
 
-def _tallies(db: sqlite3.Connection, period: Period, facets: Mapping[int, _Facet]) -> dict[int, _Tally]:
-    found: dict[int, _Tally] = {}
+def count_groups(db: sqlite3.Connection, period: Period, facets: Mapping[int, Facet]) -> dict[int, Tally]:
+    """Counts of each group with errors in a period, as far as they are of some facets."""
+    found: dict[int, Tally] = {}
     for facet, day, n in cells(db, period.limits, by_day=period.tz is None):
         if facet in facets:
-            group = facets[facet].group
+            group = facets[facet].grp
             if group not in found:
-                found[group] = _Tally(period.days)
+                found[group] = Tally(period.days)
             found[group].daily[day] += n
             found[group].facets[facet] += n
     return found
 
 
-def _group(db: sqlite3.Connection, number: int, tally: _Tally, facets: Mapping[int, _Facet], period: Period) -> Group:
+def _group(db: sqlite3.Connection, number: int, tally: Tally, facets: Mapping[int, Facet], period: Period) -> Group:
     key, title, culprit, first, last, latest = db.execute(
         "SELECT key, title, culprit, first, last, latest FROM grp WHERE id = ?", (number,)
     ).fetchone()
@@ -182,53 +171,6 @@ def _group(db: sqlite3.Connection, number: int, tally: _Tally, facets: Mapping[i
         new=first >= period.limits[0],
         trend=mann_kendall(tally.daily[:-1]).direction,  # today is not over
     )
-
-
-def find_trends(db: sqlite3.Connection, period: Period, group: str | None) -> dict[str, Any]:
-    """See :meth:`ErrorStore.trends`."""
-    facets = {row[0]: _Facet(*row[1:]) for row in db.execute(FACETS)}
-    tallies = _tallies(db, period, facets)
-    found = []
-    for number, key, title in db.execute("SELECT id, key, title FROM grp WHERE ifnull(key = ?, 1)", (group,)):
-        tally = tallies.get(number, _Tally(period.days))
-        if group or number in tallies:
-            own = [facet for facet, words in facets.items() if words.group == number]
-            found.append({"key": key, "title": title} | _course(db, period, tally.daily, own))
-    if group:
-        return {"groups": found}
-    everything = [sum(day) for day in zip(*(t.daily for t in tallies.values()), strict=True)]
-    return {
-        "total": _course(db, period, everything or [0] * period.days, [EVERYTHING]),
-        "groups": sorted(found, key=lambda g: (-g["count"], g["key"])),
-    }
-
-
-def _course(db: sqlite3.Connection, period: Period, daily: Sequence[int], facets: Sequence[int]) -> dict[str, Any]:
-    """The course of errors through the period; today, which is not over, does not count for the trend."""
-    hours = Counter[int]()
-    for facet in facets:
-        for quarter, n in db.execute("SELECT quarter, n FROM tally WHERE facet = ?", (facet,)):
-            hours[quarter * QUARTER // HOUR] += n
-    trend = mann_kendall(daily[:-1])
-    begin = period.limits[0] // HOUR - HISTORY
-    bursts = find_bursts((hour, n) for hour, n in sorted(hours.items()) if hour >= begin)
-    return {
-        "count": sum(daily),
-        "total": hours.total(),
-        "daily": list(daily),
-        "trend": trend.direction,
-        "p": trend.p,
-        "bursts": [
-            {
-                "start": from_micros(burst.hour * HOUR, period.tz).isoformat(),
-                "count": burst.count,
-                "expected": round(burst.expected, 3),
-                "score": round(burst.score, 2),
-            }
-            for burst in bursts
-            if burst.hour * HOUR >= period.limits[0]
-        ],
-    }
 
 
 def varying(records: Sequence[ErrorDetail], most: int = 5) -> dict[str, dict[str, int]]:

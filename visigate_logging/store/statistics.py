@@ -4,11 +4,10 @@ import sqlite3
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import tzinfo
 from typing import Any
 
 from visigate_logging.store.ingest import EVERYTHING
-from visigate_logging.store.times import QUARTER, days_before, from_micros
+from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["cells", "count_errors", "count_over_time"]
 
@@ -20,22 +19,20 @@ COLUMNS = {
     "hosts": "host",
     "processes": "process",
 }
-HOUR = 4 * QUARTER
 
 
-def count_errors(db: sqlite3.Connection, now: int, days: int, tz: tzinfo | None) -> dict[str, Any]:
+def count_errors(db: sqlite3.Connection, period: Period) -> dict[str, Any]:
     """See :meth:`ErrorStore.statistics`."""
-    dates, limits = days_before(now, days, tz)
-    by_day, by_facet = [0] * days, Counter[int]()
-    for facet, day, n in cells(db, limits, by_day=tz is None):
+    by_day, by_facet = [0] * period.days, Counter[int]()
+    for facet, day, n in cells(db, period.limits, by_day=period.tz is None):
         by_day[day] += n
         by_facet[facet] += n
     answer: dict[str, Any] = {"total_errors": sum(by_day)}
     words = {row[0]: row[1:] for row in db.execute(f"SELECT id, {', '.join(COLUMNS.values())} FROM facet")}  # noqa: S608 -- columns of ours
     for column, name in enumerate(COLUMNS):
         answer[name] = _ranked((words[facet][column], n) for facet, n in by_facet.items())
-    answer["daily_counts"] = {day.isoformat(): n for day, n in zip(dates, by_day, strict=True)}
-    answer["hours"] = _hours_of_day(db, limits, tz)
+    answer["daily_counts"] = {day.isoformat(): n for day, n in zip(period.dates, by_day, strict=True)}
+    answer["hours"] = _hours_of_day(db, period)
     return answer
 
 
@@ -47,13 +44,13 @@ def _ranked(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(sorted(summed.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _hours_of_day(db: sqlite3.Connection, limits: Sequence[int], tz: tzinfo | None) -> dict[str, int]:
+def _hours_of_day(db: sqlite3.Connection, period: Period) -> dict[str, int]:
     hours = dict.fromkeys((f"{hour:02}" for hour in range(24)), 0)
     for quarter, n in db.execute(
         "SELECT quarter, n FROM tally WHERE facet = ? AND quarter >= ? AND quarter < ?",
-        (EVERYTHING, limits[0] // QUARTER, limits[-1] // QUARTER),
+        (EVERYTHING, period.limits[0] // QUARTER, period.limits[-1] // QUARTER),
     ):
-        hours[f"{from_micros(quarter * QUARTER, tz).hour:02}"] += n
+        hours[f"{from_micros(quarter * QUARTER, period.tz).hour:02}"] += n
     return hours
 
 
@@ -78,28 +75,19 @@ def cells(db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool) -> Ite
 
 
 def count_over_time(
-    db: sqlite3.Connection,
-    now: int,
-    tz: tzinfo | None,
-    *,
-    days: int = 0,
-    hours: int = 0,
-    facets: Sequence[int] | None = None,
+    db: sqlite3.Connection, period: Period, *, hours: int = 0, facets: Sequence[int] | None = None
 ) -> list[dict[str, Any]]:
-    """See :meth:`ErrorStore.timeline`."""
-    if hours:
-        end = (now // HOUR + 1) * HOUR
-        limits: Sequence[int] = range(end - hours * HOUR, end + 1, HOUR)
-    else:
-        _, limits = days_before(now, days, tz)
+    """See :meth:`ErrorStore.timeline`; with ``hours``, these instead of the period's days."""
+    end = (period.now // HOUR + 1) * HOUR
+    limits = range(end - hours * HOUR, end + 1, HOUR) if hours else period.limits
     severity = dict(db.execute("SELECT id, severity FROM facet"))
     if facets is not None:
         severity = {facet: severity[facet] for facet in facets}
     counts = [Counter[str]() for _ in limits[1:]]
-    for facet, span, n in cells(db, limits, by_day=tz is None and not hours):
+    for facet, span, n in cells(db, limits, by_day=period.tz is None and not hours):
         if facet in severity:
             counts[span][severity[facet]] += n
     return [
-        {"start": from_micros(limit, tz).isoformat(), "total": count.total(), "severities": dict(count)}
+        {"start": from_micros(limit, period.tz).isoformat(), "total": count.total(), "severities": dict(count)}
         for limit, count in zip(limits, counts, strict=False)
     ]

@@ -13,13 +13,14 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store.access import Access
 from visigate_logging.store.check import check_index
+from visigate_logging.store.courses import find_trends
 from visigate_logging.store.follow import Follower
-from visigate_logging.store.groups import GroupPage, Period, find_groups, find_trends, varying
+from visigate_logging.store.groups import GroupPage, find_groups, varying
 from visigate_logging.store.ingest import event_key
 from visigate_logging.store.legacy import legacy_tie
 from visigate_logging.store.search import SELECT, Filter, Page, Pointer, facets_of, find, search_text
 from visigate_logging.store.statistics import count_errors, count_over_time
-from visigate_logging.store.times import from_micros, micros
+from visigate_logging.store.times import Period, from_micros, micros
 
 __all__ = ["ErrorStore"]
 
@@ -152,7 +153,7 @@ class ErrorStore:
             ``processes`` with their counts, the most frequent first; ``daily_counts`` by date, days without
             errors as 0; ``hours`` by hour of the day.
         """
-        return self._access.ask(lambda db: count_errors(db, self._now(), days, tz or self.tz))
+        return self._access.ask(lambda db: count_errors(db, self._period(days, tz)))
 
     def timeline(self, *, days: int = 0, hours: int = 0, **words: str | None) -> list[dict[str, Any]]:
         """Counts by severity for each of the last days or hours: ``start``, ``total``, ``severities``.
@@ -166,7 +167,7 @@ class ErrorStore:
 
         def question(db: sqlite3.Connection) -> list[dict[str, Any]]:
             facets = facets_of(db, asked)
-            return count_over_time(db, self._now(), self.tz, days=days, hours=hours, facets=facets)
+            return count_over_time(db, self._period(days), hours=hours, facets=facets)
 
         return self._access.ask(question)
 
@@ -332,11 +333,8 @@ class ErrorStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _now(self) -> int:
-        return int(self._clock() * 1e6)
-
-    def _period(self, days: int) -> Period:
-        return Period(self._now(), days, self.tz)
+    def _period(self, days: int, tz: tzinfo | None = None) -> Period:
+        return Period(int(self._clock() * 1e6), days, tz or self.tz)
 
     def _id_of(self, place: Pointer | None) -> str | None:
         (record,) = self._access.read([place]) if place else [None]

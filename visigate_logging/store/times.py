@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cached_property
 
-__all__ = ["QUARTER", "days_before", "from_micros", "micros", "midnight", "parse_timestamp", "zone_name"]
+__all__ = ["HOUR", "QUARTER", "Period", "from_micros", "micros", "midnight", "parse_timestamp", "zone_name"]
 
 QUARTER = 900_000_000
 """Microseconds of a quarter of an hour: every time zone in use begins its days with one."""
+HOUR = 4 * QUARTER
 JANUARY_2020 = 1_577_836_800
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -43,11 +46,30 @@ def midnight(day: date, tz: tzinfo | None = None) -> int:
     return min((at for at in (first, second) if from_micros(at, tz).date() == day), default=max(first, second))
 
 
-def days_before(now: int, days: int, tz: tzinfo | None = None) -> tuple[Sequence[date], Sequence[int]]:
-    """The last so many days up to today, the oldest first, and their limits: one more than days."""
-    today = from_micros(now, tz).date()
-    dates = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
-    return dates, [midnight(day, tz) for day in [*dates, today + timedelta(days=1)]]
+@dataclass(frozen=True)
+class Period:
+    """The last days up to now, today included.
+
+    Args:
+        now: microseconds since 1970.
+        days: how many.
+        tz: the zone that they are days of; None is the local one.
+    """
+
+    now: int
+    days: int
+    tz: tzinfo | None = None
+
+    @cached_property
+    def dates(self) -> Sequence[date]:
+        """The days, the oldest first."""
+        today = from_micros(self.now, self.tz).date()
+        return [today - timedelta(days=back) for back in range(self.days - 1, -1, -1)]
+
+    @cached_property
+    def limits(self) -> Sequence[int]:
+        """When each day begins, and when the last one ends."""
+        return [midnight(day, self.tz) for day in [*self.dates, self.dates[-1] + timedelta(days=1)]]
 
 
 def zone_name() -> str:

@@ -89,21 +89,24 @@ def burst_score(count: int, shape: float, rate: float) -> float:
     """
     if count <= shape / rate:  # not more than expected: no need to know how little that says
         return 0.0
-    q = 1 / (rate + 1)
-    log_term = (
-        math.lgamma(count + shape)
-        - math.lgamma(shape)
-        - math.lgamma(count + 1)
-        + shape * math.log1p(-q)
-        + count * math.log(q)
-    )
     total = term = 1.0
     k = count
     while term > 1e-12 * total:  # the terms fall at least geometrically beyond the mean
-        term *= q * (k + shape) / (k + 1)
+        term *= (k + shape) / (k + 1) / (rate + 1)
         total += term
         k += 1
-    return max(0.0, -(log_term + math.log(total)) / math.log(10))
+    return max(0.0, -(_log_probability(count, shape, rate) + math.log(total)) / math.log(10))
+
+
+def _log_probability(count: int, shape: float, rate: float) -> float:
+    """Log P(X = count)."""
+    return (
+        math.lgamma(count + shape)
+        - math.lgamma(shape)
+        - math.lgamma(count + 1)
+        - shape * math.log1p(1 / rate)
+        - count * math.log(rate + 1)
+    )
 
 
 class BurstRule:
@@ -120,7 +123,7 @@ class BurstRule:
         self._pass_quiet_hours(hour)
         shape, rate = PRIOR_COUNT + self._errors, PRIOR_HOURS + self._hours
         score = 0.0 if _is_usual(count, shape, rate) else burst_score(count, shape, rate)
-        self._learn(count if score <= CLIP else _clipped(count, shape, rate))
+        self._learn(count if score <= CLIP else _clipped(shape, rate))
         if count < FEWEST or score < ALARM or hour < self._muted_until:
             return None
         self._muted_until = hour + MUTED
@@ -145,13 +148,16 @@ def _is_usual(count: int, shape: float, rate: float) -> bool:
     return count <= mean + 2 * math.sqrt(mean * (1 + 1 / rate))
 
 
-def _clipped(count: int, shape: float, rate: float) -> int:
+def _clipped(shape: float, rate: float) -> int:
     """The largest count whose score is not above CLIP."""
-    low, high = 0, count
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if burst_score(middle, shape, rate) <= CLIP else (low, middle)
-    return low
+    count = int(shape / rate)
+    beyond = 10 ** -burst_score(count + 1, shape, rate)
+    term = math.exp(_log_probability(count + 1, shape, rate))
+    while beyond >= 10**-CLIP:  # a step costs less than a score
+        count += 1
+        beyond -= term
+        term *= (count + shape) / (count + 1) / (rate + 1)
+    return count
 
 
 def find_bursts(hours: Iterable[tuple[int, int]]) -> list[Burst]:
