@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import pytest
 
 from tests.records import NOON, detail, settle, write
 from visigate_logging.exceptions import StoreError, UnknownEventError
-from visigate_logging.store import catchup, search
+from visigate_logging.store import catchup, fetch, search
 from visigate_logging.store.index import index_path
 from visigate_logging.store.store import ErrorStore
 
@@ -131,8 +132,8 @@ def test_a_text_is_found_anywhere_in_any_case(log, store):
 
 
 def test_a_search_for_a_text_is_bounded_says_so_and_goes_on(log, store, monkeypatch):
-    monkeypatch.setattr(search, "SEARCHED", 20)
-    monkeypatch.setattr(search, "STEP", 5)
+    monkeypatch.setattr(fetch, "SEARCHED", 20)
+    monkeypatch.setattr(fetch, "STEP", 5)
     write(log, *(at(n, error_message="needle" if n in (3, 30) else "hay") for n in range(50)))
     page = store.recent(text="needle")
     assert (numbers(page), page.searched_back_to) == ([30], NOON + timedelta(minutes=30))
@@ -168,6 +169,13 @@ def test_a_record_without_a_valid_id_gets_one_that_stays(log, store):
     store.rebuild()
     assert [record.event_id for record in store.recent()] == ids
     assert [numbers([store.get(event_id)]) for event_id in ids] == [[2], [1]]
+
+
+def test_an_id_with_blanks_in_it_is_found_and_has_neighbours(log, store):
+    spaced = replace(at(2), event_id=" ".join(re.findall("..", at(2).event_id)))
+    write(log, at(1), spaced, at(3))
+    assert store.get(at(2).event_id) == spaced
+    assert store.neighbours(spaced) == (at(1).event_id, at(3).event_id)
 
 
 def test_neighbours_are_those_of_the_same_group(log, store):

@@ -11,9 +11,9 @@ from typing import TypeVar
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
 from visigate_logging.store.catchup import catch_up
+from visigate_logging.store.fetch import fetch
 from visigate_logging.store.files import LogFile
-from visigate_logging.store.index import Index, is_damage, open_index
-from visigate_logging.store.search import Pointer, fetch
+from visigate_logging.store.index import Index, Row, is_damage, open_index
 
 __all__ = ["Access"]
 
@@ -69,9 +69,14 @@ class Access:
                     raise StoreError(f"{error.filename}: {error.strerror}") from error
             raise StoreError(f"{self._log}: gave up after {ATTEMPTS} attempts: {trouble}") from trouble
 
-    def read(self, pointers: Sequence[Pointer]) -> list[ErrorDetail | None]:
-        """The records that pointers point to; for use within a question."""
-        return fetch(pointers, self.files)
+    def read(self, rows: Sequence[Row]) -> list[ErrorDetail | None]:
+        """The records that rows of the index point to; for use within a question."""
+        return fetch(rows, self.files)
+
+    def read_one(self, row: Row | None) -> ErrorDetail | None:
+        """The record of one row, if there is one; for use within a question."""
+        (record,) = self.read([row]) if row else [None]
+        return record
 
     def discard(self) -> None:
         """Throw the index away; the next question makes a new one."""

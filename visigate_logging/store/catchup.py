@@ -8,8 +8,9 @@ from pathlib import Path
 
 from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
-from visigate_logging.store.ingest import recount_days, take, zone_moved
+from visigate_logging.store.ingest import take
 from visigate_logging.store.lines import read_lines
+from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from visigate_logging.store.groups import all_facets, count_groups
-from visigate_logging.store.ingest import EVERYTHING
+from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 from visigate_logging.store.trends import HALF_LIFE, find_bursts, mann_kendall
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from visigate_logging.exceptions import StoreError
 
-__all__ = ["Index", "index_path", "is_damage", "open_index", "prepared"]
+__all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared"]
 
 APPLICATION = 0x56474958
 """PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
@@ -26,6 +26,9 @@ MODE = 0o640
 RETRY_AFTER = 30.0
 """Seconds after which an index in memory makes way for one on disk again, if that could not be used."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
+
+Row = tuple[int, bytes, int, int, int, int]
+"""Of the table ``record``: at, tie, source, offset, length, facet."""
 
 SCHEMA = """
 CREATE TABLE source (

@@ -1,19 +1,18 @@
-"""Taking lines into the index: where each record stands, what it is searched by, and how many there were."""
+"""Taking lines into the index: where each record stands, and what it is searched by."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.store.index import Index
+from visigate_logging.store.index import Index, Row
 from visigate_logging.store.lines import Line
-from visigate_logging.store.times import QUARTER, from_micros, midnight, parse_timestamp, zone_name
+from visigate_logging.store.tally import count
+from visigate_logging.store.times import parse_timestamp
 
-__all__ = ["Taken", "event_key", "identify", "recount_days", "take", "zone_moved"]
+__all__ = ["Taken", "id_bytes", "identify", "take"]
 
 WORD, SENTENCE = 200, 500
 """Characters that the index keeps of a name and of a title; the records on disk keep all."""
@@ -23,22 +22,7 @@ MAX_FACETS = 50_000
 """Facets that are remembered; a hostile log may make any number."""
 TELLING = ("timestamp", "error_type", "error_message", "module", "function", "message", "pid")
 """What tells a record without an id from another."""
-EVERYTHING = 0
-"""The facet that stands for all of them in the tally."""
-
-
 _facet_words = itemgetter(*FACET)
-
-
-class Row(NamedTuple):
-    """Where one record stands."""
-
-    at: int
-    tie: bytes
-    source: int
-    offset: int
-    length: int
-    facet: int
 
 
 class Taken(NamedTuple):
@@ -70,7 +54,7 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
         start: offset of the first line.
         counted: offset up to which the records are in the counts already.
     """
-    rows: list[Any] = []
+    rows: list[Row] = []
     groups: dict[int, _Newest] = {}
     damage: list[tuple[int, int, int, str]] = []
     position, number = start, 0
@@ -98,8 +82,9 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
             newest.last, newest.record = at, record
         elif at < newest.first:
             newest.first = at
-        rows.append((at, _tie(record), source, offset, length, facet))
-    _count(index, [row for row in _insert(index, rows) if row[3] >= counted])
+        whole = id_bytes(record.get("event_id")) or bytes.fromhex(identify(record))
+        rows.append((at, whole[8:], source, offset, length, facet))
+    count(index, [row for row in _insert(index, rows) if row[3] >= counted])
     _note_groups(index, groups)
     index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
     first = min((newest.first for newest in groups.values()), default=None)
@@ -107,32 +92,22 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
     return Taken(number, position, first, last)
 
 
-def event_key(event_id: object) -> bytes | None:
-    """The lower half of an event's id; None for what is not 32 hex digits."""
+def id_bytes(event_id: object) -> bytes | None:
+    """The 16 bytes of an event's id, of which the lower half tells it from others; None for what is no id."""
     try:
         whole = bytes.fromhex(event_id)  # type: ignore[arg-type]  # what is no text is refused here
     except (ValueError, TypeError):
         return None
-    return whole[8:] if len(whole) == 16 else None
+    return whole if len(whole) == 16 else None
 
 
 def identify(record: dict[str, Any]) -> str:
     """The id of a record: its own, or one made from its content when it has none that is valid."""
-    if event_key(record.get("event_id")) is not None:
+    if id_bytes(record.get("event_id")):
         return str(record["event_id"])
     content = blake2b(orjson.dumps([record.get(name) for name in TELLING]), digest_size=10).hexdigest()
     milliseconds = parse_timestamp(record["timestamp"]) // 1000
     return f"{milliseconds & (1 << 48) - 1:012x}7{content[:3]}{content[-16:]}"
-
-
-def _tie(record: dict[str, Any]) -> bytes:
-    try:
-        whole = bytes.fromhex(record["event_id"])
-        if len(whole) == 16:
-            return whole[8:]
-    except (LookupError, ValueError, TypeError):
-        pass
-    return bytes.fromhex(identify(record))[8:]
 
 
 def _new_facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
@@ -190,47 +165,6 @@ def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
     fresh = [row for row in rows if index.db.execute(statement, row).rowcount]
     index.db.execute("RELEASE rows")
     return fresh
-
-
-def _count(index: Index, rows: Sequence[Row]) -> None:
-    tally = Counter([(row[5], row[0] // QUARTER) for row in rows])
-    _add_days(index, ((facet, quarter, n) for (facet, quarter), n in tally.items()))
-    for (_, quarter), n in list(tally.items()):
-        tally[EVERYTHING, quarter] += n
-    index.db.executemany(
-        "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(*key, n) for key, n in tally.items()],
-    )
-
-
-def _add_days(index: Index, tally: Iterable[tuple[int, int, int]]) -> None:
-    days: Counter[tuple[int, int]] = Counter()
-    for facet, quarter, n in tally:
-        days[_day_of(quarter), facet] += n
-    index.db.executemany(
-        "INSERT INTO daily VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(*key, n) for key, n in days.items()],
-    )
-
-
-@lru_cache(10_000)
-def _day_of(quarter: int) -> int:
-    """The quarter with which the local day of a quarter begins."""
-    return midnight(from_micros(quarter * QUARTER).date()) // QUARTER
-
-
-def zone_moved(index: Index) -> bool:
-    """Whether the days in the index are of another time zone than the local one."""
-    row = index.db.execute("SELECT value FROM meta WHERE key = 'zone'").fetchone()
-    return row is None or row[0] != zone_name()
-
-
-def recount_days(index: Index) -> None:
-    """Count by day anew: the days of another time zone begin elsewhere."""
-    _day_of.cache_clear()
-    index.db.execute("DELETE FROM daily")
-    _add_days(index, index.db.execute("SELECT * FROM tally WHERE facet != ?", (EVERYTHING,)))
-    index.db.execute("INSERT OR REPLACE INTO meta VALUES ('zone', ?)", (zone_name(),))
 
 
 def _note_groups(index: Index, groups: dict[int, _Newest]) -> None:

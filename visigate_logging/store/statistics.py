@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from visigate_logging.store.ingest import EVERYTHING
+from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["cells", "count_errors", "count_over_time"]

@@ -3,24 +3,24 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, tzinfo
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store.access import Access
-from visigate_logging.store.check import check_index
 from visigate_logging.store.courses import find_trends
+from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower
 from visigate_logging.store.groups import GroupPage, find_groups, varying
-from visigate_logging.store.ingest import event_key
 from visigate_logging.store.legacy import legacy_tie
-from visigate_logging.store.search import SELECT, Filter, Page, Pointer, facets_of, find, search_text
+from visigate_logging.store.search import Filter, cursor_at, facets_of, find, locate, locate_tie, next_newer
 from visigate_logging.store.statistics import count_errors, count_over_time
-from visigate_logging.store.times import Period, from_micros, micros
+from visigate_logging.store.times import Period
+from visigate_logging.store.upkeep import check_index, files_before, overview, unreadable_places
 
 __all__ = ["ErrorStore"]
 
@@ -78,14 +78,11 @@ class ErrorStore:
         Raises:
             StoreError: the log cannot be read, or the cursor is none.
         """
-        asked = Filter(**words)
+        asked, read = Filter(**words), self._access.read
 
         def question(db: sqlite3.Connection) -> Page:
-            found = find(db, facets_of(db, asked), since, until, cursor)
-            if text:
-                return _page(*search_text(found, text, limit, self._access.read), limit)
-            pointers = list(islice(found, limit + 1))
-            return _page(list(zip(pointers, self._access.read(pointers), strict=True)), None, limit)
+            rows = find(db, facets_of(db, asked), since, until, cursor)
+            return search_text(rows, text, limit, read) if text else first_page(rows, limit, read)
 
         return self._access.ask(question)
 
@@ -97,8 +94,7 @@ class ErrorStore:
             StoreError: the log cannot be read.
         """
         wanted = "".join(event_id.lower().replace("-", "").split())
-        tie = event_key(wanted)
-        record = None if tie is None else self._access.ask(lambda db: self._by_id(db, wanted, tie))
+        record = self._access.ask(lambda db: self._access.read_one(locate(db, wanted)))
         if record is None:
             raise UnknownEventError(f"no error in {self.path} and its rotated files has the id {event_id!r}")
         return record
@@ -107,14 +103,13 @@ class ErrorStore:
         """The ids of the errors before and after one in its group."""
 
         def question(db: sqlite3.Connection) -> tuple[str | None, str | None]:
-            tie = event_key(record.event_id) or b""
-            place = _locate(db, record.event_id, tie)
+            place = locate(db, record.event_id)
             if place is None:
                 return None, None
-            facets = facets_of(db, Filter(group=record.fingerprint))
-            older = next(find(db, facets, None, None, f"{place[0]}-{tie.hex()}"), None)
-            newer = _next_newer(db, facets or (), place)
-            return self._id_of(older), self._id_of(newer)
+            facets = facets_of(db, Filter(group=record.fingerprint)) or ()
+            beside = next(find(db, facets, None, None, cursor_at(place)), None), next_newer(db, facets, place)
+            older, newer = map(self._access.read_one, beside)
+            return older.event_id if older else None, newer.event_id if newer else None
 
         return self._access.ask(question)
 
@@ -124,15 +119,10 @@ class ErrorStore:
         Args:
             poll: seconds between two looks.
         """
-        follower = self.follower()
-        try:
+        with closing(self.follower()) as follower:
             while True:
-                for line in follower.poll():
-                    if line.record:
-                        yield ErrorDetail.from_dict(line.record)
+                yield from (ErrorDetail.from_dict(line.record) for line in follower.poll() if line.record)
                 time.sleep(poll)
-        finally:
-            follower.close()
 
     def follower(self) -> Follower:
         """What :meth:`follow` looks with, for who has a loop of their own."""
@@ -248,21 +238,7 @@ class ErrorStore:
 
     def unreadable(self, limit: int = 100) -> list[dict[str, Any]]:
         """Where the files hold something that is no record: ``file``, ``offset``, ``length``, ``problem``."""
-
-        def question(db: sqlite3.Connection) -> list[dict[str, Any]]:
-            rows = db.execute("SELECT * FROM unreadable ORDER BY source DESC, offset DESC LIMIT ?", (limit,))
-            return [
-                {
-                    "file": str(self._access.files[s].path),
-                    "offset": offset,
-                    "length": length,
-                    "problem": problem,
-                }
-                for s, offset, length, problem in rows
-                if s in self._access.files
-            ]
-
-        return self._access.ask(question)
+        return self._access.ask(lambda db: unreadable_places(db, self._access.files, limit))
 
     def imported(self, name: str) -> ErrorDetail:
         """The error that was imported from a file of the old kind, ``error_YYYYMMDD_HHMMSS_Type.json``.
@@ -270,9 +246,7 @@ class ErrorStore:
         Raises:
             UnknownEventError: no file of that name has been imported.
         """
-        tie = legacy_tie(name)
-        place = self._access.ask(lambda db: db.execute(f"{SELECT} WHERE tie = ?", (tie,)).fetchone())
-        record = self._access.ask(lambda _db: self._access.read([place])[0]) if place else None
+        record = self._access.ask(lambda db: self._access.read_one(locate_tie(db, legacy_tie(name))))
         if record is None:
             raise UnknownEventError(f"{name!r} has not been imported into {self.path}")
         return record
@@ -287,12 +261,8 @@ class ErrorStore:
         Returns:
             The files. The one that is being written is never among them.
         """
-
-        def question(db: sqlite3.Connection) -> list[Path]:
-            old = {row[0] for row in db.execute("SELECT id FROM source WHERE last < ?", (micros(before),))}
-            return [f.path for source, f in self._access.files.items() if source in old and f.path != self.path]
-
-        paths = self._access.ask(question)
+        old = self._access.ask(lambda db: files_before(db, self._access.files, before))
+        paths = [path for path in old if path != self.path]
         if not dry_run:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -309,19 +279,8 @@ class ErrorStore:
 
     def health(self) -> dict[str, Any]:
         """What the answers rest on: files, records, unreadable places, and where the index is."""
-
-        def question(db: sqlite3.Connection) -> dict[str, Any]:
-            return {
-                "log": str(self.path),
-                "files": [str(file.path) for file in self._access.files.values()],
-                "bytes": sum(file.size for file in self._access.files.values()),
-                "records": db.execute("SELECT count(*) FROM record").fetchone()[0],
-                "unreadable": db.execute("SELECT count(*) FROM unreadable").fetchone()[0],
-                "index": self._access.place,
-                "note": self._access.note,
-            }
-
-        return self._access.ask(question)
+        found = self._access.ask(lambda db: overview(db, self._access.files))
+        return {"log": str(self.path)} | found | {"index": self._access.place, "note": self._access.note}
 
     def close(self) -> None:
         """Let go of the index."""
@@ -335,45 +294,3 @@ class ErrorStore:
 
     def _period(self, days: int, tz: tzinfo | None = None) -> Period:
         return Period(int(self._clock() * 1e6), days, tz or self.tz)
-
-    def _id_of(self, place: Pointer | None) -> str | None:
-        (record,) = self._access.read([place]) if place else [None]
-        return record.event_id if record else None
-
-    def _by_id(self, db: sqlite3.Connection, event_id: str, tie: bytes) -> ErrorDetail | None:
-        place = _locate(db, event_id, tie)
-        (record,) = self._access.read([place]) if place else [None]
-        return record
-
-
-def _page(found: list[tuple[Pointer, ErrorDetail | None]], stopped: Pointer | None, limit: int) -> Page:
-    shown = [record for _, record in found[:limit] if record]
-    if len(found) > limit:
-        return Page(shown, _cursor(found[limit - 1][0]))
-    if stopped:
-        return Page(shown, _cursor(stopped), from_micros(stopped[0]))
-    return Page(shown)
-
-
-def _cursor(pointer: Pointer) -> str:
-    return f"{pointer[0]}-{pointer[1].hex()}"
-
-
-def _locate(db: sqlite3.Connection, event_id: str, tie: bytes) -> Pointer | None:
-    """Where the error with an id is: its upper half says when (RFC 9562), unless it was made elsewhere."""
-    at = int(event_id[:12], 16) * 1000
-    place: Pointer | None = db.execute(
-        f"{SELECT} WHERE at BETWEEN ? AND ? AND tie = ?", (at, at + 999, tie)
-    ).fetchone()
-    return place or db.execute(f"{SELECT} WHERE tie = ?", (tie,)).fetchone()
-
-
-def _next_newer(db: sqlite3.Connection, facets: Sequence[int], place: Pointer) -> Pointer | None:
-    newer = [
-        db.execute(
-            f"{SELECT} WHERE facet = ? AND (at, tie) > (?, ?) ORDER BY at, tie LIMIT 1",
-            (facet, place[0], place[1]),
-        ).fetchone()
-        for facet in facets
-    ]
-    return min((row for row in newer if row), default=None)

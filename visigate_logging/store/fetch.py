@@ -1,0 +1,129 @@
+"""From places in the index to the records on disk, and to pages of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import IO
+
+import orjson
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.store.files import LogFile
+from visigate_logging.store.index import Row
+from visigate_logging.store.ingest import identify
+from visigate_logging.store.search import cursor_at
+from visigate_logging.store.times import from_micros
+from visigate_logging.store.typed import typed
+
+__all__ = ["Page", "fetch", "first_page", "search_text"]
+
+SEARCHED = 20_000
+"""Records that one question for a text reads at most; its page says how far back that was."""
+STEP = 500
+SMALL = 4096
+"""Bytes to read at once where single records are wanted."""
+
+
+Read = Callable[[Sequence[Row]], list[ErrorDetail | None]]
+"""What fetches the records of rows."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records, the newest first.
+
+    Args:
+        records: the records.
+        cursor: what to pass as ``cursor`` for the next page; None when there are no more.
+        searched_back_to: with ``text``, when the search stopped for having read enough: the time it got to.
+            The cursor goes on from there.
+    """
+
+    records: Sequence[ErrorDetail]
+    cursor: str | None = None
+    searched_back_to: datetime | None = None
+
+    def __iter__(self) -> Iterator[ErrorDetail]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, number: int) -> ErrorDetail:
+        return self.records[number]
+
+
+def fetch(rows: Sequence[Row], files: Mapping[int, LogFile]) -> list[ErrorDetail | None]:
+    """The records that rows of the index point to, in their order; None for one that cannot be read any more.
+
+    Raises:
+        FileNotFoundError: a file has been rotated since the index was brought up to date.
+    """
+    found: dict[tuple[int, int], ErrorDetail | None] = {}
+    with ExitStack() as stack:
+        streams: dict[int, IO[bytes]] = {}
+        for _, _, source, offset, length, _ in sorted(rows, key=lambda row: (row[2], row[3])):
+            if source not in streams:
+                if source not in files:
+                    raise FileNotFoundError(f"the file of source {source} is gone")
+                streams[source] = stack.enter_context(files[source].open(SMALL))
+            streams[source].seek(offset)
+            found[source, offset] = _detail(streams[source].read(length))
+    return [found[row[2], row[3]] for row in rows]
+
+
+def _detail(line: bytes) -> ErrorDetail | None:
+    try:
+        record = orjson.loads(line)
+        return ErrorDetail.from_dict(typed(record | {"event_id": identify(record)}))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def first_page(rows: Iterator[Row], limit: int, read: Read) -> Page:
+    """The first records of some."""
+    some = list(islice(rows, limit + 1))
+    return _page(list(zip(some, read(some), strict=True)), limit)
+
+
+def search_text(rows: Iterator[Row], text: str, limit: int, read: Read) -> Page:
+    """The first records with a text anywhere in them, in any case, as far as it goes."""
+    wanted = text.casefold()
+    found: list[tuple[Row, ErrorDetail | None]] = []
+    last = None
+    for _ in range(SEARCHED // STEP):
+        some = list(islice(rows, STEP))
+        for row, record in zip(some, read(some), strict=True):
+            if record and wanted in _searchable(record):
+                found.append((row, record))
+                if len(found) > limit:
+                    return _page(found, limit)
+            last = row
+        if len(some) < STEP:
+            return _page(found, limit)
+    return _page(found, limit, stopped=last)
+
+
+def _page(found: Sequence[tuple[Row, ErrorDetail | None]], limit: int, stopped: Row | None = None) -> Page:
+    shown = [record for _, record in found[:limit] if record]
+    if len(found) > limit:
+        return Page(shown, cursor_at(found[limit - 1][0]))
+    if stopped:
+        return Page(shown, cursor_at(stopped), from_micros(stopped[0]))
+    return Page(shown)
+
+
+def _searchable(record: ErrorDetail) -> str:
+    parts = (
+        record.error_type,
+        record.error_message,
+        record.message,
+        record.module,
+        record.function,
+        record.culprit,
+        record.traceback,
+        orjson.dumps(record.additional_info, default=str).decode(),
+    )
+    return "\n".join(parts).casefold()
