@@ -11,7 +11,7 @@ import pytest
 
 from tests.records import NOON, detail, settle, write
 from visigate_logging.exceptions import StoreError, UnknownEventError
-from visigate_logging.store import catchup, fetch, search
+from visigate_logging.store import catchup, fetch, index, search
 from visigate_logging.store.index import index_path
 from visigate_logging.store.store import ErrorStore
 
@@ -336,6 +336,20 @@ def test_an_empty_log_and_one_that_is_not_there_yet_answer_nothing(log, store):
     assert store.groups().groups == []
     assert total(store) == 0
     assert set(store.statistics(3)["daily_counts"].values()) == {0}
+
+
+def test_asking_for_a_log_that_is_not_there_makes_no_file(log, store, monkeypatch):
+    assert store.recent().records == []
+    assert store.health()["index"] == "in memory"
+    with ErrorStore(log.with_name("elsewhere.jsonl")) as other:
+        other.rebuild()
+        assert other.check() == []
+    assert list(log.parent.iterdir()) == []
+    write(log, at(1))
+    assert numbers(store.recent()) == [1]
+    monkeypatch.setattr(index.time, "monotonic", lambda: float("inf"))
+    assert numbers(store.recent()) == [1]
+    assert store.health()["index"] == str(index_path(log))
 
 
 def test_a_store_on_a_directory_that_is_not_there_says_so(tmp_path):

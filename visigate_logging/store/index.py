@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import StoreError
+from visigate_logging.store.files import log_files
 
 __all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared"]
 
@@ -141,13 +142,15 @@ def open_index(log: Path, *, memory: str = "") -> Index:
         memory: why to keep it in memory from the start; empty to try the disk first.
     """
     path = index_path(log)
-    if not memory and not (refusal := _refusal(path)):
+    if refusal := _refusal(path):
+        return Index(_in_memory(path), None, refusal)
+    if not (memory or path.exists() or log_files(log)):
+        memory = "it is made when there is a log"
+    if not memory:
         try:
             return Index(_on_disk(path), path)
         except (sqlite3.Error, OSError) as error:
             memory = str(error)
-    elif not memory:
-        return Index(_in_memory(path), None, refusal)
     return Index(_in_memory(path), None, f"{path}: {memory}", temporary=True)
 
 
