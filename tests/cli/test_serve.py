@@ -18,6 +18,7 @@ from tests.records import detail, write
 from tests.serving import PROGRAM, served
 from visigate_logging.cli import main
 from visigate_logging.cli.serve import health_of, recoveries_of
+from visigate_logging.clock import Instant, boot_id, monotonic
 from visigate_logging.state import CountSheet, State
 from visigate_logging.web.standalone import hashed_password
 
@@ -103,7 +104,7 @@ def test_a_missing_server_names_the_extra(log, capsys, monkeypatch):
     assert "visigate-logging[web]" in capsys.readouterr().err
 
 
-def test_health_tells_what_was_dropped_and_which_mail_was_not_delivered(tmp_path):
+def test_health_tells_what_was_dropped_and_which_mail_was_not_delivered(tmp_path, monkeypatch):
     health = health_of(tmp_path)
     assert health() == []
     assert list(tmp_path.iterdir()) == []
@@ -119,9 +120,14 @@ def test_health_tells_what_was_dropped_and_which_mail_was_not_delivered(tmp_path
         path.touch()
         os.utime(path, (time.time() - age,) * 2)
     told = [text for _, text in health()]
-    assert told[0] == "the handler mail has dropped 2 records: queue full"
+    assert re.fullmatch(
+        r"the handler mail has dropped 2 records \(at \d{4}-\d\d-\d\d [\d:]{8}\): queue full", told[0]
+    )
     assert told[1] == "1 mail not delivered yet, the oldest for 60 minutes"
     assert told[2].startswith("1 mail refused")
+    tomorrow = Instant(boot_id(), monotonic() + 86_400)
+    monkeypatch.setattr(sys.modules["visigate_logging.state.clock"], "clock", lambda: tomorrow)
+    assert [text for _, text in health()] == told[1:]
 
 
 def test_recoveries_are_those_of_the_event_and_the_trail_is_read_anew_when_it_grows(tmp_path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, Command, add_log, open_store
 from visigate_logging.cli.output import complain, say
+from visigate_logging.cli.reading import local_time
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError, StateError
 
 if TYPE_CHECKING:
@@ -117,26 +118,26 @@ def _in_url(host: str) -> str:
 
 
 def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
-    """What a state directory tells of records dropped and mail not delivered, for the pages' ``health``."""
+    """What a state directory tells of records dropped lately and mail not delivered, for the pages' ``health``."""
     return lambda: [*_dropped(directory), *_undelivered(directory / "outbox")]
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
-    from visigate_logging.state import State, host_counts
+    from visigate_logging.state import State, host_drops
 
     state = State(directory)
     if not state.path.exists():
         return
     try:
-        sheets = host_counts(state)
+        drops = host_drops(state)
     except StateError as error:
         yield "warning", f"what was dropped cannot be told: {error}"
         return
     finally:
         state.close()
-    for handler, sheet in sheets.items():
-        for reason, n in sheet["dropped"].items():
-            yield "warning", f"the handler {handler} has dropped {_several(n, 'record')}: {reason}"
+    for handler, reason, n, since, last in drops:
+        when = f"at {local_time(last)}" if n == 1 or since == last else f"{local_time(since)} to {local_time(last)}"
+        yield "warning", f"the handler {handler} has dropped {_several(n, 'record')} ({when}): {reason}"
 
 
 def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from visigate_logging.state.clock import boot_id
 from visigate_logging.state.database import State
+from visigate_logging.state.drops import note_drops
 from visigate_logging.state.failures import Failure, failure, note_failure
 from visigate_logging.state.forks import ForkAware, watch_forks
 
@@ -112,6 +113,7 @@ class CountSheet(ForkAware):
             news.subtract(self._published)
             with state.transaction() as connection:
                 _add_fields(connection, self.handler, self._owner, news)
+                note_drops(connection, self.handler, _dropped(news))
                 if failed is not None:
                     note_failure(connection, self.handler, failed)
                 _gather_ended(connection)
@@ -148,6 +150,7 @@ def add_counts(
     fields = {"accepted": accepted, "delivered": delivered, "folded": folded}
     fields |= {_DROPPED + reason: n for reason, n in (dropped or {}).items()}
     _add_fields(connection, handler, _HOST, fields)
+    note_drops(connection, handler, dropped or {})
 
 
 def host_counts(state: State) -> dict[str, Sheet]:
@@ -170,10 +173,14 @@ def read_counts(connection: "sqlite3.Connection") -> dict[str, Sheet]:
 
 
 def _sheet(counts: Mapping[str, int]) -> Sheet:
-    dropped = {f.removeprefix(_DROPPED): n for f, n in counts.items() if f.startswith(_DROPPED) and n}
+    dropped = _dropped(counts)
     accepted, delivered, folded = (counts.get(f, 0) for f in ("accepted", "delivered", "folded"))
     pending = accepted - delivered - folded - sum(dropped.values())
     return Sheet(accepted=accepted, delivered=delivered, folded=folded, dropped=dropped, pending=pending)
+
+
+def _dropped(counts: Mapping[str, int]) -> dict[str, int]:
+    return {f.removeprefix(_DROPPED): n for f, n in counts.items() if f.startswith(_DROPPED) and n}
 
 
 def _add_fields(connection: "sqlite3.Connection", handler: str, owner: str, fields: Mapping[str, int]) -> None:
@@ -194,7 +201,9 @@ def _gather_ended(connection: "sqlite3.Connection") -> None:
         key = (handler, owner)
         rows = connection.execute("SELECT field, n FROM counts WHERE handler = ? AND owner = ?", key)
         fields = Counter(dict(rows.fetchall()))
-        fields[_DROPPED + _PROCESS_ENDED] += _sheet(fields)["pending"]
+        unfinished = _sheet(fields)["pending"]
+        fields[_DROPPED + _PROCESS_ENDED] += unfinished
+        note_drops(connection, handler, {_PROCESS_ENDED: unfinished})
         _add_fields(connection, handler, _HOST, fields)
         connection.execute("DELETE FROM counts WHERE handler = ? AND owner = ?", key)
 

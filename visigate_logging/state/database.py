@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS counts (
 CREATE TABLE IF NOT EXISTS failures (
     handler TEXT PRIMARY KEY, time TEXT NOT NULL, text TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drops (
+    handler TEXT NOT NULL, reason TEXT NOT NULL, n INTEGER NOT NULL,
+    since TEXT NOT NULL, last TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (handler, reason)
+) WITHOUT ROWID;
 """
 _MODE = 0o640
 """Of the file, and so of SQLite's files beside it: it holds errors, as the log does."""
