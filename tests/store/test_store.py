@@ -338,13 +338,17 @@ def test_an_empty_log_and_one_that_is_not_there_yet_answer_nothing(log, store):
     assert set(store.statistics(3)["daily_counts"].values()) == {0}
 
 
-def test_asking_for_a_log_that_is_not_there_makes_no_file(log, store, monkeypatch):
+@pytest.mark.parametrize("content", [None, b"", b"no log\n" * 200, b'{"handlers": {}}\n'])
+def test_asking_for_what_is_no_log_makes_no_file(log, store, monkeypatch, content):
+    if content is not None:
+        log.write_bytes(content)
+    there = list(log.parent.iterdir())
     assert store.recent().records == []
     assert store.health()["index"] == "in memory"
-    with ErrorStore(log.with_name("elsewhere.jsonl")) as other:
-        other.rebuild()
-        assert other.check() == []
-    assert list(log.parent.iterdir()) == []
+    store.rebuild()
+    assert store.check() == []
+    assert list(log.parent.iterdir()) == there
+    log.write_bytes(b"")
     write(log, at(1))
     assert numbers(store.recent()) == [1]
     monkeypatch.setattr(index.time, "monotonic", lambda: float("inf"))

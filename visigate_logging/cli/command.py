@@ -21,6 +21,7 @@ __all__ = [
     "add_filters",
     "add_json",
     "add_log",
+    "days",
     "filters",
     "moment",
     "open_store",
@@ -34,8 +35,10 @@ FILTERS = {
     "severity": "CRITICAL",
     "category": "camera",
     "host": "gate-north",
+    "process": "camera",
     "group": "v1:0123456789abcdef",
 }
+MOST_DAYS = 36_500
 AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -95,11 +98,11 @@ def filters(args: argparse.Namespace) -> dict[str, Any]:
 
 def moment(text: str) -> datetime:
     """A time: so many minutes, hours, days or weeks ago (``90m``, ``2h``, ``3d``, ``1w``), or ISO 8601, local."""
-    if text[-1:] in AGO and text[:-1].isdigit():
-        return datetime.now(UTC) - timedelta(**{AGO[text[-1]]: int(text[:-1])})
     try:
+        if text[-1:] in AGO and text[:-1].isdigit():
+            return datetime.now(UTC) - timedelta(**{AGO[text[-1]]: int(text[:-1])})
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no time; give 2h, 3d or 2026-05-04T12:30") from None
 
 
@@ -108,6 +111,14 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def days(text: str) -> int:
+    """A number of days that calendars can go back by."""
+    found = positive(text)
+    if found > MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} days are too many; at most {MOST_DAYS} can be asked for")
+    return found
 
 
 def open_store(args: argparse.Namespace) -> ErrorStore:

@@ -11,6 +11,7 @@ from visigate_logging.cli.command import (
     Command,
     add_json,
     add_log,
+    days,
     open_store,
     positive,
 )
@@ -28,7 +29,7 @@ HEIGHTS = "▁▂▃▄▅▆▇█"
 def _days(parser: argparse.ArgumentParser, default: int) -> None:
     parser.add_argument(
         "--days",
-        type=positive,
+        type=days,
         default=default,
         metavar="N",
         help=f"of the last days, with today (default: {default})",

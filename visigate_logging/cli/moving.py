@@ -14,9 +14,9 @@ from visigate_logging.cli.command import (
     add_filters,
     add_json,
     add_log,
+    days,
     filters,
     open_store,
-    positive,
 )
 from visigate_logging.cli.output import Progress, complain, say, say_json
 from visigate_logging.cli.where import find_log
@@ -89,7 +89,7 @@ def _all(store: ErrorStore, args: argparse.Namespace) -> Iterator[ErrorDetail]:
 
 
 def _prune_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--older-than", type=positive, required=True, metavar="DAYS", help="of what is older")
+    parser.add_argument("--older-than", type=days, required=True, metavar="DAYS", help="of what is older")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     add_log(parser)
     add_json(parser)
@@ -104,6 +104,8 @@ def prune(args: argparse.Namespace) -> int:
     else:
         for path in removed:
             say(f"{'would remove' if args.dry_run else 'removed'} {path}")
+    if not removed:
+        complain(f"no rotated file holds only what is older than {args.older_than} days")
     return DONE if removed else FAILED
 
 

@@ -59,8 +59,8 @@ class Access:
         with self._lock:
             trouble: Exception | None = None
             for _ in range(ATTEMPTS):
-                index = self._opened(trouble)
                 try:
+                    index = self._opened(trouble)
                     self.files = catch_up(index, self._log, self._progress)
                     return question(index.db)
                 except (sqlite3.Error, FileNotFoundError) as error:  # the latter: rotated meanwhile

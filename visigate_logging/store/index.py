@@ -13,6 +13,7 @@ from typing import Any
 
 from visigate_logging.exceptions import StoreError
 from visigate_logging.store.files import log_files
+from visigate_logging.store.lines import holds_records
 
 __all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared"]
 
@@ -144,8 +145,8 @@ def open_index(log: Path, *, memory: str = "") -> Index:
     path = index_path(log)
     if refusal := _refusal(path):
         return Index(_in_memory(path), None, refusal)
-    if not (memory or path.exists() or log_files(log)):
-        memory = "it is made when there is a log"
+    if not (memory or path.exists() or any(map(holds_records, log_files(log)))):
+        memory = "it is made when the log holds records"
     if not memory:
         try:
             return Index(_on_disk(path), path)

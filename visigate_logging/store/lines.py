@@ -5,17 +5,20 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
 
 from visigate_logging.store.files import LogFile
 
-__all__ = ["Line", "parse", "read_lines"]
+__all__ = ["Line", "holds_records", "parse", "read_lines"]
 
 RECORD_START = b'{"timestamp":"'
 MAX_LINE = 16 * 1024 * 1024
 """Bytes after which a line without an end is damage, not a record."""
+LOOKED_AT = 100
+"""Lines of a file of which one must be a record, for it to be taken for a log's."""
 SETTLED = 5.0
 """Seconds without a write after which a line without a newline counts as it stands: nobody is writing it."""
 
@@ -61,6 +64,11 @@ def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
                 offset += len(line)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             yield Line(offset, 0, None, f"the gzip file is damaged from here on: {error}")
+
+
+def holds_records(file: LogFile) -> bool:
+    """Whether a file is one of a log, as far as its beginning tells."""
+    return any(line.record for line in islice(read_lines(file), LOOKED_AT))
 
 
 def _settled(file: LogFile) -> bool:
