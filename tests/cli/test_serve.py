@@ -140,3 +140,4 @@ def test_recoveries_are_those_of_the_event_and_the_trail_is_read_anew_when_it_gr
     trail.write_text(json.dumps(entry | {"event": "outcome"}) + "\n")
     os.utime(trail, (1, 1))
     assert [e["event"] for e in recoveries("a")] == ["decision", "outcome"]
+    assert recoveries(None) == recoveries("a")

@@ -143,6 +143,21 @@ def test_a_group_whose_latest_error_was_mended_is_marked_recovered(log, make_cli
     assert "restart_camera: outcome · done pictures again" in text
 
 
+@pytest.mark.parametrize(("minutes", "marks"), [(4, 1), (6, 0)])
+def test_a_group_is_recovered_when_none_has_come_since_one_of_its_errors_was_mended(
+    tmp_path, make_client, minutes, marks
+):
+    storm = [ago(n, minutes=10 - n) for n in range(6)]
+    when = (NOW - timedelta(minutes=minutes)).isoformat()
+    outcome = {"event": "outcome", "status": "done", "event_id": storm[0].event_id, "timestamp": when}
+    gone = outcome | {"event_id": chained().event_id}
+    trail = {None: [gone, outcome, gone], storm[0].event_id: [outcome]}
+    client = make_client(
+        write(tmp_path / "details.jsonl", *storm), recoveries=lambda event_id: trail.get(event_id, ())
+    )
+    assert client.get("/errors").text.count(">recovered<") == marks
+
+
 def test_what_is_not_well_stands_on_top(tmp_path, make_client, monkeypatch):
     log = write(tmp_path / "details.jsonl", ago(1, hours=1), b"torn\n")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(32_000_000_000, 0, 640_000_000))

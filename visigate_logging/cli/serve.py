@@ -161,15 +161,15 @@ def _written(path: Path) -> float:
         return time.time()
 
 
-def recoveries_of(directory: Path) -> Callable[[str], list[dict[str, Any]]]:
+def recoveries_of(directory: Path) -> Callable[[str | None], list[dict[str, Any]]]:
     """The recovery's audit trail by the id of the error, for the pages' ``recoveries``; read anew when it changes."""
     from visigate_logging.recovery.audit import Audit
 
     audit = Audit(directory)
-    known: dict[str, list[dict[str, Any]]] = {}
+    known: dict[str | None, list[dict[str, Any]]] = {}
     read_at = 0
 
-    def recoveries(event_id: str) -> list[dict[str, Any]]:
+    def recoveries(event_id: str | None) -> list[dict[str, Any]]:
         nonlocal known, read_at
         with suppress(OSError):
             if (changed := audit.path.stat().st_mtime_ns) != read_at:
@@ -179,11 +179,12 @@ def recoveries_of(directory: Path) -> Callable[[str], list[dict[str, Any]]]:
     return recoveries
 
 
-def _by_event(entries: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
-    found = defaultdict(list)
+def _by_event(entries: Iterable[Any]) -> dict[str | None, list[dict[str, Any]]]:
+    found = defaultdict[str | None, list[dict[str, Any]]](list)
     for entry in entries:
         if isinstance(entry, dict):
             found[str(entry.get("event_id"))].append(entry)
+            found[None].append(entry)
     return dict(found)
 
 

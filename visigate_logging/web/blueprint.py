@@ -9,7 +9,8 @@ from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownE
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.charts import kind_of, sparkline
 from visigate_logging.web.health import HealthSource
-from visigate_logging.web.pages import Pages, RecoverySource, group_url
+from visigate_logging.web.pages import Pages, group_url
+from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
 
 __all__ = ["create_blueprint", "with_headers"]
@@ -48,8 +49,9 @@ def create_blueprint(
         admin_required: the one for views that need an administrator.
         unprotected: show everything to everybody, without decorators.
         health: tells what is not well with error handling: pairs of severity (``warning``, ``error``) and a sentence.
-        recoveries: tells by an error's id how it was recovered from: mappings with ``timestamp``, ``event``,
-            ``procedure``, ``step``, ``status`` and ``message``, as the recovery's audit trail has them.
+        recoveries: tells by an error's id how it was recovered from, and for None all there was, the oldest first:
+            mappings with ``timestamp``, ``event_id``, ``event``, ``procedure``, ``step``, ``action``, ``status``
+            and ``message``, as the recovery's audit trail has them.
         layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``.
 
     Raises:

@@ -1,7 +1,7 @@
 """The pages: what each takes out of the store, and what its template gets."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.health import HealthSource, banners
 from visigate_logging.web.query import FILTERS, PERIODS, Query
+from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
 from visigate_logging.web.shown import text
 
-__all__ = ["Pages", "RecoverySource"]
+__all__ = ["Pages", "group_url"]
 
-RecoverySource = Callable[[str], Iterable[Mapping[str, Any]]]
 View = Callable[..., Any]
 
 STATIC = Path(__file__).parent / "static"
@@ -32,7 +32,6 @@ CHOICES = 100
 WORST = 5
 LEGACY = re.compile(r"error_\d{8}_\d{6}_[^/]*\.json")
 DOTS = {".", ".."}
-ATTEMPT = ("timestamp", "procedure", "event", "step", "action", "status", "message")
 RANKS = {"CRITICAL": 0, "ERROR": 1}
 
 
@@ -47,7 +46,7 @@ class Pages:
         self._store = store
         self._bursts = Bursts(store)
         self._health = health
-        self._recoveries = recoveries
+        self._recoveries = Recoveries(store, recoveries)
 
     def routes(self) -> Iterator[tuple[str, str, View]]:
         """Rule, endpoint and view of each page: all there are, so that none is left unguarded."""
@@ -92,7 +91,7 @@ class Pages:
             facts=facts(record),
             nodes=nodes(record),
             report=plain_report(record),
-            recoveries=self._recovered(record.event_id),
+            recoveries=self._recoveries.of(record.event_id),
             older=older,
             newer=newer,
         )
@@ -146,14 +145,15 @@ class Pages:
         shown = [group for group in page if group.last_seen >= query.begin(now)]
         # They are ordered by when they were last seen: what is too old is followed by nothing newer.
         cursor = page.cursor if len(shown) == len(page) else None
-        return _listed(groups=[(group, self._marks(group, now)) for group in shown], cursor=cursor)
+        is_mended = self._recoveries.mended()
+        return _listed(groups=[(group, self._marks(group, now, is_mended)) for group in shown], cursor=cursor)
 
-    def _marks(self, group: Group, now: datetime) -> list[str]:
+    def _marks(self, group: Group, now: datetime, is_mended: Callable[[Group], bool]) -> list[str]:
         marks = {
             "new": group.first_seen > now - timedelta(days=1),
             "rising": group.trend == "rising",
             "burst": self._bursts.had(group, now),
-            "recovered": any(a["status"] == "done" for a in self._recovered(group.latest) if a["event"] == "outcome"),
+            "recovered": is_mended(group),
         }
         return [mark for mark, holds in marks.items() if holds]
 
@@ -167,10 +167,6 @@ class Pages:
             **query.words,
         )
         return _listed(errors=page.records, cursor=page.cursor, searched_back_to=page.searched_back_to)
-
-    def _recovered(self, event_id: str) -> list[Mapping[str, Any]]:
-        attempts = self._recoveries(event_id) if self._recoveries else ()
-        return [{name: attempt.get(name) or "" for name in ATTEMPT} for attempt in attempts]
 
 
 def group_url(key: str) -> str:

@@ -14,7 +14,7 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
 from visigate_logging.web.health import HealthSource
-from visigate_logging.web.pages import RecoverySource
+from visigate_logging.web.recoveries import RecoverySource
 
 __all__ = ["create_app", "hashed_password", "is_loopback"]
 

@@ -1,0 +1,69 @@
+"""What was done about errors: the attempts for one, and which groups have been recovered from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from visigate_logging.exceptions import UnknownEventError
+from visigate_logging.store.groups import Group
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.store.typed import ErrorDetail
+from visigate_logging.web.shown import parsed_time
+
+__all__ = ["Recoveries", "RecoverySource"]
+
+RecoverySource = Callable[[str | None], Iterable[Mapping[str, Any]]]
+"""Tells the attempts to recover from the error with an id, or, without one, from any; the oldest first."""
+
+FIELDS = ("timestamp", "event_id", "procedure", "event", "step", "action", "status", "message")
+LATEST = 100
+"""Recoveries that are looked at for the groups they mended."""
+
+
+class Recoveries:
+    """Attempts as a source has them.
+
+    Args:
+        store: the errors.
+        source: see :data:`RecoverySource`; None knows of none.
+    """
+
+    def __init__(self, store: ErrorStore, source: RecoverySource | None) -> None:
+        self._store = store
+        self._source = source
+        self._known: dict[str, ErrorDetail | None] = {}
+
+    def of(self, event_id: str | None) -> list[Mapping[str, Any]]:
+        """The attempts for one error, or for all."""
+        attempts = self._source(event_id) if self._source else ()
+        return [{name: attempt.get(name) or "" for name in FIELDS} for attempt in attempts]
+
+    def mended(self) -> Callable[[Group], bool]:
+        """What tells whether a group was recovered from, by one of its errors, and none has come since."""
+        mended: dict[str, datetime] = {}
+        outcomes = [attempt for attempt in self.of(None) if _is_success(attempt)]
+        for attempt in outcomes[-LATEST:]:
+            record = self._record(str(attempt["event_id"]))
+            when = record and (parsed_time(attempt["timestamp"]) or parsed_time(record.timestamp))
+            if record and when:
+                mended[record.fingerprint] = when
+
+        def is_mended(group: Group) -> bool:
+            when = mended.get(group.key)
+            return (when is not None and when >= group.last_seen) or any(map(_is_success, self.of(group.latest)))
+
+        return is_mended
+
+    def _record(self, event_id: str) -> ErrorDetail | None:
+        if event_id not in self._known:
+            if len(self._known) > 10 * LATEST:
+                self._known.clear()
+            try:
+                self._known[event_id] = self._store.get(event_id)
+            except UnknownEventError:
+                self._known[event_id] = None
+        return self._known[event_id]
+
+
+def _is_success(attempt: Mapping[str, Any]) -> bool:
+    return (attempt["event"], attempt["status"]) == ("outcome", "done")
