@@ -12,6 +12,7 @@ import pytest
 from tests.records import NOON, detail, settle, write
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store import catchup, fetch, index, search
+from visigate_logging.store import store as store_module
 from visigate_logging.store.index import index_path
 from visigate_logging.store.store import ErrorStore
 
@@ -379,6 +380,22 @@ def test_prune_removes_old_rotated_files_and_never_the_one_being_written(log, st
     assert total(store) == 4
 
 
+def test_prune_spares_a_file_that_has_got_the_name_of_an_old_one(log, store, monkeypatch):
+    old = write(log.with_name("details.jsonl.1"), at(1))
+    write(log, at(50))
+    find = store_module.files_before
+
+    def find_then_rotate(*args):
+        found = find(*args)
+        old.unlink()
+        log.rename(old)
+        return found
+
+    monkeypatch.setattr(store_module, "files_before", find_then_rotate)
+    assert store.prune(NOON + timedelta(minutes=10)) == []
+    assert numbers(store.recent()) == [50]
+
+
 def test_groups_tell_how_often_since_when_and_where(log, store):
     day = timedelta(days=1)
     write(
@@ -415,11 +432,12 @@ def test_groups_come_in_pages(log, store):
 
 
 def test_one_group_tells_what_varies_and_what_does_not(log, store):
-    write(log, *(at(n, host=f"h{n % 2}") for n in range(4)))
+    write(log, *(at(n, host=f"h{n % 2}", grouping={"culprit": "grab"}) for n in range(4)))
     found = store.group(detail().fingerprint)
     assert found["total"] == found["group"].count == 4
     assert numbers(found["events"]) == [3, 2, 1, 0]
     assert found["varying"]["host"] == {"h0": 2, "h1": 2}
+    assert found["why"] == {"culprit": "grab"}
     assert "additional_info.attempt" in found["varying"]
     assert "process" not in found["varying"]
     with pytest.raises(UnknownEventError):

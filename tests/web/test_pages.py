@@ -156,6 +156,7 @@ def test_a_group_is_recovered_when_none_has_come_since_one_of_its_errors_was_men
         write(tmp_path / "details.jsonl", *storm), recoveries=lambda event_id: trail.get(event_id, ())
     )
     assert client.get("/errors").text.count(">recovered<") == marks
+    assert len(client.get("/errors/summary").json["worst"]) == 1 - marks
 
 
 def test_what_is_not_well_stands_on_top(tmp_path, make_client, monkeypatch):

@@ -124,7 +124,6 @@ def _one_group(args: argparse.Namespace) -> int:
     if args.json:
         say_json(found | {"group": group and group.to_dict(), "events": [r.to_dict() for r in found["events"]]})
         return DONE
-    newest = found["events"].records[0] if found["events"].records else None
     say(bold(plain(group.title if group else args.key)))
     if group:
         say(plain(group.culprit))
@@ -133,10 +132,10 @@ def _one_group(args: argparse.Namespace) -> int:
         say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}")
     for burst in found["bursts"]:
         say(f"burst at {local_time(burst['start'])}: {burst['count']} in an hour, {burst['expected']:.1f} expected")
-    if newest:
+    if found["events"]:
         _bars_of(found["varying"])
         say("\n" + bold("why they belong together"))
-        for part, value in newest.grouping.items():
+        for part, value in found["why"].items():
             say(f"  {part}: {plain(str(value), one_line=True)}")
         say("\n" + bold("events"))
         for record in found["events"]:

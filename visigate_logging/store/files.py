@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -40,11 +41,21 @@ class LogFile:
             OSError: the file cannot be opened, or another one has taken its name meanwhile.
         """
         stream: IO[bytes] = self.path.open("rb", buffering=buffering)
-        status = os.fstat(stream.fileno())
-        if (status.st_dev, status.st_ino) != (self.dev, self.ino):
+        if not self._is(os.fstat(stream.fileno())):
             stream.close()
             raise FileNotFoundError(f"{self.path}: rotated while it was being opened")
         return cast(IO[bytes], _Unpacked(stream)) if self.gzipped else stream
+
+    def remove(self) -> bool:
+        """Delete the file; False if it is gone, or another one has taken its name meanwhile."""
+        with suppress(FileNotFoundError):
+            if self._is(self.path.stat()):
+                self.path.unlink()
+                return True
+        return False
+
+    def _is(self, status: os.stat_result) -> bool:
+        return (status.st_dev, status.st_ino) == (self.dev, self.ino)
 
 
 class _Unpacked(gzip.GzipFile):

@@ -197,7 +197,8 @@ class ErrorStore:
 
         Returns:
             ``group`` (a :class:`Group`, None when it had no error in the period), ``total`` (all that were
-            ever counted), ``events`` (a :class:`Page`), ``varying``, ``trend``, ``bursts``.
+            ever counted), ``events`` (a :class:`Page`), ``varying``, ``why`` (what its errors have in common, by
+            which they are told from others), ``trend``, ``bursts``.
 
         Raises:
             UnknownEventError: there is no such group.
@@ -212,6 +213,7 @@ class ErrorStore:
             "total": trend[0]["total"],
             "events": events,
             "varying": varying(events.records),
+            "why": dict(events[0].grouping) if events else {},
             "trend": trend[0]["trend"],
             "bursts": trend[0]["bursts"],
         }
@@ -262,11 +264,7 @@ class ErrorStore:
             The files. The one that is being written is never among them.
         """
         old = self._access.ask(lambda db: files_before(db, self._access.files, before))
-        paths = [path for path in old if path != self.path]
-        if not dry_run:
-            for path in paths:
-                path.unlink(missing_ok=True)
-        return paths
+        return [file.path for file in old if file.path != self.path and (dry_run or file.remove())]
 
     def rebuild(self) -> None:
         """Make the index anew from the files. The counts of files that have been rotated out are forgotten."""

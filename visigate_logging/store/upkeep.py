@@ -34,10 +34,10 @@ def unreadable_places(db: sqlite3.Connection, files: Mapping[int, LogFile], limi
     ]
 
 
-def files_before(db: sqlite3.Connection, files: Mapping[int, LogFile], time: datetime) -> list[Path]:
+def files_before(db: sqlite3.Connection, files: Mapping[int, LogFile], time: datetime) -> list[LogFile]:
     """The files in which all records are older than a time."""
     old = {row[0] for row in db.execute("SELECT id FROM source WHERE last < ?", (micros(time),))}
-    return [file.path for source, file in files.items() if source in old]
+    return [file for source, file in files.items() if source in old]
 
 
 def check_index(db: sqlite3.Connection, log: Path) -> list[str]:

@@ -30,6 +30,7 @@ DAYS = 30
 CHOICES = 100
 """Values offered for one filter."""
 WORST = 5
+RECENT = timedelta(days=1)
 LEGACY = re.compile(r"error_\d{8}_\d{6}_[^/]*\.json")
 DOTS = {".", ".."}
 RANKS = {"CRITICAL": 0, "ERROR": 1}
@@ -108,10 +109,14 @@ class Pages:
         return jsonify(self.summary())
 
     def summary(self) -> dict[str, Any]:
-        """Counts of today, the worst groups of the last day, the trend, and whether error handling is well."""
-        spans, now = self._store.timeline(days=DAYS), datetime.now(UTC)
-        recent = [g for g in self._store.groups(ROWS, days=DAYS) if g.last_seen > now - timedelta(days=1)]
-        worst = sorted(recent, key=lambda g: (RANKS.get(g.severity, 2), -g.count))[:WORST]
+        """Counts of today, the worst open groups of the last day, the trend, and whether error handling is well."""
+        spans, since, is_mended = (
+            self._store.timeline(days=DAYS),
+            datetime.now(UTC) - RECENT,
+            self._recoveries.mended(),
+        )
+        open_ = [g for g in self._store.groups(ROWS, days=DAYS) if g.last_seen > since and not is_mended(g)]
+        worst = sorted(open_, key=lambda g: (RANKS.get(g.severity, 2), -g.count))[:WORST]
         found = banners(self._store, self._health)
         return {
             "today": spans[-1]["total"],
@@ -150,7 +155,7 @@ class Pages:
 
     def _marks(self, group: Group, now: datetime, is_mended: Callable[[Group], bool]) -> list[str]:
         marks = {
-            "new": group.first_seen > now - timedelta(days=1),
+            "new": group.first_seen > now - RECENT,
             "rising": group.trend == "rising",
             "burst": self._bursts.had(group, now),
             "recovered": is_mended(group),
