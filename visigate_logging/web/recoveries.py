@@ -15,7 +15,7 @@ __all__ = ["Recoveries", "RecoverySource"]
 RecoverySource = Callable[[str | None], Iterable[Mapping[str, Any]]]
 """Tells the attempts to recover from the error with an id, or, without one, from any; the oldest first."""
 
-FIELDS = ("timestamp", "event_id", "procedure", "event", "step", "action", "status", "message")
+SHOWN = ("timestamp", "procedure", "event", "step", "action", "status", "message")
 LATEST = 100
 """Recoveries that are looked at for the groups they mended."""
 
@@ -33,26 +33,29 @@ class Recoveries:
         self._source = source
         self._known: dict[str, ErrorDetail | None] = {}
 
-    def of(self, event_id: str | None) -> list[Mapping[str, Any]]:
-        """The attempts for one error, or for all."""
-        attempts = self._source(event_id) if self._source else ()
-        return [{name: attempt.get(name) or "" for name in FIELDS} for attempt in attempts]
+    def of(self, event_id: str) -> list[Mapping[str, Any]]:
+        """The attempts for one error."""
+        return [{name: attempt.get(name) or "" for name in SHOWN} for attempt in self._attempts(event_id)]
 
     def mended(self) -> Callable[[Group], bool]:
         """What tells whether a group was recovered from, by one of its errors, and none has come since."""
         mended: dict[str, datetime] = {}
-        outcomes = [attempt for attempt in self.of(None) if _is_success(attempt)]
-        for attempt in outcomes[-LATEST:]:
-            record = self._record(str(attempt["event_id"]))
-            when = record and (parsed_time(attempt["timestamp"]) or parsed_time(record.timestamp))
+        for outcome in list(filter(_is_success, self._attempts(None)))[-LATEST:]:
+            record = self._record(str(outcome.get("event_id")))
+            when = record and (parsed_time(outcome.get("timestamp")) or parsed_time(record.timestamp))
             if record and when:
                 mended[record.fingerprint] = when
 
         def is_mended(group: Group) -> bool:
             when = mended.get(group.key)
-            return (when is not None and when >= group.last_seen) or any(map(_is_success, self.of(group.latest)))
+            return (when is not None and when >= group.last_seen) or any(
+                map(_is_success, self._attempts(group.latest))
+            )
 
         return is_mended
+
+    def _attempts(self, event_id: str | None) -> Iterable[Mapping[str, Any]]:
+        return self._source(event_id) if self._source else ()
 
     def _record(self, event_id: str) -> ErrorDetail | None:
         if event_id not in self._known:
@@ -66,4 +69,4 @@ class Recoveries:
 
 
 def _is_success(attempt: Mapping[str, Any]) -> bool:
-    return (attempt["event"], attempt["status"]) == ("outcome", "done")
+    return (attempt.get("event"), attempt.get("status")) == ("outcome", "done")
