@@ -9,7 +9,7 @@ from pathlib import Path
 from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
 from visigate_logging.store.ingest import take
-from visigate_logging.store.lines import read_lines
+from visigate_logging.store.lines import read_lines, skimmer
 from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up"]
@@ -174,7 +174,7 @@ def _forget(index: Index, source: Source) -> None:
 
 def _read(index: Index, source: Source, file: LogFile, most: int) -> int:
     """Read on in a file; how many lines there were."""
-    lines = islice(read_lines(file, source.indexed), most)
+    lines = islice(read_lines(file, source.indexed, skimmer()), most)
     taken = take(index, source.id, lines, start=source.indexed, counted=source.counted)
     whole = taken.lines < most and (file.gzipped or taken.position == file.size)
     if taken.lines or whole:

@@ -105,7 +105,8 @@ def identify(record: dict[str, Any]) -> str:
     """The id of a record: its own, or one made from its content when it has none that is valid."""
     if id_bytes(record.get("event_id")):
         return str(record["event_id"])
-    content = blake2b(orjson.dumps([record.get(name) for name in TELLING]), digest_size=10).hexdigest()
+    telling = orjson.dumps([_scalar(record.get(name)) for name in TELLING])
+    content = blake2b(telling, digest_size=10).hexdigest()
     milliseconds = parse_timestamp(record["timestamp"]) // 1000
     return f"{milliseconds & (1 << 48) - 1:012x}7{content[:3]}{content[-16:]}"
 
@@ -140,8 +141,14 @@ def _intern(index: Index, words: Sequence[str], name: str, record: dict[str, Any
     return facet, group
 
 
+def _scalar(value: object) -> object:
+    """A value of the kinds that fields of ours have; what is within a nested one may not have been read."""
+    return None if isinstance(value, dict | list) else value
+
+
 def _text(value: object, longest: int) -> str:
     """A value as text that SQLite takes: no lone surrogates, not too long."""
+    value = _scalar(value)
     text = value if isinstance(value, str) else "" if value is None else repr(value)
     return text[:longest].encode("utf-8", "replace").decode()
 

@@ -4,7 +4,7 @@ import gzip
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -12,9 +12,13 @@ import orjson
 
 from visigate_logging.store.files import LogFile
 
-__all__ = ["Line", "holds_records", "parse", "read_lines"]
+__all__ = ["Line", "holds_records", "parse", "read_lines", "skimmer"]
 
 RECORD_START = b'{"timestamp":"'
+EXCEPTIONS, AFTER_EXCEPTIONS = b',"exceptions":[', b'],"stack_info":'
+"""As a line has them, one after the other: a quote that is not escaped stands in no text."""
+MOST_MET, LONGEST_MET = 256, 16_384
+"""Lists of exceptions that a skimmer remembers, and their bytes."""
 MAX_LINE = 16 * 1024 * 1024
 """Bytes after which a line without an end is damage, not a record."""
 LOOKED_AT = 100
@@ -32,7 +36,36 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
+def skimmer() -> Callable[[bytes], Any]:
+    """What parses a line as ``orjson.loads`` does, but may leave out ``exceptions``, which nothing is searched by.
+
+    They are left out if the same bytes stood there in an earlier line and are a list by themselves. A member whose
+    value is known to be whole can go without a trace: the rest is JSON if the line is, and all else in it the same.
+    """
+    met: set[bytes] = set()
+
+    def loads(line: bytes) -> Any:
+        begin, end = line.rfind(EXCEPTIONS), line.rfind(AFTER_EXCEPTIONS)
+        if not 0 < begin < end:
+            return orjson.loads(line)
+        value = line[begin + len(EXCEPTIONS) - 1 : end + 1]
+        if value in met:
+            return orjson.loads(line[:begin] + line[end + 1 :])
+        if len(met) < MOST_MET and len(value) <= LONGEST_MET and _is_list(value):
+            met.add(value)
+        return orjson.loads(line)
+
+    return loads
+
+
+def _is_list(text: bytes) -> bool:
+    try:
+        return type(orjson.loads(text)) is list
+    except orjson.JSONDecodeError:
+        return False
+
+
+def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = orjson.loads) -> Iterator[Line]:
     """The lines of a file from an offset on, as far as they are complete.
 
     A last line without its newline is left for later while somebody may still be writing it. Damage
@@ -41,6 +74,7 @@ def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
     Args:
         file: the file, as ``log_files`` found it.
         start: offset in bytes (of the unpacked content) to begin at.
+        loads: what parses a line: ``orjson.loads`` for the whole record, or a :func:`skimmer`.
 
     Raises:
         OSError: the file cannot be read.
@@ -54,7 +88,7 @@ def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
                     return
                 # As parse() does, without its calls: this runs a million times.
                 try:
-                    record = orjson.loads(line)
+                    record = loads(line)
                 except orjson.JSONDecodeError:
                     record = None
                 if _is_record(record):
