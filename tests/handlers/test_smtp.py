@@ -318,7 +318,7 @@ def test_a_process_that_is_replaced_at_once_by_fork_exit_is_taken_over(options, 
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
-    logging.getLogger().handlers[-1]._room().sender.wake()
+    logging.getLogger().handlers[-1]._room().wake()
     wait_for(lambda: sum(told(messages(server))) == 1, timeout=30)
     assert "from the child" in text_of(messages(server)[0])
 

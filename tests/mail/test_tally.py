@@ -22,8 +22,8 @@ def owner(tmp_path):
 def tally(owner, tmp_path):
     tally = Tally(owner, tmp_path)
     yield tally
-    while (batch := tally.take()) is not None:
-        tally.forget(batch)
+    while tally.take() is not None:
+        tally.forget()
 
 
 def counts(batch):
@@ -43,7 +43,8 @@ def test_errors_are_counted_by_group_and_the_first_of_each_is_kept_whole(tally):
 def test_the_first_error_after_taking_is_told_apart(tally):
     assert tally.add(error())
     assert not tally.add(error())
-    tally.forget(tally.take())
+    tally.take()
+    tally.forget()
     assert tally.add(error())
 
 
@@ -52,7 +53,7 @@ def test_what_was_taken_is_given_again_until_it_is_forgotten(tally):
     batch = tally.take()
     tally.add(error())
     assert tally.take() is batch
-    tally.forget(batch)
+    tally.forget()
     assert counts(tally.take()) == {"v1:camera": 1}
 
 
@@ -60,7 +61,7 @@ def test_nothing_is_left_when_all_is_forgotten(tally):
     tally.add(error())
     batch = tally.take()
     assert batch.path.exists()
-    tally.forget(batch)
+    tally.forget()
     assert tally.take() is None
     assert not batch.path.exists()
 
@@ -91,7 +92,7 @@ def test_threads_that_count_while_batches_are_taken_lose_nothing(tally):
         while not stop.is_set():
             if (batch := tally.take()) is not None:
                 taken.append(sum(counts(batch).values()))
-                tally.forget(batch)
+                tally.forget()
 
     def count():
         for n in range(1000):
@@ -194,7 +195,8 @@ def test_a_forked_child_leaves_the_parents_errors_to_the_parent(tally):
         code = 1
         try:
             code = 0 if tally.take() is None and tally.add(error("v1:child")) else 2
-            tally.forget(tally.take())
+            tally.take()
+            tally.forget()
         finally:
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
@@ -208,7 +210,7 @@ def test_without_shared_memory_a_file_beside_the_state_serves(owner, tmp_path, m
     tally.add(error())
     batch = tally.take()
     assert batch.path.parent == tmp_path / "state"
-    tally.forget(batch)
+    tally.forget()
 
 
 def test_without_any_file_plain_memory_serves(owner, tmp_path, monkeypatch):
@@ -220,4 +222,4 @@ def test_without_any_file_plain_memory_serves(owner, tmp_path, monkeypatch):
     batch = tally.take()
     assert batch.path is None
     assert counts(batch) == {"v1:camera": 3}
-    tally.forget(batch)
+    tally.forget()

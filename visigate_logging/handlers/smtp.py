@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.mail.desk import MailDesk
 from visigate_logging.mail.options import MailOptions, parse
 from visigate_logging.mail.tally import Batch, Tally
 from visigate_logging.mail.throttle import level_number
-from visigate_logging.state import CountSheet, ForkAware, Sheet, watch_forks
+from visigate_logging.state import ForkAware, Sheet, watch_forks
 from visigate_logging.worker import Worker
 
 __all__ = ["ThrottledSMTPHandler"]
@@ -24,9 +24,9 @@ __all__ = ["ThrottledSMTPHandler"]
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"
 _PACE = 1.0
-_START_DELAY = 1.0
 _EXIT_TIMEOUT = 2.0
 _TRY_AGAIN = 15.0
+_LOOK_AGAIN = 60.0  # for what processes that were killed have left
 
 
 class ThrottledSMTPHandler(logging.Handler):
@@ -100,32 +100,37 @@ class ThrottledSMTPHandler(logging.Handler):
         )
         """What it was given, checked."""
         self._mailroom: _Mailroom | None = None
+        self._detail_options: DetailOptions | None = None
         super().__init__()
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
         super().set_name(name)
-        self._room().sender.wake()
+        self._room().wake()
 
     name = property(logging.Handler.get_name, set_name)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Take a formatter, of which only what it says about details is used."""
+        super().setFormatter(fmt)
+        self._detail_options = fmt.options if isinstance(fmt, DetailFormatter | TextFormatter) else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next mail; never waits and never raises."""
         try:
             if self.concerns(record):
-                formatter = self.formatter
-                options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
-                self._room().accept(ErrorDetail.from_record(record, options))
+                self._room().accept(ErrorDetail.from_record(record, self._detail_options))
         except Exception:
             with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
                 self.handleError(record)
 
     def concerns(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be mailed: by its severity, and of the package's own only outcomes of recoveries."""
-        if record.name == _OWN_LOGGER or record.name.startswith(f"{_OWN_LOGGER}."):
+        if record.name.partition(".")[0] == _OWN_LOGGER:
             return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
-        severity = record.__dict__.get("severity", record.levelname)
-        return level_number(str(severity)) >= self.options.severity
+        severity = record.__dict__.get("severity")
+        number = record.levelno if severity is None else level_number(str(severity))
+        return number >= self.options.severity
 
     def counts(self) -> Sheet:
         """What became of the errors that the processes of this host gave to the handlers of this name.
@@ -159,24 +164,26 @@ class _Mailroom(ForkAware):
     def __init__(self, options: MailOptions, name: str, close: Callable[[], None]) -> None:
         self._desk = MailDesk(options, name)
         self._spare = MailDesk.in_memory(options, name)
-        self._troubled = False
-        self._sheet = CountSheet(name)
         self._tally = Tally(self._desk.owner, options.state_dir)
         self._storing = threading.Lock()
-        self._stored_at = float("-inf")
-        self._begun = self._closed = False
+        self._stored_at = time.monotonic()
+        self._troubled = self._closed = False
         self._intake: Worker[Literal["now"]] = Worker("visigate-mail-intake", self._store, close=close)
-        self.sender: Worker[Literal["now"]] = Worker("visigate-mail-sender", self._turn, close=close)
+        self._sender: Worker[Literal["now"]] = Worker("visigate-mail-sender", self._send, close=close)
         watch_forks(self)
 
     def accept(self, detail: ErrorDetail) -> None:
-        self._sheet.accept()
         if self._tally.add(detail):
             self._intake.wake()
 
+    def wake(self) -> None:
+        """Look for what is to be stored and sent."""
+        self._intake.wake()
+
     def counts(self) -> Sheet:
         with self._storing:
-            sheet = self._sheet.snapshot()
+            n = self._tally.count
+            sheet = Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)
             for desk in self._desks():
                 with contextlib.suppress(StateError):
                     sheet = _sum(sheet, desk.ledger.sheet())
@@ -192,49 +199,37 @@ class _Mailroom(ForkAware):
         deadline = time.monotonic() + timeout
         self._intake.put("now")
         self._intake.stop(timeout)
-        self.sender.put("now")
-        if self.sender.stop(max(0.0, deadline - time.monotonic())):
+        self._sender.put("now")
+        if self._sender.stop(max(0.0, deadline - time.monotonic())):
             self._close_desks()  # else the sender does, when it is done
 
     def after_fork_in_child(self) -> None:
         self._storing = threading.Lock()
 
-    def _store(self, requests: list[Literal["now"]]) -> float | None:
-        """Enter what has been counted into the books; not too often, to spare the card, unless requested."""
-        elapsed = time.monotonic() - self._stored_at
-        if not requests and elapsed < _PACE:
-            return _PACE - elapsed
-        with self._storing:
-            batch = self._tally.take()
-            if batch is None:
-                return None
-            self._enter(batch)
-            self._sheet.hand_over(sum(entry.count for entry in batch.entries))
-            self._tally.forget(batch)
+    def _store(self, requests: list[Literal["now"]]) -> float:
+        """Enter into the books what has been counted, here and by processes that were killed.
+
+        Not too often, unless requested: to spare the card, and the callers, who wait while this thread computes.
+        """
+        wait = self._stored_at + _PACE - time.monotonic()
+        if wait > 0 and not requests:
+            return wait
         self._stored_at = time.monotonic()
-        self.sender.wake()
-        return _PACE if self._tally.has_news else None
-
-    def _turn(self, requests: list[Literal["now"]]) -> float:
-        if not self._begun and not requests:
-            self._begun = True
-            return _START_DELAY
-        try:
-            self._adopt_orphans()
-            return min(self._work_at(desk, hurry=bool(requests)) for desk in self._desks())
-        finally:
-            if self._closed:
-                self._close_desks()
-
-    def _adopt_orphans(self) -> None:
-        """Enter what processes that were killed had counted."""
-        for batch in self._tally.orphans():
+        with self._storing:
+            for _ in range(2 if self._tally.is_behind else 1):
+                batch = self._tally.take()
+                if batch is not None:
+                    self._enter(batch)
+                    self._tally.forget()
+        for orphan in self._tally.orphans():
             try:
-                self._enter(batch)
+                self._enter(orphan)
             except BaseException:
-                batch.let_go()
+                orphan.let_go()
                 raise
-            batch.remove()
+            orphan.remove()
+        self._sender.wake()
+        return _PACE if self._tally.has_news else _LOOK_AGAIN
 
     def _enter(self, batch: Batch) -> None:
         """Into the books on the card, else into those in shared memory: a dead card is what is to be told."""
@@ -247,6 +242,13 @@ class _Mailroom(ForkAware):
             except OSError:
                 raise error from None
             self._spare.ledger.store(batch)
+
+    def _send(self, requests: list[Literal["now"]]) -> float:
+        try:
+            return min(self._work_at(desk, hurry=bool(requests)) for desk in self._desks())
+        finally:
+            if self._closed:
+                self._close_desks()
 
     def _work_at(self, desk: MailDesk, *, hurry: bool) -> float:
         try:
@@ -272,12 +274,10 @@ class _Mailroom(ForkAware):
 
 
 def _sum(one: Sheet, other: Sheet) -> Sheet:
-    dropped = Counter(one["dropped"])
-    dropped.update(other["dropped"])
     return Sheet(
         accepted=one["accepted"] + other["accepted"],
         delivered=one["delivered"] + other["delivered"],
         folded=one["folded"] + other["folded"],
-        dropped=dict(dropped),
+        dropped=dict(Counter(one["dropped"]) + Counter(other["dropped"])),
         pending=one["pending"] + other["pending"],
     )

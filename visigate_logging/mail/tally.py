@@ -9,17 +9,13 @@ import stat
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.state import ForkAware, watch_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["OTHER", "SHARED_MEMORY", "Batch", "Entry", "Tally"]
 
@@ -32,13 +28,9 @@ _LONGEST = 64 * 1024
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- files there are opened O_EXCL under random names, with mode 0600
 """Where files are that need no disk."""
 
-_HEAD = struct.Struct("<QI32s")  # how many, length of the detail, time of the last
-_COUNT = struct.Struct("<Q")
-_TIME = struct.Struct("32s")
-_HEAD_FIELDS = (
-    *("timestamp", "error_type", "module", "function", "event_id", "level", "logger", "severity", "category"),
-    *("fingerprint", "culprit", "process", "pid", "host", "service"),
-)
+# Native order: the count is then written by one instruction, and a kill cannot leave half of it.
+_HEAD = struct.Struct("@32sQI")  # time of the last error, how many, length of the detail
+_NEWS = struct.Struct("@32sQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +50,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was taken at one time: to be stored once, by its token, and then forgotten."""
+    """What was taken at one time: to be stored once, by its token, and then removed.
+
+    Args:
+        token: names it for ever.
+        entries: one for each group.
+        path: the file that holds it; None for one that only this process's memory holds.
+        fd: keeps the file locked.
+    """
 
     token: str
     entries: tuple[Entry, ...]
-    path: Path | None
-    fd: int | None
+    path: Path | None = None
+    fd: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many errors it has."""
+        return sum(entry.count for entry in self.entries)
 
     def remove(self) -> None:
         """Remove the file, and let go of its lock only then."""
@@ -93,7 +97,7 @@ class Tally(ForkAware):
     def __init__(self, owner: str, fallback: Path) -> None:
         self._prefix = f"visigate-{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
         self._directory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else fallback
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # reentrant: a destructor that logs may interrupt this very thread in here
         self._page: _Page | None = None
         self._taken: Batch | None = None
         watch_forks(self)
@@ -101,43 +105,53 @@ class Tally(ForkAware):
     def add(self, detail: ErrorDetail) -> bool:
         """Count one error; True when it is the first since the last `take`."""
         with self._lock:
-            page, first = self._page, False
-            if page is None:
-                page, first = self._begin(), True
-            page.add(detail)
-            return first
+            if self._page is not None:
+                self._page.add(detail)
+                return False
+            page = _Page(self._directory, self._prefix)
+            if self._page is None:
+                self._page = page
+            else:  # a destructor that logged while the page was made has made one
+                page.batch().remove()
+            self._page.add(detail)
+            return True
 
     @property
     def has_news(self) -> bool:
         """Whether anything has been counted since the last `take`."""
         return self._page is not None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was taken has not been forgotten, and so will be given again."""
+        return self._taken is not None
+
+    @property
+    def count(self) -> int:
+        """How many errors have been counted and not forgotten."""
+        with self._lock:
+            return (self._page.count if self._page else 0) + (self._taken.count if self._taken else 0)
+
     def take(self) -> Batch | None:
         """All that has been counted, to be stored; the same again until it is forgotten."""
         with self._lock:
             if self._taken is None and self._page is not None:
-                page, self._page = self._page, None
-                self._taken = page.batch()
+                self._taken, self._page = self._page.batch(), None
             return self._taken
 
-    def forget(self, batch: Batch) -> None:
-        """Remove what held a batch, now that it is stored."""
+    def forget(self) -> None:
+        """Remove what was taken, now that it is stored."""
         with self._lock:
-            if batch is self._taken:
-                self._taken = None
-        batch.remove()
+            taken, self._taken = self._taken, None
+        if taken is not None:
+            taken.remove()
 
     def orphans(self) -> Iterator[Batch]:
-        """Batches that killed processes have left; each is to be stored unless its token was, and forgotten."""
+        """Batches that killed processes have left; each is to be stored unless its token was, and removed."""
         for path in sorted(self._directory.glob(f"{self._prefix}*.tally")):
-            with contextlib.suppress(OSError):
-                fd = _locked(path)
-                if fd is not None:
-                    with contextlib.ExitStack() as opened:
-                        opened.callback(os.close, fd)
-                        content = os.pread(fd, _SIZE, 0)
-                        opened.pop_all()
-                    yield Batch(path.stem, tuple(_read(content)), path, fd)
+            batch = _orphan(path)
+            if batch is not None:
+                yield batch
 
     def before_fork(self) -> None:
         """Be between two calls, which take no longer than a copy in memory."""
@@ -150,19 +164,10 @@ class Tally(ForkAware):
     def after_fork_in_child(self) -> None:
         """Let go of the parent's memory: what is in there is the parent's to store."""
         self._lock = threading.RLock()
-        if self._page is not None:
-            self._page.let_go()
-        if self._taken is not None:
-            self._taken.let_go()
+        for held in (self._page, self._taken):
+            if held is not None:
+                held.let_go()
         self._page = self._taken = None
-
-    def _begin(self) -> "_Page":
-        page = _Page(self._directory, self._prefix)
-        if self._page is None:
-            self._page = page
-        else:  # a destructor that logged while the page was made has made one
-            page.batch().remove()
-        return self._page
 
 
 class _Page:
@@ -178,31 +183,33 @@ class _Page:
         except OSError:
             self.path, self._memory = None, bytearray(_SIZE)
         self._end = 0
+        self._other = self._reserve(
+            orjson.dumps({"fingerprint": OTHER, "error_type": "Errors of further groups", "severity": "CRITICAL"})
+        )
         self._known: dict[str, list[int]] = {}
-        self._other = self._reserve(_beginning_of_other())
 
     def add(self, detail: ErrorDetail) -> None:
-        slot = self._known.get(detail.fingerprint)
-        if slot is None:
-            slot = self._new(detail)
+        slot = self._known.get(detail.fingerprint) or self._new(detail)
         slot[1] += 1
-        # The time first: an entry counts from the moment that its count is written.
-        _TIME.pack_into(self._memory, slot[0] + 12, detail.timestamp.encode("ascii", "replace"))
-        _COUNT.pack_into(self._memory, slot[0], slot[1])
+        _NEWS.pack_into(self._memory, slot[0], detail.timestamp.encode("ascii", "replace"), slot[1])
+
+    @property
+    def count(self) -> int:
+        return self._other[1] + sum(count for _, count in self._known.values())
+
+    def batch(self) -> Batch:
+        return Batch(self.token, tuple(_read(self._memory[: self._end])), self.path, self.fd)
 
     def let_go(self) -> None:
         """Close this process's copies; a lock that is the parent's stays."""
-        with contextlib.suppress(BufferError):
-            if not isinstance(self._memory, bytearray):
-                self._memory.close()  # it has a descriptor of its own, which would keep the lock
+        if isinstance(self._memory, mmap.mmap):
+            self._memory.close()  # it has a descriptor of its own, which would keep the lock
         if self.fd is not None:
             os.close(self.fd)
 
-    def batch(self) -> Batch:
-        return Batch(self.token, tuple(_read(bytes(self._memory))), self.path, self.fd)
-
     def _new(self, detail: ErrorDetail) -> list[int]:
-        for text, end in ((detail.to_json(), _ROOM_FOR_WHOLE), (_head(detail), _SIZE)):
+        for shown, end in ((detail, _ROOM_FOR_WHOLE), (_head(detail), _SIZE)):
+            text = shown.to_json()
             if len(text) <= _LONGEST and self._end + _HEAD.size + len(text) <= end:
                 slot = self._reserve(text)
                 self._known[detail.fingerprint] = slot
@@ -214,11 +221,17 @@ class _Page:
         start = self._end
         self._end = start + _HEAD.size + len(text)
         self._memory[start + _HEAD.size : self._end] = text
-        _HEAD.pack_into(self._memory, start, 0, len(text), b"")
+        _HEAD.pack_into(self._memory, start, b"", 0, len(text))
         return [start, 0]
 
 
-def _shared(path: Path) -> "tuple[int, mmap.mmap]":
+def _head(detail: ErrorDetail) -> ErrorDetail:
+    """What names an error, when all of its detail is too much."""
+    head = replace(detail, message="", message_template="", traceback="", stack_info="", exceptions=())
+    return replace(head, error_message=detail.error_message[:400], additional_info={})
+
+
+def _shared(path: Path) -> tuple[int, mmap.mmap]:
     making = path.with_suffix(".making")
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -242,40 +255,29 @@ def _allocate(fd: int) -> None:
         os.pwrite(fd, bytes(_SIZE), 0)
 
 
-def _locked(path: Path) -> int | None:
-    """A descriptor of an orphan, locked; None when its process lives or it is not ours."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
+def _orphan(path: Path) -> Batch | None:
+    """What a file holds, with its lock; None when its process lives or it is not ours."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        opened.callback(os.close, fd)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = os.fstat(fd)
         if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink:
-            return fd
-    except OSError:
-        pass
-    os.close(fd)
+            batch = Batch(path.stem, tuple(_read(os.pread(fd, _SIZE, 0))), path, fd)
+            opened.pop_all()
+            return batch
     return None
 
 
-def _read(memory: bytes) -> Iterator[Entry]:
+def _read(memory: bytes | bytearray) -> Iterator[Entry]:
     at = 0
     while at + _HEAD.size <= len(memory):
-        count, length, last_time = _HEAD.unpack_from(memory, at)
+        last_time, count, length = _HEAD.unpack_from(memory, at)
         text = memory[at + _HEAD.size : at + _HEAD.size + length]
         at += _HEAD.size + length
         if not length:
             return
         if count:
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                data: Mapping[str, object] = orjson.loads(text)
-                yield Entry(count, ErrorDetail.from_dict(data), last_time.rstrip(b"\0").decode("ascii", "replace"))
-
-
-def _head(detail: ErrorDetail) -> bytes:
-    """What names an error, when all of its detail is too much."""
-    head = {name: getattr(detail, name) for name in _HEAD_FIELDS}
-    head = {name: value[:200] if isinstance(value, str) else value for name, value in head.items()}
-    return orjson.dumps(head | {"error_message": detail.error_message[:400], "traceback": ""})
-
-
-def _beginning_of_other() -> bytes:
-    return orjson.dumps({"fingerprint": OTHER, "error_type": "Errors of further groups", "severity": "CRITICAL"})
+                first = ErrorDetail.from_dict(orjson.loads(text))
+                yield Entry(count, first, last_time.rstrip(b"\0").decode("ascii", "replace"))
