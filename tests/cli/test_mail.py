@@ -132,11 +132,13 @@ def test_a_mail_is_dropped_and_counted_as_dropped(config, server, waiting, which
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == []
 
 
-@pytest.mark.parametrize("words", [["drop"], ["drop", "nobody"]])
-def test_drop_needs_to_know_which(config, server, waiting, words, capsys):
+@pytest.mark.parametrize(("words", "code"), [(["drop"], 2), (["drop", "nobody"], 1)])
+def test_drop_needs_to_know_which_and_drops_nothing_else(config, server, waiting, words, code, capsys):
     config(server)
-    assert main(["mail", "outbox", *words]) == 1
+    assert main(["mail", "outbox", *words]) == code
     assert capsys.readouterr().err
+    assert main(["mail", "outbox"]) == 0
+    assert waiting in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

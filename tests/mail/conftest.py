@@ -11,8 +11,9 @@ from tests.mail.servers import Server, told
 from visigate_logging.clock import Instant
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.mail.ledger import SCHEMA, Ledger
+from visigate_logging.mail.message import Envelope
 from visigate_logging.mail.outbox import Outbox
-from visigate_logging.mail.sender import Envelope, Sender
+from visigate_logging.mail.sender import Sender
 from visigate_logging.mail.server import MailServer
 from visigate_logging.mail.tally import Batch, Entry
 from visigate_logging.mail.throttle import Windows

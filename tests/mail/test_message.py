@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.mail.conftest import error
 from visigate_logging.detail.record import ExceptionData, Frame
 from visigate_logging.mail.digest import Digest, Item
-from visigate_logging.mail.message import compose, subject_of, trial_message
+from visigate_logging.mail.message import Envelope, compose, subject_of, trial_message
 from visigate_logging.mail.throttle import Group
 from visigate_logging.state import Sheet
 
@@ -31,14 +31,8 @@ def item(n=1, at_rest=False, detail=None, **group):
 
 
 def mail(*items, held_back=0.0, url=None, subject="VisiGate Error"):
-    content = compose(
-        Digest(items, SHEET, held_back),
-        letter_id="1-abc",
-        sender="gate@example.org",
-        recipients=("a@example.org", "b@example.org"),
-        subject=subject,
-        url=url,
-    )
+    envelope = Envelope("gate@example.org", ("a@example.org", "b@example.org"), subject, url)
+    content = compose(Digest(items, SHEET, held_back), "1-abc", envelope)
     return email.message_from_bytes(content, policy=email.policy.default)
 
 
@@ -82,15 +76,35 @@ def test_only_critical_news_is_important():
     assert mail(item(0, at_rest=True, told=1, told_at=1.0))["Importance"] is None
 
 
-def test_mails_of_a_group_are_in_its_thread():
-    first, later, other = (
-        mail(item()),
-        mail(item(thread="<first@gate>"), item()),
-        mail(item(detail=error("v1:other"))),
-    )
+def references(message):
+    return message["References"].split()
+
+
+def test_mails_of_a_group_are_in_its_thread_also_those_of_later_incidents():
+    first, later, other = mail(item()), mail(item(thread="<first@gate>")), mail(item(detail=error("v1:other")))
     assert later["In-Reply-To"] == "<first@gate>"
-    assert later["References"] == f"{first['References']} <first@gate>"
-    assert other["References"] != first["References"]
+    assert references(later) == [*references(first), "<first@gate>"]
+    assert references(other) != references(first)
+
+
+def test_a_mail_of_several_groups_is_in_the_thread_of_each_and_the_worst_is_its_parent():
+    """The parent is the last in References, and the first in In-Reply-To."""
+    names = ["v1:a", "v1:b", "v1:c", "v1:d"]
+    [a], [b], [c], [d] = (references(mail(item(detail=error(name)))) for name in names)
+    threads = ["<first@gate>", "<second@gate>", "", "<second@gate>"]
+    items = [item(detail=error(name), thread=thread) for name, thread in zip(names, threads, strict=True)]
+    digest = mail(*items)
+    assert references(digest) == [d, "<second@gate>", c, b, a, "<first@gate>"]
+    assert digest["In-Reply-To"].split() == ["<first@gate>", "<second@gate>"]
+
+
+def test_a_mail_of_very_many_groups_is_in_the_threads_of_those_that_it_shows_in_full():
+    digest = mail(*(item(detail=error(f"v1:{n}"), thread=f"<{n}@{'gate' * 15}>") for n in range(100)))
+    assert len(references(digest)) == 20
+    assert len(digest["In-Reply-To"].split()) == 10
+    assert references(digest)[-1].startswith("<0@")
+    as_sent = digest.as_bytes(policy=email.policy.default.clone(refold_source="none"))
+    assert max(map(len, as_sent.splitlines())) <= 998  # RFC 5322, 2.1.1
 
 
 def test_the_text_says_what_where_how_often_since_when_and_on_which_host():
@@ -205,7 +219,7 @@ def test_no_text_breaks_a_mail(a, b, c):
 
 def test_a_test_mail_says_that_it_is_one():
     message = email.message_from_bytes(
-        trial_message("gate@example.org", ("a@example.org",), "VisiGate Error"), policy=email.policy.default
+        trial_message(Envelope("gate@example.org", ("a@example.org",), "VisiGate Error")), policy=email.policy.default
     )
     assert "test from" in message["Subject"]
     assert message["Auto-Submitted"] == "auto-generated"

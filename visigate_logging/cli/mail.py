@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.command import DONE, FAILED, USAGE, Command, add_json
 from visigate_logging.cli.output import complain, say, say_json, table
 from visigate_logging.exceptions import ConfigurationError, StateError
 
@@ -90,7 +90,7 @@ def _test(options: "MailOptions", *, as_json: bool) -> int:
     from visigate_logging.mail.server import MailServerError, deliver
 
     server, envelope = options.server, options.envelope
-    message = trial_message(envelope.sender, envelope.recipients, envelope.subject)
+    message = trial_message(envelope)
     done: list[str] = []
     try:
         with server.session() as smtp:
@@ -176,11 +176,14 @@ def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
 def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     from visigate_logging.state import HostLock
 
+    if not (args.ids or args.all):
+        complain("name the mails to drop, or give --all")
+        return USAGE
     refused = {letter.id: letter.path for letter in desk.outbox.refused()}
     known = [*desk.outbox.waiting(), *refused]
     unknown = [name for name in args.ids if name not in known]
-    if unknown or not (args.ids or args.all):
-        complain(f"no such mail: {', '.join(unknown)}" if unknown else "name the mails to drop, or give --all")
+    if unknown:
+        complain(f"no such mail: {', '.join(unknown)}")
         return FAILED
     lock = HostLock(desk.lock)
     if not lock.acquire(PATIENCE):

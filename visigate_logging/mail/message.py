@@ -4,19 +4,21 @@ import hashlib
 import html
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from visigate_logging.mail.digest import Digest, Section, section, title
-from visigate_logging.mail.throttle import level_number
+from visigate_logging.mail.throttle import Group, level_number
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from visigate_logging.state import Sheet
 
-__all__ = ["compose", "subject_of", "trial_message"]
+__all__ = ["Envelope", "compose", "message_id", "subject_of", "trial_message"]
 
 _IN_FULL = 10
+"""How many groups are shown with all that is known of them, and have the mail in their thread."""
 _LONGEST_SUBJECT = 150
 _CRITICAL = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -25,35 +27,38 @@ _PRE = "font:12px/1.4 ui-monospace,Consolas,monospace;background:#f4f4f5;padding
 _COLOURS = {"CRITICAL": "#b91c1c", "ERROR": "#c2410c", "WARNING": "#a16207"}
 
 
-def compose(
-    digest: Digest,
-    *,
-    letter_id: str,
-    sender: str,
-    recipients: Sequence[str],
-    subject: str,
-    url: str | None = None,
-    notice: str = "",
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is the same for all mails of a handler.
+
+    Args:
+        sender: who they come from.
+        recipients: whom they go to.
+        subject: what their subject begins with.
+        url: address of the web pages.
+        notice: what stands above all else.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    url: str | None = None
+    notice: str = ""
+
+
+def compose(digest: Digest, letter_id: str, envelope: Envelope) -> bytes:
     """The mail of a digest, as it is sent.
 
     Args:
         digest: what it tells.
         letter_id: makes its Message-ID, so that a mail that is sent twice can be known as one.
-        sender: who it comes from.
-        recipients: whom it is addressed to.
-        subject: what its subject begins with.
-        url: address of the web pages.
-        notice: what stands above all else.
+        envelope: what is the same for all mails.
     """
-    sections = [section(item, url) for item in digest.items]
-    notice = " ".join(filter(None, (notice, _held_back(digest.held_back))))
+    sections = [section(item, envelope.url) for item in digest.items]
+    notice = " ".join(filter(None, (envelope.notice, _held_back(digest.held_back))))
     footer = _footer(digest.sheet)
-    message = _message(letter_id, sender, recipients, subject_of(digest, subject))
-    worst = digest.items[0].group
-    if worst.thread:
-        message["In-Reply-To"] = worst.thread
-    message["References"] = f"{_group_id(worst.fingerprint)} {worst.thread}".rstrip()
+    message = _message(letter_id, envelope, subject_of(digest, envelope.subject))
+    _put_into_threads(message, [item.group for item in digest.items[:_IN_FULL]])
     if any(level_number(item.group.severity) >= _CRITICAL for item in digest.items if item.group.untold):
         message["Importance"] = "high"
         message["X-Priority"] = "1"
@@ -80,6 +85,18 @@ def message_id(letter_id: str) -> str:
     return f"<{letter_id}@{_domain()}>"
 
 
+def _put_into_threads(message: "EmailMessage", groups: Sequence[Group]) -> None:
+    """Refer to what was told of the groups before, the worst first: they come in the order of their importance.
+
+    In-Reply-To has all parents (RFC 5322, 3.6.4). How References has several is left open there; programs take the
+    last for the parent, and join the threads of all: a mail about several groups belongs to the thread of each.
+    """
+    if parents := dict.fromkeys(group.thread for group in groups if group.thread):
+        message["In-Reply-To"] = " ".join(parents)
+    ids = [name for group in reversed(groups) for name in (_group_id(group.fingerprint), group.thread) if name]
+    message["References"] = " ".join(dict.fromkeys(ids))
+
+
 def _group_id(fingerprint: str) -> str:
     """What all mails of a group refer to, also those of later incidents: it puts them into one thread."""
     return f"<group-{hashlib.sha256(fingerprint.encode('utf-8', 'replace')).hexdigest()[:16]}@{_domain()}>"
@@ -91,24 +108,24 @@ def _domain() -> str:
     return f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}.visigate"
 
 
-def trial_message(sender: str, recipients: Sequence[str], subject: str) -> bytes:
+def trial_message(envelope: Envelope) -> bytes:
     """A mail that only shows that mails arrive."""
     import socket
     import uuid
 
-    message = _message(uuid.uuid4().hex, sender, recipients, f"{subject}: test from {socket.gethostname()}")
+    message = _message(uuid.uuid4().hex, envelope, f"{envelope.subject}: test from {socket.gethostname()}")
     message.set_content("This is a test of visigate-errors. Mails about errors will arrive like this one.\n")
     return bytes(message)
 
 
-def _message(letter_id: str, sender: str, recipients: Sequence[str], subject: str) -> "EmailMessage":
+def _message(letter_id: str, envelope: Envelope, subject: str) -> "EmailMessage":
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import formatdate
 
     message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = ", ".join(recipients)
+    message["From"] = envelope.sender
+    message["To"] = ", ".join(envelope.recipients)
     message["Subject"] = " ".join(_clean(subject).split())  # no newline gets into a header
     message["Date"] = formatdate(localtime=True)
     message["Message-ID"] = message_id(letter_id)

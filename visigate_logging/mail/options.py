@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.mail.sender import Envelope
+from visigate_logging.mail.message import Envelope
 from visigate_logging.mail.server import Credentials, MailServer, Security
 from visigate_logging.mail.throttle import Windows
 

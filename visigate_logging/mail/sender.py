@@ -4,17 +4,16 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from visigate_logging.mail.digest import Digest
 from visigate_logging.mail.ledger import Ledger, LetterRow
-from visigate_logging.mail.message import compose
+from visigate_logging.mail.message import Envelope, compose
 from visigate_logging.mail.outbox import Letter, Outbox
 from visigate_logging.mail.server import MailServer, MailServerError, deliver
 from visigate_logging.state import HostLock
 
-__all__ = ["Envelope", "Sender"]
+__all__ = ["Sender"]
 
 _LOOK_AGAIN = 60.0  # another process may have stored what this one does not know of, and have died
 _POLL_WHILE_BUSY = 1.0
@@ -22,25 +21,6 @@ _LONGEST_STAY = 14 * 24 * 3600.0
 _LARGEST_OUTBOX = 20 * 1024 * 1024
 
 _log = logging.getLogger("visigate_logging")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What is the same for all mails of a handler.
-
-    Args:
-        sender: who they come from.
-        recipients: whom they go to.
-        subject: what their subject begins with.
-        url: address of the web pages.
-        notice: what stands above all else.
-    """
-
-    sender: str
-    recipients: tuple[str, ...]
-    subject: str
-    url: str | None = None
-    notice: str = ""
 
 
 class Sender:
@@ -104,18 +84,9 @@ class Sender:
         return look_again
 
     def _stage(self, letter_id: str, digest: Digest) -> bool:
-        envelope = self._envelope
-        message = compose(
-            digest,
-            letter_id=letter_id,
-            sender=envelope.sender,
-            recipients=envelope.recipients,
-            subject=envelope.subject,
-            url=envelope.url,
-            notice=envelope.notice,
-        )
+        message = compose(digest, letter_id, self._envelope)
         try:
-            self._outbox.stage(letter_id, envelope.recipients, message)
+            self._outbox.stage(letter_id, self._envelope.recipients, message)
         except OSError as error:
             self._hand_in_unkept(message, error)
             return False
