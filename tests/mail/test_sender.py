@@ -376,6 +376,19 @@ def test_mails_of_one_group_are_one_thread(desk, server):
     assert messages(server)[-1]["References"] == first["References"]  # the next incident of the same group
 
 
+def test_a_mail_about_two_groups_is_in_the_threads_of_both(desk, server):
+    for fingerprint in ("v1:a", "v1:b"):
+        desk.errors(fingerprint=fingerprint)
+        desk.run(2)
+        desk.errors(fingerprint=fingerprint)
+    desk.clock.seconds += 400
+    desk.sender.turn()
+    *firsts, both = (m["Message-ID"] for m in messages(server))
+    assert len(firsts) == 2
+    assert set(firsts) < set(messages(server)[-1]["References"].split())
+    assert both not in firsts
+
+
 # A kill leaves a letter in one of these states; the next turn, of whichever process, finishes it.
 
 

@@ -218,12 +218,12 @@ def _backups(patient: Patient) -> Iterator[Finding]:
 
 
 def _mail_server(patient: Patient) -> Iterator[Finding]:
-    from visigate_logging.mail.options import parse
+    from visigate_logging.handlers.smtp import ThrottledSMTPHandler
     from visigate_logging.mail.server import MailServerError
 
     for made in patient.objects:
-        if getattr(made.factory, "__name__", "") == "ThrottledSMTPHandler":
-            server = parse(**{p.name: value for p, value in made.arguments()}).server
+        if made.makes(ThrottledSMTPHandler):
+            server = made.factory(**{p.name: value for p, value in made.arguments()}).options.server
             try:
                 with server.session():
                     yield Finding("mail server", True, f"{server.host}:{server.port} answers")

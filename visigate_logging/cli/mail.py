@@ -58,7 +58,7 @@ def mail(args: argparse.Namespace) -> int:
 
 def _options(config: str, wanted: str | None) -> "tuple[str, MailOptions]":
     from visigate_logging.config.load import read, refuse
-    from visigate_logging.mail.options import parse
+    from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
     source = read(config)
     if source.problems:
@@ -71,11 +71,11 @@ def _options(config: str, wanted: str | None) -> "tuple[str, MailOptions]":
         raise ConfigurationError("handlers", problem if found else f"{config} has no handler of class {HANDLER}")
     name = wanted or next(iter(found))
     try:
-        return name, parse(**found[name])
+        return name, ThrottledSMTPHandler(**found[name]).options
     except ConfigurationError as error:
         raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
     except TypeError as error:
-        raise ConfigurationError(f"handlers.{name}", str(error).replace("parse()", HANDLER)) from error
+        raise ConfigurationError(f"handlers.{name}", str(error).replace(".__init__()", "")) from error
 
 
 def _mail_handlers(values: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.mail.desk import MailDesk
-from visigate_logging.mail.options import MailOptions, parse
+from visigate_logging.mail.options import MailOptions, directory, envelope, level, mail_server, windows
 from visigate_logging.mail.tally import Batch, Tally
 from visigate_logging.mail.throttle import level_number
 from visigate_logging.state import ForkAware, Sheet, watch_forks
@@ -81,22 +81,12 @@ class ThrottledSMTPHandler(logging.Handler):
         url: str | None = None,
     ) -> None:
         # Before logging knows of the handler: one that is refused must not be flushed at exit.
-        self.options: MailOptions = parse(
-            mailhost,
-            fromaddr,
-            toaddrs,
-            subject,
-            credentials,
-            secure,
-            timeout,
-            severity=severity,
-            state_dir=state_dir,
-            group_wait=group_wait,
-            interval=interval,
-            max_interval=max_interval,
-            quiet=quiet,
-            max_per_hour=max_per_hour,
-            url=url,
+        self.options = MailOptions(
+            server=mail_server(mailhost, credentials, secure, timeout),
+            envelope=envelope(fromaddr, toaddrs, subject, url),
+            windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
+            severity=level("severity", severity),
+            state_dir=directory("state_dir", state_dir),
         )
         """What it was given, checked."""
         self._mailroom: _Mailroom | None = None

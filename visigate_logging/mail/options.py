@@ -14,7 +14,7 @@ from visigate_logging.mail.message import Envelope
 from visigate_logging.mail.server import Credentials, MailServer, Security
 from visigate_logging.mail.throttle import Windows
 
-__all__ = ["MailOptions", "addresses", "level", "mail_server", "parse", "text", "windows"]
+__all__ = ["MailOptions", "addresses", "directory", "envelope", "level", "mail_server", "text", "windows"]
 
 _PASSWORDS = ("password", "password_env", "password_file", "password_credential")
 # An address in other letters than ASCII would need a server with SMTPUTF8 (RFC 6531), which many are not.
@@ -42,43 +42,17 @@ class MailOptions:
     state_dir: Path
 
 
-def parse(
-    mailhost: Any,
-    fromaddr: Any,
-    toaddrs: Any,
-    subject: Any = "VisiGate Error",
-    credentials: Any = None,
-    secure: Any = None,
-    timeout: Any = 5.0,
-    *,
-    severity: Any = "CRITICAL",
-    state_dir: Any = "logs/errors/state",
-    group_wait: Any = 1.0,
-    interval: Any = 300.0,
-    max_interval: Any = 14_400.0,
-    quiet: Any = 3600.0,
-    max_per_hour: Any = 12,
-    url: Any = None,
-) -> MailOptions:
-    """The options of `visigate_logging.ThrottledSMTPHandler`, with its defaults.
+def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any) -> Envelope:
+    """What is the same for all mails.
 
     Raises:
         ConfigurationError: an option cannot be; ``key`` names it.
     """
-    envelope = Envelope(
+    return Envelope(
         sender=addresses("fromaddr", fromaddr)[0],
         recipients=addresses("toaddrs", toaddrs),
         subject=text("subject", subject),
-        url=text("url", url) if url is not None else None,
-    )
-    return MailOptions(
-        server=mail_server(mailhost, credentials, secure, timeout),
-        envelope=envelope,
-        windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
-        severity=level("severity", severity),
-        state_dir=Path(
-            text("state_dir", os.fspath(state_dir) if isinstance(state_dir, os.PathLike) else state_dir)
-        ).absolute(),
+        url=None if url is None else text("url", url),
     )
 
 
@@ -161,6 +135,15 @@ def text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or len(value.splitlines()) != 1:
         raise ConfigurationError(key, f"{value!r} is not one line of text")
     return value
+
+
+def directory(key: str, value: Any) -> Path:
+    """A path.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    return Path(text(key, os.fspath(value) if isinstance(value, os.PathLike) else value)).absolute()
 
 
 def _host_and_port(mailhost: Any) -> tuple[str, int | None]:
