@@ -145,14 +145,21 @@ def test_drop_needs_to_know_which_and_drops_nothing_else(config, server, waiting
     ("more", "key"),
     [
         ({"interval": -5}, "handlers.mail.interval"),
-        ({"intervall": 5}, "handlers.mail"),
-        ({"class": "x.Y"}, "handlers"),
+        ({"intervall": 5}, "handlers.mail.intervall"),
+        ({"class": "x.Y"}, "handlers.mail.class"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_told_by_its_key(config, server, more, key, capsys):
     config(server, **more)
     assert main(["mail", "test"]) == 78
     assert f"{key}:" in capsys.readouterr().err
+
+
+def test_a_configuration_without_a_mail_handler_is_told_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logging.yaml").write_text("version: 1\nhandlers: {console: {class: logging.StreamHandler}}\n")
+    assert main(["mail", "test"]) == 78
+    assert "handlers: mail handlers of this file are: none" in capsys.readouterr().err
 
 
 def test_of_several_mail_handlers_one_is_chosen(config, server, tmp_path, capsys):
@@ -162,4 +169,6 @@ def test_of_several_mail_handlers_one_is_chosen(config, server, tmp_path, capsys
     (tmp_path / "logging.yaml").write_text(yaml.safe_dump(values), "utf-8")
     assert main(["mail", "test"]) == 78
     assert "--handler" in capsys.readouterr().err
+    assert main(["mail", "test", "--handler", "nobody"]) == 78
+    assert "mail, other" in capsys.readouterr().err
     assert main(["mail", "test", "--handler", "other"]) == 0

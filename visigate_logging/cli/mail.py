@@ -1,11 +1,11 @@
 """mail: does it arrive, and what waits in the outbox."""
 
 import argparse
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, USAGE, Command, add_json
+from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import complain, say, say_json, table
 from visigate_logging.exceptions import ConfigurationError, StateError
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAIL"]
 
-HANDLER = "ThrottledSMTPHandler"
-NOT_OURS = frozenset({"class", "()", "level", "formatter", "filters", "name"})
 PATIENCE = 5.0
 
 
@@ -36,14 +34,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="for drop: the mails' ids, as the list has them")
     parser.add_argument("--all", action="store_true", help="for drop: all mails")
-    parser.add_argument("--config", default="logging.yaml", metavar="PATH", help="default: logging.yaml")
+    add_config(parser)
     parser.add_argument("--handler", metavar="NAME", help="the mail handler, when the file has several")
     add_json(parser)
 
 
 def mail(args: argparse.Namespace) -> int:
     """Try the mail server, or look after the outbox."""
-    name, options = _options(args.config, args.handler)
+    name, options = _chosen(args.config, args.handler)
     if args.action == "test":
         return _test(options, as_json=args.json)
 
@@ -56,33 +54,23 @@ def mail(args: argparse.Namespace) -> int:
         desk.state.close()
 
 
-def _options(config: str, wanted: str | None) -> "tuple[str, MailOptions]":
+def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
+    from visigate_logging.config.check import examine
     from visigate_logging.config.load import read, refuse
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
     source = read(config)
-    if source.problems:
-        raise refuse(source, source.problems)
-    found = dict(_mail_handlers(source.values))
-    if wanted is not None and wanted not in found:
-        raise ConfigurationError(f"handlers.{wanted}", f"no {HANDLER} of that name; there are: {', '.join(found)}")
-    if len(found) != 1 and wanted is None:
-        problem = f"{len(found)} handlers of class {HANDLER}: {', '.join(found)}. Choose one with --handler"
-        raise ConfigurationError("handlers", problem if found else f"{config} has no handler of class {HANDLER}")
+    found = {str(made.key[1]): made for made in examine(source) if made.makes(ThrottledSMTPHandler)}
+    if source.errors:
+        raise refuse(source, source.errors)
+    if wanted not in found if wanted else len(found) != 1:
+        problem = f"mail handlers of this file are: {', '.join(found) or 'none'}"
+        raise ConfigurationError("handlers", f"{problem}; choose one with --handler" if found else problem)
     name = wanted or next(iter(found))
     try:
-        return name, ThrottledSMTPHandler(**found[name]).options
+        return name, found[name].factory(**{p.name: value for p, value in found[name].arguments()}).options
     except ConfigurationError as error:
         raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
-    except TypeError as error:
-        raise ConfigurationError(f"handlers.{name}", str(error).replace(".__init__()", "")) from error
-
-
-def _mail_handlers(values: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    handlers = values.get("handlers")
-    for name, given in handlers.items() if isinstance(handlers, Mapping) else ():
-        if isinstance(given, Mapping) and str(given.get("class", given.get("()"))).endswith(HANDLER):
-            yield name, {key: value for key, value in given.items() if key not in NOT_OURS}
 
 
 def _test(options: "MailOptions", *, as_json: bool) -> int:
@@ -180,10 +168,9 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
         complain("name the mails to drop, or give --all")
         return USAGE
     refused = {letter.id: letter.path for letter in desk.outbox.refused()}
-    known = [*desk.outbox.waiting(), *refused]
-    unknown = [name for name in args.ids if name not in known]
-    if unknown:
-        complain(f"no such mail: {', '.join(unknown)}")
+    known = {*desk.outbox.waiting(), *refused}
+    if unknown := set(args.ids) - known:
+        complain(f"no such mail: {', '.join(sorted(unknown))}")
         return FAILED
     lock = HostLock(desk.lock)
     if not lock.acquire(PATIENCE):
@@ -191,7 +178,7 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     try:
         for name in known if args.all else args.ids:
             if name in refused:
-                Path(refused[name]).unlink(missing_ok=True)
+                refused[name].unlink(missing_ok=True)
             desk.ledger.dropped(name, "dropped by the administrator")
             desk.outbox.remove(name)
             desk.ledger.close(name)

@@ -1,7 +1,6 @@
 """The books of a mail handler: what is to be told, which mails tell it, and what became of them."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -60,17 +59,17 @@ class LetterRow:
 
     Args:
         id: its name.
-        made: when, on the host's clock.
+        age: seconds since it was made.
+        wait: seconds until it may be tried, 0 or less when it may be now.
         reached: whether somebody has it.
         sent: whether all who can have it have it.
-        retry_at: not to be tried before, on the host's clock.
     """
 
     id: str
-    made: float
+    age: float
+    wait: float
     reached: bool
     sent: bool
-    retry_at: float
 
 
 class Ledger:
@@ -129,15 +128,16 @@ class Ledger:
                 add_counts(connection, self._handler, delivered=digest.told, folded=digest.folded)
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
             for item in digest.items:
-                self._keep(connection, item.group, after_telling(item.group, now, windows, message_id(letter_id)))
+                after = after_telling(item.group, now, windows, message_id(letter_id))
+                self._keep(connection, item.group.fingerprint, after)
         return 0.0
 
     def letters(self) -> dict[str, LetterRow]:
         """All letters that have been staged and not closed, the oldest first."""
-        with self._open() as (connection, _):
-            query = "SELECT id, made, reached, sent, retry_at FROM mail_letters WHERE handler = ? ORDER BY id"
-            rows = connection.execute(query, (self._handler,)).fetchall()
-        return {row[0]: LetterRow(*row) for row in rows}
+        query = """SELECT l.id, ? - made, max(l.retry_at, ifnull(s.retry_at, 0)) - ?, reached, sent
+            FROM mail_letters AS l LEFT JOIN mail_server AS s USING (handler) WHERE handler = ? ORDER BY l.id"""
+        with self._open() as (connection, now):
+            return {row[0]: LetterRow(*row) for row in connection.execute(query, (now, now, self._handler))}
 
     def adopt(self, letter_id: str) -> None:
         """Enter a letter that the books do not know, as after the state file was lost; what it tells is not known."""
@@ -147,15 +147,25 @@ class Ledger:
                 (letter_id, self._handler, now),
             )
 
-    def accepted(self, letter_id: str, *, sent: bool) -> None:
-        """Count a letter's errors as told, the first time; ``sent`` when nobody is left who waits for it."""
+    def accepted(self, letter_id: str, *, sent: bool) -> int:
+        """Count a letter's errors as told, the first time.
+
+        Args:
+            letter_id: name of the letter.
+            sent: whether nobody is left who waits for it.
+
+        Returns:
+            How often the server had failed before, in a row.
+        """
         with self._open() as (connection, now):
             told, folded = self._take_counts(connection, letter_id)
             add_counts(connection, self._handler, delivered=told, folded=folded)
             connection.execute("UPDATE mail_letters SET reached = 1, sent = ? WHERE id = ?", (sent, letter_id))
             # The limit is of mails that arrive: one that waited counts from now.
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
+            failures, _ = self._server(connection)
             connection.execute("DELETE FROM mail_server WHERE handler = ?", (self._handler,))
+        return failures
 
     def dropped(self, letter_id: str, reason: str) -> None:
         """Close a letter that nobody will get; those that somebody has got stay counted as told."""
@@ -182,35 +192,22 @@ class Ledger:
     def server_failed(self, problem: str) -> tuple[bool, float]:
         """Note that the server could not be used; whether that is news, and in how many seconds to try again."""
         with self._open() as (connection, now):
-            before = self._server(connection)
-            failures = before[0] + 1
-            wait = _retry_wait(failures)
-            connection.execute(
-                "REPLACE INTO mail_server VALUES (?, ?, ?, ?)", (self._handler, failures, now + wait, problem)
-            )
-        return before[2] != problem, wait
+            failures, before = self._server(connection)
+            wait = _retry_wait(failures + 1)
+            row = (self._handler, failures + 1, now + wait, problem)
+            connection.execute("REPLACE INTO mail_server VALUES (?, ?, ?, ?)", row)
+        return before != problem, wait
 
     def failed(self, text: str) -> None:
         """Keep what went wrong as the handler's last failure."""
         with self._open() as (connection, _):
             note_failure(connection, self._handler, failure(_mask.text(text)))
 
-    def server_wait(self) -> tuple[float, int]:
-        """In how many seconds the server may be tried, and how often it failed in a row."""
-        with self._open() as (connection, now):
-            failures, retry_at, _ = self._server(connection)
-        return max(0.0, retry_at - now), failures
-
     def try_now(self) -> None:
         """Let all that waits be tried at once."""
         with self._open() as (connection, _):
             connection.execute("UPDATE mail_letters SET retry_at = 0 WHERE handler = ?", (self._handler,))
             connection.execute("UPDATE mail_server SET retry_at = 0 WHERE handler = ?", (self._handler,))
-
-    def seconds(self) -> float:
-        """Now, on the host's clock."""
-        with self._open() as (_, now):
-            return now
 
     def sheet(self) -> Sheet:
         """The handler's counts on this host, without what has not been stored yet."""
@@ -223,26 +220,22 @@ class Ledger:
             yield connection, host_seconds(connection, self._now())
 
     def _enter(self, connection: "sqlite3.Connection", entry: Entry, now: float) -> None:
-        fingerprint = entry.first.fingerprint or OTHER
-        known = self._group(connection, fingerprint)
+        first, fingerprint = entry.first, entry.first.fingerprint or OTHER
+        known, detail = self._group(connection, fingerprint)
         if known is None and self._is_full(connection):
             fingerprint = OTHER
-            known = self._group(connection, fingerprint)
-        first, last = entry.first.timestamp or entry.last_time, entry.last_time or entry.first.timestamp
-        news = Group(fingerprint, entry.first.severity, now, now, first, last, first, untold=entry.count)
-        after = note(known, news, self._windows)
-        data = orjson.dumps(dataclasses.asdict(after)).decode()
-        if known is not None and known.untold:
-            query = "UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?"
-            connection.execute(query, (data, self._handler, fingerprint))
-        else:
-            row = (self._handler, fingerprint, data, entry.first.to_json())
-            connection.execute("REPLACE INTO mail_groups VALUES (?, ?, ?, ?)", row)
+            known, detail = self._group(connection, fingerprint)
+        times = first.timestamp or entry.last_time, entry.last_time or first.timestamp
+        news = Group(fingerprint, first.severity, now, now, *times, times[0], untold=entry.count)
+        if known is None or not known.untold:
+            detail = first.to_json()
+        row = (self._handler, fingerprint, _json(note(known, news, self._windows)), detail)
+        connection.execute("REPLACE INTO mail_groups VALUES (?, ?, ?, ?)", row)
 
-    def _group(self, connection: "sqlite3.Connection", fingerprint: str) -> Group | None:
-        query = "SELECT data FROM mail_groups WHERE handler = ? AND fingerprint = ?"
+    def _group(self, connection: "sqlite3.Connection", fingerprint: str) -> tuple[Group | None, bytes]:
+        query = "SELECT data, detail FROM mail_groups WHERE handler = ? AND fingerprint = ?"
         row = connection.execute(query, (self._handler, fingerprint)).fetchone()
-        return Group(**orjson.loads(row[0])) if row else None
+        return (Group(**orjson.loads(row[0])), row[1]) if row else (None, b"")
 
     def _groups(self, connection: "sqlite3.Connection") -> list[Group]:
         rows = connection.execute("SELECT data FROM mail_groups WHERE handler = ?", (self._handler,))
@@ -252,13 +245,13 @@ class Ledger:
         query = "SELECT count(*) >= ? FROM mail_groups WHERE handler = ?"
         return bool(connection.execute(query, (_MOST_GROUPS, self._handler)).fetchone()[0])
 
-    def _keep(self, connection: "sqlite3.Connection", before: Group, after: Group | None) -> None:
-        key = (self._handler, before.fingerprint)
-        if after is None:
+    def _keep(self, connection: "sqlite3.Connection", fingerprint: str, group: Group | None) -> None:
+        key = (self._handler, fingerprint)
+        if group is None:
             connection.execute("DELETE FROM mail_groups WHERE handler = ? AND fingerprint = ?", key)
         else:
-            data = orjson.dumps(dataclasses.asdict(after)).decode()
-            connection.execute("UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?", (data, *key))
+            query = "UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?"
+            connection.execute(query, (_json(group), *key))
 
     def _mailed(self, connection: "sqlite3.Connection") -> list[float]:
         query = "SELECT at FROM mail_times WHERE handler = ? ORDER BY at DESC LIMIT ?"
@@ -268,28 +261,32 @@ class Ledger:
         return times
 
     def _digest(self, connection: "sqlite3.Connection", decision: Plan, now: float) -> Digest:
-        query = "SELECT detail FROM mail_groups WHERE handler = ? AND fingerprint = ?"
         items = []
         for group in decision.due:
-            (detail,) = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
+            _, detail = self._group(connection, group.fingerprint)
             at_rest = is_at_rest(group, now, self._windows)
             items.append(Item(group, ErrorDetail.from_dict(orjson.loads(detail)), at_rest))
-        digest = Digest(tuple(items), _sheet(connection, self._handler), decision.held_back)
-        sheet = Sheet(**digest.sheet)
+        sheet = _sheet(connection, self._handler)
+        digest = Digest(tuple(items), sheet, decision.held_back)
         sheet["delivered"] += digest.told
         sheet["folded"] += digest.folded
         sheet["pending"] -= digest.told + digest.folded
-        return replace(digest, sheet=sheet)
+        return digest
 
     def _take_counts(self, connection: "sqlite3.Connection", letter_id: str) -> tuple[int, int]:
         row = connection.execute("SELECT told, folded FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
         connection.execute("UPDATE mail_letters SET told = 0, folded = 0 WHERE id = ?", (letter_id,))
         return row or (0, 0)
 
-    def _server(self, connection: "sqlite3.Connection") -> tuple[int, float, str]:
-        query = "SELECT failures, retry_at, problem FROM mail_server WHERE handler = ?"
-        row: tuple[int, float, str] | None = connection.execute(query, (self._handler,)).fetchone()
-        return row or (0, 0.0, "")
+    def _server(self, connection: "sqlite3.Connection") -> tuple[int, str]:
+        """How often it has failed in a row, and at what."""
+        query = "SELECT failures, problem FROM mail_server WHERE handler = ?"
+        row: tuple[int, str] | None = connection.execute(query, (self._handler,)).fetchone()
+        return row or (0, "")
+
+
+def _json(group: Group) -> str:
+    return orjson.dumps(group).decode()
 
 
 def _retry_wait(failures: int) -> float:

@@ -125,9 +125,9 @@ class Sender:
 
     def _bound(self, rows: dict[str, LetterRow]) -> None:
         sizes = self._outbox.sizes()
-        total, now = sum(sizes.values()), self._ledger.seconds() if sizes else 0.0
+        total = sum(sizes.values())
         for letter_id, size in sizes.items():
-            too_old = letter_id in rows and now - rows[letter_id].made > _LONGEST_STAY
+            too_old = letter_id in rows and rows[letter_id].age > _LONGEST_STAY
             if too_old or total > _LARGEST_OUTBOX:
                 total -= size
                 reason = "too long in the outbox" if too_old else "outbox full"
@@ -154,15 +154,14 @@ class Sender:
         return self._due()[1]
 
     def _due(self) -> tuple[list[Letter], float]:
-        server_wait, _ = self._ledger.server_wait()
-        now, due, wait = self._ledger.seconds(), [], _LOOK_AGAIN
-        for letter_id, row in self._ledger.letters().items():
-            remaining = max(server_wait, row.retry_at - now)
-            letter = None if row.sent or remaining > 0 else self._outbox.letter(letter_id)
+        """What may be tried now, and in how many seconds something else may be."""
+        due, wait = [], _LOOK_AGAIN
+        for row in self._ledger.letters().values():
+            letter = None if row.sent or row.wait > 0 else self._outbox.letter(row.id)
             if letter is not None:
                 due.append(letter)
             elif not row.sent:
-                wait = min(wait, max(remaining, 0.0))
+                wait = min(wait, max(row.wait, 0.0))
         return due, wait
 
     def _hand_in(self, letter: Letter, answers: dict[str, tuple[int, str]]) -> None:
@@ -174,8 +173,7 @@ class Sender:
             _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, what, path)
             self._ledger.failed(f"a mail was refused for good: {what}")
         if len(answers) < len(letter.recipients):
-            _, failures = self._ledger.server_wait()
-            self._ledger.accepted(letter.id, sent=not for_now)
+            failures = self._ledger.accepted(letter.id, sent=not for_now)
             if failures:
                 _log.warning("Mails go out again after %d failed attempts", failures)
         elif not for_now:
