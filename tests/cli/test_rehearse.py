@@ -16,7 +16,7 @@ from visigate_logging.clock import Instant
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.mail.ledger import SCHEMA, Ledger
-from visigate_logging.mail.tally import Batch, Entry
+from visigate_logging.mail.page import Entry
 from visigate_logging.mail.throttle import Windows
 from visigate_logging.state import State
 
@@ -73,7 +73,7 @@ def really_mailed(directory, windows, given):
             look = None if wait is None else seconds[0] + wait
         seconds[0] = now
         if error is not None:
-            ledger.store(Batch(str(number), (Entry(1, error, error.timestamp),), None, None))
+            ledger.store(str(number), [Entry(1, error, error.timestamp)])
             wait = ledger.compose(f"{len(sent):09}", sent.append)
             look = None if wait is None else now + wait
     state.close()

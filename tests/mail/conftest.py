@@ -13,9 +13,9 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.mail.ledger import SCHEMA, Ledger
 from visigate_logging.mail.message import Envelope
 from visigate_logging.mail.outbox import Outbox
+from visigate_logging.mail.page import Entry
 from visigate_logging.mail.sender import Sender
 from visigate_logging.mail.server import MailServer
-from visigate_logging.mail.tally import Batch, Entry
 from visigate_logging.mail.throttle import Windows
 from visigate_logging.state import State
 
@@ -64,7 +64,7 @@ class Desk:
     def errors(self, n=1, fingerprint="v1:camera", **changes):
         detail = error(fingerprint, **changes)
         entry = Entry(n, detail, detail.timestamp)
-        self.ledger.store(Batch(uuid.uuid4().hex, (entry,), None, None))
+        self.ledger.store(uuid.uuid4().hex, [entry])
 
     def run(self, seconds):
         """Let time pass, with a turn whenever the sender has asked for one."""

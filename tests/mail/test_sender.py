@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from tests.mail.conftest import TO, Clock
+from tests.mail.conftest import TO, Clock, error
 from tests.mail.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
+from visigate_logging.mail.page import Entry
 from visigate_logging.mail.server import Credentials, MailServer, Security
 from visigate_logging.mail.throttle import Windows
 from visigate_logging.state import HostLock, host_failures
@@ -52,14 +53,12 @@ def test_the_counts_of_all_mails_add_up_to_the_errors(desk, server):
     assert "Quiet since" in messages(server)[-1].get_body(("plain",)).get_content()
 
 
-def test_a_batch_that_is_stored_twice_is_counted_once(desk):
+def test_a_page_that_is_stored_twice_is_counted_once(desk):
     desk.errors(3)
-    from visigate_logging.mail.tally import Batch
-
-    again = Batch("token", (), None, None)
-    assert desk.ledger.store(again)
-    assert not desk.ledger.store(again)
-    assert sums_up(desk, 3)
+    again = [Entry(4, error(), "")]
+    assert desk.ledger.store("token", again)
+    assert not desk.ledger.store("token", again)
+    assert sums_up(desk, 7)
 
 
 @pytest.mark.parametrize("where", ["DATA", *TO])

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from tests.mail.conftest import error
-from visigate_logging.mail.tally import OTHER, Tally
+from visigate_logging.mail.page import OTHER
+from visigate_logging.mail.tally import Tally
 
 
 @pytest.fixture
@@ -26,18 +27,19 @@ def tally(owner, tmp_path):
         tally.forget()
 
 
-def counts(batch):
-    return {entry.first.fingerprint: entry.count for entry in batch.entries}
+def counts(page):
+    return {entry.first.fingerprint: entry.count for entry in page.entries()}
 
 
 def test_errors_are_counted_by_group_and_the_first_of_each_is_kept_whole(tally):
     for n in range(10):
         tally.add(error("v1:a", error_message=f"number {n}", timestamp=f"2026-03-01T12:00:0{n}.000000Z"))
     tally.add(error("v1:b"))
-    batch = tally.take()
-    assert counts(batch) == {"v1:a": 10, "v1:b": 1}
-    assert batch.entries[0].first == error("v1:a", error_message="number 0", event_id=batch.entries[0].first.event_id)
-    assert batch.entries[0].last_time == "2026-03-01T12:00:09.000000Z"
+    page = tally.take()
+    assert counts(page) == {"v1:a": 10, "v1:b": 1}
+    entry = next(page.entries())
+    assert entry.first == error("v1:a", error_message="number 0", event_id=entry.first.event_id)
+    assert entry.last_time == "2026-03-01T12:00:09.000000Z"
 
 
 def test_the_first_error_after_taking_is_told_apart(tally):
@@ -50,20 +52,20 @@ def test_the_first_error_after_taking_is_told_apart(tally):
 
 def test_what_was_taken_is_given_again_until_it_is_forgotten(tally):
     tally.add(error())
-    batch = tally.take()
+    page = tally.take()
     tally.add(error())
-    assert tally.take() is batch
+    assert tally.take() is page
     tally.forget()
     assert counts(tally.take()) == {"v1:camera": 1}
 
 
 def test_nothing_is_left_when_all_is_forgotten(tally):
     tally.add(error())
-    batch = tally.take()
-    assert batch.path.exists()
+    page = tally.take()
+    assert page.path.exists()
     tally.forget()
     assert tally.take() is None
-    assert not batch.path.exists()
+    assert not page.path.exists()
 
 
 def test_what_has_no_room_is_counted_as_other_and_nothing_is_lost(tally):
@@ -78,7 +80,7 @@ def test_what_has_no_room_is_counted_as_other_and_nothing_is_lost(tally):
 
 def test_a_detail_that_is_too_long_is_kept_by_its_head(tally):
     tally.add(error(traceback="x" * 100_000))
-    [entry] = tally.take().entries
+    [entry] = tally.take().entries()
     assert entry.first.traceback == ""
     assert entry.first.error_type == "CameraError"
     assert entry.first.severity == "CRITICAL"
@@ -90,8 +92,8 @@ def test_threads_that_count_while_batches_are_taken_lose_nothing(tally):
 
     def take():
         while not stop.is_set():
-            if (batch := tally.take()) is not None:
-                taken.append(sum(counts(batch).values()))
+            if (page := tally.take()) is not None:
+                taken.append(sum(counts(page).values()))
                 tally.forget()
 
     def count():
@@ -107,8 +109,8 @@ def test_threads_that_count_while_batches_are_taken_lose_nothing(tally):
         thread.join()
     stop.set()
     taker.join()
-    if (batch := tally.take()) is not None:
-        taken.append(sum(counts(batch).values()))
+    if (page := tally.take()) is not None:
+        taken.append(sum(counts(page).values()))
     assert sum(taken) == 4000
 
 
@@ -148,9 +150,9 @@ def test_a_kill_loses_no_error_whose_call_has_returned(owner, tmp_path, tally, r
             returned += len(os.read(process.stdout.fileno(), 4096))
         process.send_signal(signal.SIGKILL)
         returned += len(process.stdout.read())
-    [batch] = tally.orphans()
-    assert sum(counts(batch).values()) in {returned, returned + 1}  # one may have been counted and not reported
-    batch.remove()
+    [page] = tally.orphans()
+    assert sum(counts(page).values()) in {returned, returned + 1}  # one may have been counted and not reported
+    page.remove()
     assert list(tally.orphans()) == []
 
 
@@ -158,11 +160,11 @@ def test_an_orphan_that_was_let_go_is_found_again(owner, tmp_path, tally):
     dead = Tally(owner, tmp_path)
     dead.add(error())
     dead._page.let_go()  # as the end of the process does
-    [batch] = tally.orphans()
-    batch.let_go()
-    [batch] = tally.orphans()
-    assert counts(batch) == {"v1:camera": 1}
-    batch.remove()
+    [page] = tally.orphans()
+    page.let_go()
+    [page] = tally.orphans()
+    assert counts(page) == {"v1:camera": 1}
+    page.remove()
 
 
 def test_another_owner_sees_none_of_it(tmp_path, tally):
@@ -170,8 +172,8 @@ def test_another_owner_sees_none_of_it(tmp_path, tally):
     dead.add(error())
     dead._page.let_go()
     assert list(tally.orphans()) == []
-    [batch] = dead.orphans()
-    batch.remove()
+    [page] = dead.orphans()
+    page.remove()
 
 
 def test_a_damaged_orphan_gives_what_can_be_read_and_raises_nothing(owner, tmp_path, tally):
@@ -182,9 +184,9 @@ def test_a_damaged_orphan_gives_what_can_be_read_and_raises_nothing(owner, tmp_p
     at = bytes(page._memory).index(b'"v1:2"')
     page._memory[at : at + 6] = b"\xff" * 6
     page.let_go()
-    [batch] = tally.orphans()
-    assert counts(batch) == {"v1:0": 1, "v1:1": 1, "v1:3": 1, "v1:4": 1}
-    batch.remove()
+    [page] = tally.orphans()
+    assert counts(page) == {"v1:0": 1, "v1:1": 1, "v1:3": 1, "v1:4": 1}
+    page.remove()
 
 
 def test_a_forked_child_leaves_the_parents_errors_to_the_parent(tally):
@@ -208,8 +210,8 @@ def test_without_shared_memory_a_file_beside_the_state_serves(owner, tmp_path, m
     monkeypatch.setattr("visigate_logging.mail.tally.SHARED_MEMORY", tmp_path / "absent")
     tally = Tally(owner, tmp_path / "state")
     tally.add(error())
-    batch = tally.take()
-    assert batch.path.parent == tmp_path / "state"
+    page = tally.take()
+    assert page.path.parent == tmp_path / "state"
     tally.forget()
 
 
@@ -219,7 +221,7 @@ def test_without_any_file_plain_memory_serves(owner, tmp_path, monkeypatch):
     tally = Tally(owner, tmp_path / "file")
     for _ in range(3):
         tally.add(error())
-    batch = tally.take()
-    assert batch.path is None
-    assert counts(batch) == {"v1:camera": 3}
+    page = tally.take()
+    assert page.path is None
+    assert counts(page) == {"v1:camera": 3}
     tally.forget()

@@ -14,7 +14,8 @@ from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.mail.desk import MailDesk
 from visigate_logging.mail.options import MailOptions, directory, envelope, level, mail_server, windows
-from visigate_logging.mail.tally import Batch, Tally
+from visigate_logging.mail.page import Page
+from visigate_logging.mail.tally import Tally
 from visigate_logging.mail.throttle import level_number
 from visigate_logging.state import ForkAware, Sheet, watch_forks
 from visigate_logging.worker import Worker
@@ -207,9 +208,9 @@ class _Mailroom(ForkAware):
         self._stored_at = time.monotonic()
         with self._storing:
             for _ in range(2 if self._tally.is_behind else 1):
-                batch = self._tally.take()
-                if batch is not None:
-                    self._enter(batch)
+                page = self._tally.take()
+                if page is not None:
+                    self._enter(page)
                     self._tally.forget()
         for orphan in self._tally.orphans():
             try:
@@ -221,17 +222,17 @@ class _Mailroom(ForkAware):
         self._sender.wake()
         return _PACE if self._tally.has_news else _LOOK_AGAIN
 
-    def _enter(self, batch: Batch) -> None:
+    def _enter(self, page: Page) -> None:
         """Into the books on the card, else into those in shared memory: a dead card is what is to be told."""
         try:
-            self._desk.ledger.store(batch)
+            self._desk.ledger.store(page.token, page.entries())
         except StateError as error:
             self._complain(error)
             try:
                 self._spare.begin()
             except OSError:
                 raise error from None
-            self._spare.ledger.store(batch)
+            self._spare.ledger.store(page.token, page.entries())
 
     def _send(self, requests: list[Literal["now"]]) -> float:
         try:

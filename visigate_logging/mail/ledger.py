@@ -1,7 +1,7 @@
 """The books of a mail handler: what is to be told, which mails tell it, and what became of them."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.mail.digest import Digest, Item
 from visigate_logging.mail.message import message_id
-from visigate_logging.mail.tally import OTHER, Batch, Entry
+from visigate_logging.mail.page import OTHER, Entry
 from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
 from visigate_logging.state import (
     Instant,
@@ -91,16 +91,21 @@ class Ledger:
         self._windows = windows
         self._now = now
 
-    def store(self, batch: Batch) -> bool:
-        """Enter a batch; False when it has been entered before."""
+    def store(self, token: str, entries: Iterable[Entry]) -> bool:
+        """Enter what a page holds; False when that has been entered before.
+
+        Args:
+            token: the page's.
+            entries: the page's.
+        """
         with self._open() as (connection, now):
-            if connection.execute("SELECT 1 FROM mail_batches WHERE token = ?", (batch.token,)).fetchone():
+            if connection.execute("SELECT 1 FROM mail_batches WHERE token = ?", (token,)).fetchone():
                 return False
-            cursor = connection.execute("INSERT INTO mail_batches (token) VALUES (?)", (batch.token,))
+            cursor = connection.execute("INSERT INTO mail_batches (token) VALUES (?)", (token,))
             connection.execute("DELETE FROM mail_batches WHERE id <= ?", ((cursor.lastrowid or 0) - _KEPT_BATCHES,))
-            for entry in batch.entries:
+            for entry in entries:
                 self._enter(connection, entry, now)
-            add_counts(connection, self._handler, accepted=sum(e.count for e in batch.entries))
+                add_counts(connection, self._handler, accepted=entry.count)
         return True
 
     def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
