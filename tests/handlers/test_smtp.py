@@ -93,7 +93,6 @@ def try_now(tmp_path):
     """Do not wait for the next try of what could not be sent."""
     state = State(tmp_path / "state")
     with state.transaction() as connection:
-        connection.execute("UPDATE mail_server SET retry_at = 0")
         connection.execute("UPDATE mail_letters SET retry_at = 0")
     state.close()
 

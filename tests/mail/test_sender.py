@@ -61,6 +61,29 @@ def test_a_page_that_is_stored_twice_is_counted_once(desk):
     assert sums_up(desk, 7)
 
 
+def test_of_an_incident_whose_end_was_told_nothing_stays_in_the_books(desk, server):
+    desk.errors(3)
+    desk.run(5000)
+    assert "Quiet since" in messages(server)[-1].get_body(("plain",)).get_content()
+    with desk.state.transaction() as connection:
+        assert connection.execute("SELECT groups FROM mail_incidents").fetchall() == [(b"[]",)]
+        assert connection.execute("SELECT * FROM mail_details").fetchall() == []
+        assert connection.execute("SELECT * FROM mail_letters").fetchall() == []
+
+
+def test_a_server_that_fails_again_after_it_worked_is_said_again(make_desk, server, caplog):
+    away = MailServer("localhost", 1)
+    desk = make_desk(away)
+    desk.errors(fingerprint="v1:a")
+    desk.run(100)
+    back = make_desk(server, clock=desk.clock)
+    back.run(4000)
+    again = make_desk(away, clock=desk.clock)
+    again.errors(fingerprint="v1:b")
+    again.run(100)
+    assert len(said(caplog, "Mails cannot be sent")) == 2
+
+
 @pytest.mark.parametrize("where", ["DATA", *TO])
 @pytest.mark.parametrize("answer", ["450 try later", "452 no space", "451 local error"])
 def test_a_refusal_for_now_is_tried_again_until_it_is_accepted(desk, server, where, answer):

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Ledger", "LetterRow"]
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS mail_groups (
-    handler TEXT NOT NULL, fingerprint TEXT NOT NULL, data TEXT NOT NULL, detail BLOB NOT NULL,
-    PRIMARY KEY (handler, fingerprint)
+CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mail_details (
+    handler TEXT NOT NULL, fingerprint TEXT NOT NULL, detail BLOB NOT NULL, PRIMARY KEY (handler, fingerprint)
 );
 CREATE TABLE IF NOT EXISTS mail_batches (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS mail_letters (
@@ -43,9 +43,6 @@ CREATE TABLE IF NOT EXISTS mail_letters (
 );
 CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (handler, letter));
-CREATE TABLE IF NOT EXISTS mail_server (
-    handler TEXT PRIMARY KEY, failures INTEGER NOT NULL, retry_at REAL NOT NULL, problem TEXT NOT NULL
-);
 """
 _MOST_GROUPS = 500
 _KEPT_BATCHES = 1000
@@ -76,7 +73,8 @@ class Ledger:
     """The books of one handler, in the state file that all processes of the host share.
 
     Each error is counted once: it waits in its group, then in one letter, and is then told, or dropped for a
-    reason. Each step is one transaction, so that a kill or a power cut leaves it done or not done.
+    reason. Each step is one transaction, so that a kill or a power cut leaves it done or not done. All groups are
+    read and written in one statement: sqlite3 gives up the GIL at each, and a caller that logs waits to get it back.
 
     Args:
         state: opened with SCHEMA.
@@ -99,13 +97,20 @@ class Ledger:
             entries: the page's.
         """
         with self._open() as (connection, now):
-            if connection.execute("SELECT 1 FROM mail_batches WHERE token = ?", (token,)).fetchone():
+            cursor = connection.execute("INSERT OR IGNORE INTO mail_batches (token) VALUES (?)", (token,))
+            if not cursor.rowcount:
                 return False
-            cursor = connection.execute("INSERT INTO mail_batches (token) VALUES (?)", (token,))
             connection.execute("DELETE FROM mail_batches WHERE id <= ?", ((cursor.lastrowid or 0) - _KEPT_BATCHES,))
+            groups, details, count = self._groups(connection), {}, 0
             for entry in entries:
-                self._enter(connection, entry, now)
-                add_counts(connection, self._handler, accepted=entry.count)
+                fingerprint, is_first = self._enter(groups, entry, now)
+                if is_first:
+                    details[fingerprint] = entry.first.to_json()
+                count += entry.count
+            self._keep(connection, groups)
+            rows = [(self._handler, fingerprint, detail) for fingerprint, detail in details.items()]
+            connection.executemany("REPLACE INTO mail_details VALUES (?, ?, ?)", rows)
+            add_counts(connection, self._handler, accepted=count)
         return True
 
     def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
@@ -122,7 +127,8 @@ class Ledger:
         """
         windows = replace(self._windows, group_wait=0.0) if hurry else self._windows
         with self._open() as (connection, now):
-            decision = plan(self._groups(connection), self._mailed(connection), now, windows)
+            groups = self._groups(connection)
+            decision = plan(groups.values(), self._mailed(connection), now, windows)
             if not decision.due:
                 return None if decision.look_again is None else max(decision.look_again - now, 0.01)
             digest = self._digest(connection, decision, now)
@@ -132,15 +138,20 @@ class Ledger:
             else:
                 add_counts(connection, self._handler, delivered=digest.told, folded=digest.folded)
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
-            for item in digest.items:
-                after = after_telling(item.group, now, windows, message_id(letter_id))
-                self._keep(connection, item.group.fingerprint, after)
+            for group in decision.due:
+                after = after_telling(group, now, windows, message_id(letter_id))
+                if after is None:
+                    del groups[group.fingerprint]
+                    query = "DELETE FROM mail_details WHERE handler = ? AND fingerprint = ?"
+                    connection.execute(query, (self._handler, group.fingerprint))
+                else:
+                    groups[group.fingerprint] = after
+            self._keep(connection, groups)
         return 0.0
 
     def letters(self) -> dict[str, LetterRow]:
         """All letters that have been staged and not closed, the oldest first."""
-        query = """SELECT l.id, ? - made, max(l.retry_at, ifnull(s.retry_at, 0)) - ?, reached, sent
-            FROM mail_letters AS l LEFT JOIN mail_server AS s USING (handler) WHERE handler = ? ORDER BY l.id"""
+        query = "SELECT id, ? - made, retry_at - ?, reached, sent FROM mail_letters WHERE handler = ? ORDER BY id"
         with self._open() as (connection, now):
             return {row[0]: LetterRow(*row) for row in connection.execute(query, (now, now, self._handler))}
 
@@ -160,17 +171,17 @@ class Ledger:
             sent: whether nobody is left who waits for it.
 
         Returns:
-            How often the server had failed before, in a row.
+            How often it had been tried in vain before anybody had it.
         """
         with self._open() as (connection, now):
             told, folded = self._take_counts(connection, letter_id)
             add_counts(connection, self._handler, delivered=told, folded=folded)
+            query = "SELECT failures FROM mail_letters WHERE id = ? AND NOT reached"
+            row = connection.execute(query, (letter_id,)).fetchone()
             connection.execute("UPDATE mail_letters SET reached = 1, sent = ? WHERE id = ?", (sent, letter_id))
             # The limit is of mails that arrive: one that waited counts from now.
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
-            failures, _ = self._server(connection)
-            connection.execute("DELETE FROM mail_server WHERE handler = ?", (self._handler,))
-        return failures
+        return row[0] if row else 0
 
     def dropped(self, letter_id: str, reason: str) -> None:
         """Close a letter that nobody will get; those that somebody has got stay counted as told."""
@@ -184,35 +195,25 @@ class Ledger:
         with self._open() as (connection, _):
             connection.execute("DELETE FROM mail_letters WHERE id = ? AND sent", (letter_id,))
 
-    def put_off(self, letter_id: str) -> float:
-        """Note that a letter was refused for the time being; in how many seconds to try it again."""
+    def put_off(self, letter_id: str) -> tuple[int, float]:
+        """Note that a letter could not be sent; how often so far, and in how many seconds to try it again."""
         with self._open() as (connection, now):
             row = connection.execute("SELECT failures FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
-            wait = _retry_wait(row[0] + 1 if row else 1)
-            connection.execute(
-                "UPDATE mail_letters SET failures = failures + 1, retry_at = ? WHERE id = ?", (now + wait, letter_id)
-            )
-        return wait
+            failures = row[0] + 1 if row else 1
+            wait = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY)
+            query = "UPDATE mail_letters SET failures = ?, retry_at = ? WHERE id = ?"
+            connection.execute(query, (failures, now + wait, letter_id))
+        return failures, wait
 
-    def server_failed(self, problem: str) -> tuple[bool, float]:
-        """Note that the server could not be used; whether that is news, and in how many seconds to try again."""
-        with self._open() as (connection, now):
-            failures, before = self._server(connection)
-            wait = _retry_wait(failures + 1)
-            row = (self._handler, failures + 1, now + wait, problem)
-            connection.execute("REPLACE INTO mail_server VALUES (?, ?, ?, ?)", row)
-        return before != problem, wait
-
-    def failed(self, text: str) -> None:
-        """Keep what went wrong as the handler's last failure."""
+    def failed(self, text: str) -> bool:
+        """Keep what went wrong as the handler's last failure; whether it is another than the one before."""
         with self._open() as (connection, _):
-            note_failure(connection, self._handler, failure(_mask.text(text)))
+            return note_failure(connection, self._handler, failure(_mask.text(text)))
 
     def try_now(self) -> None:
         """Let all that waits be tried at once."""
         with self._open() as (connection, _):
             connection.execute("UPDATE mail_letters SET retry_at = 0 WHERE handler = ?", (self._handler,))
-            connection.execute("UPDATE mail_server SET retry_at = 0 WHERE handler = ?", (self._handler,))
 
     def sheet(self) -> Sheet:
         """The handler's counts on this host, without what has not been stored yet."""
@@ -224,39 +225,25 @@ class Ledger:
         with self._state.transaction() as connection:
             yield connection, host_seconds(connection, self._now())
 
-    def _enter(self, connection: "sqlite3.Connection", entry: Entry, now: float) -> None:
+    def _enter(self, groups: dict[str, Group], entry: Entry, now: float) -> tuple[str, bool]:
+        """Add errors to their group; which that is, and whether they are the first that no mail has told of."""
         first, fingerprint = entry.first, entry.first.fingerprint or OTHER
-        known, detail = self._group(connection, fingerprint)
-        if known is None and self._is_full(connection):
+        if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
-            known, detail = self._group(connection, fingerprint)
+        known = groups.get(fingerprint)
         times = first.timestamp or entry.last_time, entry.last_time or first.timestamp
         news = Group(fingerprint, first.severity, now, now, *times, times[0], untold=entry.count)
-        if known is None or not known.untold:
-            detail = first.to_json()
-        row = (self._handler, fingerprint, _json(note(known, news, self._windows)), detail)
-        connection.execute("REPLACE INTO mail_groups VALUES (?, ?, ?, ?)", row)
+        groups[fingerprint] = note(known, news, self._windows)
+        return fingerprint, known is None or not known.untold
 
-    def _group(self, connection: "sqlite3.Connection", fingerprint: str) -> tuple[Group | None, bytes]:
-        query = "SELECT data, detail FROM mail_groups WHERE handler = ? AND fingerprint = ?"
-        row = connection.execute(query, (self._handler, fingerprint)).fetchone()
-        return (Group(**orjson.loads(row[0])), row[1]) if row else (None, b"")
+    def _groups(self, connection: "sqlite3.Connection") -> dict[str, Group]:
+        query = "SELECT groups FROM mail_incidents WHERE handler = ?"
+        row = connection.execute(query, (self._handler,)).fetchone()
+        return {given["fingerprint"]: Group(**given) for given in orjson.loads(row[0])} if row else {}
 
-    def _groups(self, connection: "sqlite3.Connection") -> list[Group]:
-        rows = connection.execute("SELECT data FROM mail_groups WHERE handler = ?", (self._handler,))
-        return [Group(**orjson.loads(data)) for (data,) in rows]
-
-    def _is_full(self, connection: "sqlite3.Connection") -> bool:
-        query = "SELECT count(*) >= ? FROM mail_groups WHERE handler = ?"
-        return bool(connection.execute(query, (_MOST_GROUPS, self._handler)).fetchone()[0])
-
-    def _keep(self, connection: "sqlite3.Connection", fingerprint: str, group: Group | None) -> None:
-        key = (self._handler, fingerprint)
-        if group is None:
-            connection.execute("DELETE FROM mail_groups WHERE handler = ? AND fingerprint = ?", key)
-        else:
-            query = "UPDATE mail_groups SET data = ? WHERE handler = ? AND fingerprint = ?"
-            connection.execute(query, (_json(group), *key))
+    def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Group]) -> None:
+        row = (self._handler, orjson.dumps(list(groups.values())))
+        connection.execute("REPLACE INTO mail_incidents VALUES (?, ?)", row)
 
     def _mailed(self, connection: "sqlite3.Connection") -> list[float]:
         query = "SELECT at FROM mail_times WHERE handler = ? ORDER BY at DESC LIMIT ?"
@@ -267,8 +254,9 @@ class Ledger:
 
     def _digest(self, connection: "sqlite3.Connection", decision: Plan, now: float) -> Digest:
         items = []
+        query = "SELECT detail FROM mail_details WHERE handler = ? AND fingerprint = ?"
         for group in decision.due:
-            _, detail = self._group(connection, group.fingerprint)
+            (detail,) = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
             at_rest = is_at_rest(group, now, self._windows)
             items.append(Item(group, ErrorDetail.from_dict(orjson.loads(detail)), at_rest))
         sheet = _sheet(connection, self._handler)
@@ -282,20 +270,6 @@ class Ledger:
         row = connection.execute("SELECT told, folded FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
         connection.execute("UPDATE mail_letters SET told = 0, folded = 0 WHERE id = ?", (letter_id,))
         return row or (0, 0)
-
-    def _server(self, connection: "sqlite3.Connection") -> tuple[int, str]:
-        """How often it has failed in a row, and at what."""
-        query = "SELECT failures, problem FROM mail_server WHERE handler = ?"
-        row: tuple[int, str] | None = connection.execute(query, (self._handler,)).fetchone()
-        return row or (0, "")
-
-
-def _json(group: Group) -> str:
-    return orjson.dumps(group).decode()
-
-
-def _retry_wait(failures: int) -> float:
-    return min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY)
 
 
 def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:

@@ -147,10 +147,11 @@ class Sender:
             return wait
         try:
             with self._server.session() as smtp:
-                for letter in due:
-                    self._hand_in(letter, deliver(smtp, self._envelope.sender, letter.recipients, letter.message))
+                while due:
+                    answers = deliver(smtp, self._envelope.sender, due[0].recipients, due[0].message)
+                    self._hand_in(due.pop(0), answers)
         except MailServerError as error:
-            return self._failed(error)
+            self._failed(due, error)
         return self._due()[1]
 
     def _due(self) -> tuple[list[Letter], float]:
@@ -186,18 +187,16 @@ class Sender:
     def _wait_for(self, letter: Letter, recipients: Sequence[str], answers: dict[str, tuple[int, str]]) -> None:
         if len(recipients) < len(letter.recipients):
             self._outbox.keep_for(letter, recipients)
-        wait = self._ledger.put_off(letter.id)
+        _, wait = self._ledger.put_off(letter.id)
         what = "; ".join(f"{who}: {answers[who][0]} {answers[who][1]}" for who in recipients)
         _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, what)
         self._ledger.failed(f"a mail was put off: {what}")
 
-    def _failed(self, error: MailServerError) -> float:
-        cause = error.__cause__
-        key = f"{error.step}: {type(cause).__name__} {getattr(cause, 'smtp_code', '')}"
-        is_news, wait = self._ledger.server_failed(key)
-        self._ledger.failed(f"mails cannot be sent: {error}")
-        if is_news:
+    def _failed(self, letters: Sequence[Letter], error: MailServerError) -> None:
+        is_news = self._ledger.failed(f"mails cannot be sent: {error}")
+        tries = [self._ledger.put_off(letter.id) for letter in letters]
+        if is_news or any(failures == 1 for failures, _ in tries):
+            wait = min(wait for _, wait in tries)
             _log.error(
                 "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s", error, wait, self._outbox.directory
             )
-        return wait

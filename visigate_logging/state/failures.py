@@ -26,10 +26,17 @@ def failure(text: str) -> Failure:
     return Failure(time=now, text=text[:_LONGEST_TEXT])
 
 
-def note_failure(connection: "sqlite3.Connection", handler: str, last: Failure) -> None:
-    """Keep a failure as the handler's last on this host, inside a transaction of the caller's."""
+def note_failure(connection: "sqlite3.Connection", handler: str, last: Failure) -> bool:
+    """Keep a failure as the handler's last on this host, inside a transaction of the caller's.
+
+    Returns:
+        Whether its text is another than that of the one before.
+    """
+    query = "SELECT 1 FROM failures WHERE handler = ? AND text = ?"
+    known = connection.execute(query, (handler, last["text"])).fetchone()
     # The one noted last, not the one of the latest time: the clock may have been set back.
     connection.execute("REPLACE INTO failures VALUES (?, ?, ?)", (handler, last["time"], last["text"]))
+    return known is None
 
 
 def host_failures(state: State) -> dict[str, Failure]:
