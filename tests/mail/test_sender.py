@@ -108,7 +108,7 @@ def test_a_refusal_for_good_is_set_aside_with_the_servers_answer_and_said_once(d
     desk.errors(5)
     desk.run(3000)
     assert desk.outbox.waiting() == []
-    [letter] = desk.outbox.refused()
+    [letter] = desk.outbox.refused.letters()
     assert set(letter.recipients) == set(TO)
     assert answer in letter.answers[0]
     assert b"camera does not answer" in letter.message
@@ -117,13 +117,23 @@ def test_a_refusal_for_good_is_set_aside_with_the_servers_answer_and_said_once(d
     assert sums_up(desk, 5)
 
 
+def test_only_the_last_refused_letters_are_kept(desk, server, monkeypatch):
+    monkeypatch.setattr("visigate_logging.mail.sender._KEPT_REFUSED", 3)
+    server.inbox.answers["DATA"] = "550 never"
+    for n in range(5):
+        desk.errors(fingerprint=f"v1:{n}", error_type=f"Error{n}")
+        desk.run(2)
+    kept = desk.outbox.refused.letters()
+    assert [f"Error{n}".encode() in letter.message for n, letter in enumerate(kept, start=2)] == [True] * 3
+
+
 def test_a_recipient_refused_for_good_does_not_stop_the_others(desk, server, caplog):
     server.inbox.answers[TO[1]] = "550 unknown user"
     desk.errors(2)
     desk.run(600)
     [(recipients, _)] = server.inbox.mails
     assert recipients == (TO[0], TO[2])
-    [letter] = desk.outbox.refused()
+    [letter] = desk.outbox.refused.letters()
     assert letter.recipients == (TO[1],)
     assert letter.answers == (f"{TO[1]}: 550 unknown user",)
     assert len(said(caplog, "unknown user")) == 1
@@ -294,7 +304,7 @@ def test_a_server_that_demands_a_login_sets_no_mail_aside(make_desk):
         desk = make_desk(server)
         desk.errors()
         desk.run(10)
-        assert list(desk.outbox.refused()) == []
+        assert desk.outbox.refused.letters() == []
         assert len(desk.outbox.waiting()) == 1
 
 
@@ -332,7 +342,7 @@ def test_mails_that_are_refused_count_against_the_limit_as_well(make_desk, serve
     for n in range(60):
         desk.errors(fingerprint=f"v1:{n}")
         desk.run(20)
-    assert len(list(desk.outbox.refused())) == 5
+    assert len(desk.outbox.refused.letters()) == 5
 
 
 def test_only_one_sender_of_the_host_works_at_a_time(desk, server):

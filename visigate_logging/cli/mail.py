@@ -118,10 +118,8 @@ def _report(done: list[str], failed: str = "", problem: str = "", cure: str = ""
 
 
 def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
-    waiting = [letter for name in desk.outbox.waiting() if (letter := desk.outbox.letter(name))]
-    refused = list(desk.outbox.refused())
-    listed = [_described(letter, "waiting") for letter in waiting]
-    listed += [_described(letter, "refused") for letter in refused]
+    listed = [_described(letter, "waiting") for letter in desk.outbox.letters()]
+    listed += [_described(letter, "refused") for letter in desk.outbox.refused.letters()]
     if args.json:
         say_json(listed)
     elif listed:
@@ -167,8 +165,7 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     if not (args.ids or args.all):
         complain("name the mails to drop, or give --all")
         return USAGE
-    refused = {letter.id: letter.path for letter in desk.outbox.refused()}
-    known = {*desk.outbox.waiting(), *refused}
+    known = {*desk.outbox.waiting(), *desk.outbox.refused.waiting()}
     if unknown := set(args.ids) - known:
         complain(f"no such mail: {', '.join(sorted(unknown))}")
         return FAILED
@@ -177,11 +174,8 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
         raise StateError(f"{desk.lock}: another process is sending; try again")
     try:
         for name in known if args.all else args.ids:
-            if name in refused:
-                refused[name].unlink(missing_ok=True)
-            desk.ledger.dropped(name, "dropped by the administrator")
-            desk.outbox.remove(name)
-            desk.ledger.close(name)
+            desk.sender.drop(name, "dropped by the administrator")
+            desk.outbox.refused.remove(name)
     finally:
         lock.release()
     return _list(desk, args)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ __all__ = ["Letter", "Outbox"]
 
 _RECIPIENTS = b"X-Visigate-Recipients: "
 _ANSWER = b"X-Visigate-Answer: "
-_KEPT_REFUSED = 50
 _MODE = 0o640
 """Of each file: it holds errors, as the log does."""
 
@@ -47,23 +46,39 @@ class Outbox:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.refused_directory = directory / "refused"
 
-    def stage(self, letter_id: str, recipients: Sequence[str], message: bytes) -> None:
+    @property
+    def refused(self) -> "Outbox":
+        """Where mails are set aside that a server refused for good."""
+        return Outbox(self.directory / "refused")
+
+    def stage(
+        self, letter_id: str, recipients: Sequence[str], message: bytes, answers: Mapping[str, str] | None = None
+    ) -> None:
         """Write a mail durably, but not yet into the outbox.
+
+        Args:
+            letter_id: its name.
+            recipients: who is to get it.
+            message: what is sent.
+            answers: what the server said to each.
 
         Raises:
             OSError: it cannot be written.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        _write(self._staged(letter_id), _RECIPIENTS + ", ".join(recipients).encode() + b"\n" + message)
+        head = [_RECIPIENTS + ", ".join(recipients).encode()]
+        head += [_ANSWER + f"{who}: {answer}".encode() for who, answer in (answers or {}).items()]
+        _write(self._staged(letter_id), b"\n".join([*head, message]))
         _sync(self.directory)
 
-    def publish(self, letter_id: str) -> None:
-        """Put a staged mail into the outbox; nothing happens when it is there."""
+    def publish(self, letter_id: str) -> Path:
+        """Put a staged mail into the outbox, and say where it is; nothing happens when it is there."""
+        path = self._path(letter_id)
         with contextlib.suppress(FileNotFoundError):
-            os.replace(self._staged(letter_id), self._path(letter_id))
+            os.replace(self._staged(letter_id), path)
             _sync(self.directory)
+        return path
 
     def staged(self) -> list[str]:
         """The ids of mails that were staged and not published."""
@@ -77,29 +92,9 @@ class Outbox:
         """One mail of the outbox; None when it has gone."""
         return _read(self._path(letter_id))
 
-    def refused(self) -> Iterator[Letter]:
-        """The mails that a server refused for good, the oldest first."""
-        for path in sorted(self.refused_directory.glob("*.eml")):
-            letter = _read(path)
-            if letter is not None:
-                yield letter
-
-    def keep_for(self, letter: Letter, recipients: Sequence[str]) -> None:
-        """Leave a mail in the outbox for those that have not got it."""
-        self.stage(letter.id, recipients, letter.message)
-        self.publish(letter.id)
-
-    def refuse(self, letter: Letter, answers: Mapping[str, str]) -> Path:
-        """Set a copy aside for those that were refused, with the server's answers."""
-        self.refused_directory.mkdir(parents=True, exist_ok=True)
-        head = [_RECIPIENTS + ", ".join(answers).encode()]
-        head += [_ANSWER + f"{who}: {answer}".encode() for who, answer in answers.items()]
-        path = self.refused_directory / f"{letter.id}.eml"
-        _write(path.with_suffix(".staged"), b"\n".join(head) + b"\n" + letter.message)
-        os.replace(path.with_suffix(".staged"), path)
-        for old in sorted(self.refused_directory.glob("*.eml"))[:-_KEPT_REFUSED]:
-            old.unlink(missing_ok=True)
-        return path
+    def letters(self) -> list[Letter]:
+        """The mails in the outbox, the oldest first."""
+        return [letter for letter_id in self.waiting() if (letter := self.letter(letter_id))]
 
     def remove(self, letter_id: str) -> None:
         """Take a mail out, staged or published."""

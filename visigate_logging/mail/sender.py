@@ -19,6 +19,7 @@ _LOOK_AGAIN = 60.0  # another process may have stored what this one does not kno
 _POLL_WHILE_BUSY = 1.0
 _LONGEST_STAY = 14 * 24 * 3600.0
 _LARGEST_OUTBOX = 20 * 1024 * 1024
+_KEPT_REFUSED = 50
 
 _log = logging.getLogger("visigate_logging")
 
@@ -119,8 +120,7 @@ class Sender:
             if row.sent:
                 self._finish(letter_id)
             elif letter_id not in waiting:
-                self._ledger.dropped(letter_id, "removed from the outbox")
-                self._ledger.close(letter_id)
+                self.drop(letter_id, "removed from the outbox")
         self._bound(rows)
 
     def _bound(self, rows: dict[str, LetterRow]) -> None:
@@ -133,8 +133,12 @@ class Sender:
                 reason = "too long in the outbox" if too_old else "outbox full"
                 _log.error("Mail %s was given up: %s", letter_id, reason)
                 self._ledger.failed(f"a mail was given up: {reason}")
-                self._ledger.dropped(letter_id, reason)
-                self._finish(letter_id)
+                self.drop(letter_id, reason)
+
+    def drop(self, letter_id: str, reason: str) -> None:
+        """Take a letter out of the outbox, and count its errors as dropped; for who holds the host's lock."""
+        self._ledger.dropped(letter_id, reason)
+        self._finish(letter_id)
 
     def _finish(self, letter_id: str) -> None:
         self._outbox.remove(letter_id)
@@ -166,13 +170,11 @@ class Sender:
         return due, wait
 
     def _hand_in(self, letter: Letter, answers: dict[str, tuple[int, str]]) -> None:
+        """Book what the server answered: all that it did not refuse have the letter."""
         for_good = {who: f"{code} {text}" for who, (code, text) in answers.items() if code >= 500}
-        for_now = [who for who, (code, _) in answers.items() if code < 500]
+        for_now = {who: f"{code} {text}" for who, (code, text) in answers.items() if code < 500}
         if for_good:
-            path = self._outbox.refuse(letter, for_good)
-            what = "; ".join(f"{who}: {answer}" for who, answer in for_good.items())
-            _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, what, path)
-            self._ledger.failed(f"a mail was refused for good: {what}")
+            self._set_aside(letter, for_good)
         if len(answers) < len(letter.recipients):
             failures = self._ledger.accepted(letter.id, sent=not for_now)
             if failures:
@@ -180,17 +182,26 @@ class Sender:
         elif not for_now:
             self._ledger.dropped(letter.id, "refused by the mail server")
         if for_now:
-            self._wait_for(letter, for_now, answers)
+            self._wait_for(letter, for_now)
         else:
             self._finish(letter.id)
 
-    def _wait_for(self, letter: Letter, recipients: Sequence[str], answers: dict[str, tuple[int, str]]) -> None:
-        if len(recipients) < len(letter.recipients):
-            self._outbox.keep_for(letter, recipients)
+    def _set_aside(self, letter: Letter, answers: dict[str, str]) -> None:
+        refused = self._outbox.refused
+        refused.stage(letter.id, list(answers), letter.message, answers)
+        path = refused.publish(letter.id)
+        for old in refused.waiting()[:-_KEPT_REFUSED]:
+            refused.remove(old)
+        _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, _told(answers), path)
+        self._ledger.failed(f"a mail was refused for good: {_told(answers)}")
+
+    def _wait_for(self, letter: Letter, answers: dict[str, str]) -> None:
+        if len(answers) < len(letter.recipients):
+            self._outbox.stage(letter.id, list(answers), letter.message)
+            self._outbox.publish(letter.id)
         _, wait = self._ledger.put_off(letter.id)
-        what = "; ".join(f"{who}: {answers[who][0]} {answers[who][1]}" for who in recipients)
-        _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, what)
-        self._ledger.failed(f"a mail was put off: {what}")
+        _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, _told(answers))
+        self._ledger.failed(f"a mail was put off: {_told(answers)}")
 
     def _failed(self, letters: Sequence[Letter], error: MailServerError) -> None:
         is_news = self._ledger.failed(f"mails cannot be sent: {error}")
@@ -200,3 +211,7 @@ class Sender:
             _log.error(
                 "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s", error, wait, self._outbox.directory
             )
+
+
+def _told(answers: dict[str, str]) -> str:
+    return "; ".join(f"{who}: {answer}" for who, answer in answers.items())
