@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -398,17 +399,20 @@ def test_kills_at_random_moments_while_sending_lose_no_count(options, server, ki
 
 @pytest.mark.stress
 def test_a_hanging_server_costs_callers_at_most_as_much_again_in_the_worst_hundredth(capsys):
-    """100,000 errors of 20 groups from 4 processes: the details file alone, and with mail; the best of four runs."""
+    """100,000 errors of 20 groups from 4 processes: the details file alone, and with mail; the best of four runs.
+
+    Without the waits for a core, which the best run may have had by chance, it must hold for the median.
+    """
     from benchmarks.mail import run
 
-    found = []
     with RawServer(say_nothing) as silent:
-        for _ in range(4):
-            alone, both = (sorted(run(name, silent.port)[0]) for name in ("details", "details and mail"))
-            found.append((alone[len(alone) * 99 // 100], both[len(both) * 99 // 100]))
+        rounds = [[run(name, silent.port) for name in ("details", "details and mail")] for _ in range(4)]
+    plain = [both.p99 / alone.p99 for alone, both in rounds]
+    on_a_core = [both.p99_on_a_core / alone.p99_on_a_core for alone, both in rounds]
     with capsys.disabled():
-        print("p99 in microseconds, alone and with mail:", [(a // 1000, b // 1000) for a, b in found])
-    assert min(both / alone for alone, both in found) <= 2
+        print("p99 with mail, as a multiple:", plain, "and on a core:", on_a_core, *rounds, sep="\n")
+    assert min(plain) <= 2
+    assert statistics.median(on_a_core) <= 1.5
 
 
 # What breaks beneath.

@@ -1,4 +1,7 @@
-"""The options of the mail handler, from what YAML gives to what the parts need."""
+"""The options of the mail handler, from what YAML gives to what the parts need.
+
+Each function here raises `ConfigurationError` when an option cannot be; its ``key`` names the option.
+"""
 
 import logging
 import math
@@ -43,11 +46,7 @@ class MailOptions:
 
 
 def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any) -> Envelope:
-    """What is the same for all mails.
-
-    Raises:
-        ConfigurationError: an option cannot be; ``key`` names it.
-    """
+    """What is the same for all mails."""
     return Envelope(
         sender=addresses("fromaddr", fromaddr)[0],
         recipients=addresses("toaddrs", toaddrs),
@@ -57,11 +56,7 @@ def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any) -> Envelope:
 
 
 def mail_server(mailhost: Any, credentials: Any, secure: Any, timeout: Any) -> MailServer:
-    """Where mails are handed in.
-
-    Raises:
-        ConfigurationError: an option cannot be; ``key`` names it.
-    """
+    """Where mails are handed in."""
     security = _security(secure)
     host, port = _host_and_port(mailhost)
     return MailServer(
@@ -74,11 +69,7 @@ def mail_server(mailhost: Any, credentials: Any, secure: Any, timeout: Any) -> M
 
 
 def windows(group_wait: Any, interval: Any, max_interval: Any, quiet: Any, max_per_hour: Any) -> Windows:
-    """How long to wait before telling.
-
-    Raises:
-        ConfigurationError: an option cannot be; ``key`` names it.
-    """
+    """How long to wait before telling."""
     if isinstance(max_per_hour, bool) or not isinstance(max_per_hour, int) or max_per_hour < 1:
         raise ConfigurationError("max_per_hour", f"{max_per_hour!r} is not a whole number from 1")
     made = Windows(
@@ -95,11 +86,7 @@ def windows(group_wait: Any, interval: Any, max_interval: Any, quiet: Any, max_p
 
 
 def addresses(key: str, value: Any) -> tuple[str, ...]:
-    """Mail addresses, from a list or from one text with commas.
-
-    Raises:
-        ConfigurationError: there is none, or one cannot be.
-    """
+    """Mail addresses, from a list or from one text with commas."""
     given = value.split(",") if isinstance(value, str) else value
     if not isinstance(given, Sequence) or not given:
         raise ConfigurationError(key, f"{value!r} is neither an address nor a list of addresses")
@@ -113,11 +100,7 @@ def addresses(key: str, value: Any) -> tuple[str, ...]:
 
 
 def level(key: str, value: Any) -> int:
-    """The number of a level.
-
-    Raises:
-        ConfigurationError: logging knows no such level.
-    """
+    """The number of a level."""
     known = logging.getLevelNamesMapping()
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -127,22 +110,14 @@ def level(key: str, value: Any) -> int:
 
 
 def text(key: str, value: Any) -> str:
-    """One line of text.
-
-    Raises:
-        ConfigurationError: it is no text, is empty, or has more than one line.
-    """
+    """One line of text."""
     if not isinstance(value, str) or not value.strip() or len(value.splitlines()) != 1:
         raise ConfigurationError(key, f"{value!r} is not one line of text")
     return value
 
 
 def directory(key: str, value: Any) -> Path:
-    """A path.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
+    """A path, which stays the same when the process changes its working directory."""
     return Path(text(key, os.fspath(value) if isinstance(value, os.PathLike) else value)).absolute()
 
 

@@ -65,32 +65,22 @@ class Credentials:
         if self.password is not None:
             return self.password
         if self.password_env is not None:
-            return self._from_environment(self.password_env)
-        return self._from_file(self._path())
-
-    def _from_environment(self, name: str) -> str:
-        try:
-            return os.environ[name]
-        except KeyError:
-            problem = f"the environment variable {name} is not set"
-            raise MailServerError("login data", problem, "Set it for the service, or use password_file") from None
-
-    def _path(self) -> Path:
-        if self.password_file is not None:
-            return Path(self.password_file)
-        directory = os.environ.get("CREDENTIALS_DIRECTORY")
-        if not directory:
-            problem = "CREDENTIALS_DIRECTORY is not set"
+            return _environment(self.password_env, "Set it for the service, or use password_file")
+        path = Path(self.password_file or "")
+        if self.password_credential is not None:
             cure = f"Add LoadCredential={self.password_credential}:PATH to the systemd unit"
-            raise MailServerError("login data", problem, cure)
-        return Path(directory) / str(self.password_credential)
-
-    def _from_file(self, path: Path) -> str:
+            path = Path(_environment("CREDENTIALS_DIRECTORY", cure)) / self.password_credential
         try:
             return path.read_text("utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
             cure = "Check the path and that the service's user may read it"
             raise MailServerError("login data", f"{path}: {error}", cure) from error
+
+
+def _environment(name: str, cure: str) -> str:
+    if not os.environ.get(name):
+        raise MailServerError("login data", f"the environment variable {name} is not set, or empty", cure)
+    return os.environ[name]
 
 
 @dataclass(frozen=True)
