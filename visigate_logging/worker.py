@@ -41,7 +41,7 @@ class Worker(Generic[T]):
             given to a call that failed are not given again.
         maxsize: how many items may wait.
         close: what ends the owner in a `multiprocessing` child, where neither ``atexit`` nor
-            ``logging.shutdown`` runs; a bound method is held weakly. By default ``stop(2.0)``.
+            ``logging.shutdown`` runs: a method, which is held weakly. By default ``stop(2.0)``.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Worker(Generic[T]):
         self.name = name
         self._work = work
         self._maxsize = maxsize
-        self._close = _weak(close or self._stop_at_exit)
+        self._close = weakref.WeakMethod(close or self._stop_at_exit)
         self._stopped = False
         self._woken = False
         self._start_afresh()
@@ -174,13 +174,7 @@ class Worker(Generic[T]):
             )
 
 
-def _weak(function: Callable[[], object]) -> Callable[[], Callable[[], object] | None]:
-    if hasattr(function, "__self__"):
-        return weakref.WeakMethod(function)
-    return lambda: function
-
-
-def _call_weakly(reference: Callable[[], Callable[[], object] | None]) -> None:
+def _call_weakly(reference: "weakref.WeakMethod[Callable[[], object]]") -> None:
     function = reference()
     if function is not None:
         function()

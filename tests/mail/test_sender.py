@@ -61,6 +61,21 @@ def test_a_page_that_is_stored_twice_is_counted_once(desk):
     assert sums_up(desk, 7)
 
 
+def test_errors_of_many_known_groups_are_stored_in_as_few_statements_as_those_of_one(desk):
+    """At each statement sqlite3 gives up the GIL, and callers wait to get it back."""
+    many = [Entry(1, error(f"v1:{n}"), "") for n in range(50)]
+    desk.ledger.store("first", many)
+    statements = []
+    with desk.state.transaction() as connection:
+        connection.set_trace_callback(statements.append)
+    statements.clear()
+    desk.ledger.store("one", many[:1])
+    for_one = len(statements)
+    statements.clear()
+    desk.ledger.store("many", many)
+    assert len(statements) == for_one == 8
+
+
 def test_of_an_incident_whose_end_was_told_nothing_stays_in_the_books(desk, server):
     desk.errors(3)
     desk.run(5000)
