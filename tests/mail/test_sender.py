@@ -323,6 +323,15 @@ def test_a_server_that_demands_a_login_sets_no_mail_aside(make_desk):
         assert len(desk.outbox.waiting()) == 1
 
 
+def test_a_demand_for_a_login_about_one_recipient_sets_no_mail_aside(desk, server, caplog):
+    server.inbox.answers[TO[1]] = "530 authenticate first"
+    desk.errors()
+    desk.run(10)
+    assert desk.outbox.refused.letters() == []
+    assert len(desk.outbox.waiting()) == 1
+    assert said(caplog, "530 authenticate first")
+
+
 def test_a_server_away_for_a_day_neither_loses_a_count_nor_floods_afterwards(make_desk, server):
     desk = make_desk(MailServer("localhost", 1))
     for n in range(288):

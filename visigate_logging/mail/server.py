@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "MailServer", "MailServerError", "Security", "deliver"]
 
 _SESSION_LIMIT = 120.0
-_NEEDS_LOGIN = {530, 534, 535, 538}  # RFC 4954: answers about the login, not about the mail
+_NOT_ABOUT_THE_MAIL = {421, 530, 534, 535, 538}  # RFC 5321: the server closes; RFC 4954: it wants a login
 
 
 class MailServerError(Exception):
@@ -150,9 +150,7 @@ class MailServer:
         secret = self.credentials.secret() if self.credentials else ""
         smtp = self._client()
         with contextlib.closing(smtp), _limited(smtp):
-            with self._step("connect"):
-                self._connect(smtp)
-            self._greet(smtp, secret)
+            self._open(smtp, secret)
             yield smtp
             with contextlib.suppress(Exception):
                 smtp.quit()
@@ -168,32 +166,25 @@ class MailServer:
             return smtplib.SMTP_SSL(local_hostname=name, timeout=self.timeout, context=self.security.context())
         return smtplib.SMTP(local_hostname=name, timeout=self.timeout)
 
-    def _connect(self, smtp: "smtplib.SMTP") -> None:
+    def _open(self, smtp: "smtplib.SMTP", secret: str) -> None:
         import smtplib
 
-        # Only the constructor sets the name that certificates are checked against, and it would connect
-        # before the session's time is limited.
-        smtp._host = self.host  # type: ignore[attr-defined] # see above
-        code, answer = smtp.connect(self.host, self.port)
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, answer)
-
-    def _greet(self, smtp: "smtplib.SMTP", secret: str) -> None:
-        with self._step("tls"):
+        step = "connect"
+        try:
+            # Only the constructor sets the name that certificates are checked against, and it would connect
+            # before the session's time is limited.
+            smtp._host = self.host  # type: ignore[attr-defined] # see above
+            code, answer = smtp.connect(self.host, self.port)
+            if code != 220:
+                raise smtplib.SMTPConnectError(code, answer)
+            step = "tls"
             smtp.ehlo_or_helo_if_needed()
             if self.security and self.security.mode == "starttls":
                 smtp.starttls(context=self.security.context())
                 smtp.ehlo()
-        if self.credentials:
-            with self._step("login"):
+            step = "login"
+            if self.credentials:
                 smtp.login(self.credentials.username, secret)
-
-    @contextlib.contextmanager
-    def _step(self, step: str) -> Iterator[None]:
-        import smtplib
-
-        try:
-            yield
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise explained(step, error, f"{self.host}:{self.port}") from error
 
@@ -217,18 +208,15 @@ def deliver(
     except smtplib.SMTPRecipientsRefused as error:
         refused = error.recipients
     except smtplib.SMTPNotSupportedError as error:  # an address that needs SMTPUTF8, which the server has not
-        refused = dict.fromkeys(recipients, (553, str(error).encode()))
+        refused = dict.fromkeys(recipients, (553, str(error)))
     except smtplib.SMTPResponseException as error:
-        if error.smtp_code in _NEEDS_LOGIN or error.smtp_code == 421:
-            raise explained("send", error, smtp._host) from error  # type: ignore[attr-defined] # set by connect
         refused = dict.fromkeys(recipients, (error.smtp_code, error.smtp_error))
     except (OSError, smtplib.SMTPException) as error:
         raise explained("send", error, smtp._host) from error  # type: ignore[attr-defined] # set by connect
-    answers = {r: (code, _text(answer)) for r, (code, answer) in refused.items() if r in recipients}
-    if any(code == 421 for code, _ in answers.values()):
-        code, answer = next(a for a in answers.values() if a[0] == 421)
-        raise MailServerError("send", f"{code} {answer}", "The server is closing; nothing needs to be done")
-    return answers
+    for code, answer in refused.values():
+        if code in _NOT_ABOUT_THE_MAIL:
+            raise explained("send", smtplib.SMTPResponseException(code, answer), "")
+    return {who: (code, _text(answer)) for who, (code, answer) in refused.items() if who in recipients}
 
 
 def explained(step: str, error: Exception, server: str) -> MailServerError:
@@ -238,8 +226,6 @@ def explained(step: str, error: Exception, server: str) -> MailServerError:
     import ssl
 
     text = str(error) or type(error).__name__
-    if isinstance(error, MailServerError):
-        return error
     if isinstance(error, smtplib.SMTPResponseException):
         text = f"{error.smtp_code} {_text(error.smtp_error)}"
     cure = "Mails are kept and sent when it works again"
