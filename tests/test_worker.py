@@ -74,6 +74,15 @@ def test_no_thread_runs_before_the_first_put(sink):
     assert worker.stop(0)
 
 
+def test_a_thread_that_is_started_early_calls_no_work_and_a_stopped_worker_starts_none(sink):
+    worker = Worker("early", sink)
+    assert worker.start()
+    assert worker._is_alive()
+    assert sink.calls == []
+    assert worker.stop(5)
+    assert not worker.start()
+
+
 def test_a_full_queue_refuses_at_once_and_never_blocks(worker, sink):
     sink.open.clear()
     begun = time.monotonic()

@@ -30,7 +30,7 @@ class _Signal:
 class Worker(Generic[T]):
     """A bounded queue and the daemon thread that works it off.
 
-    The thread starts with the first `put` or `wake` of each process. A forked child begins with an empty
+    The thread starts with the first `put`, `wake` or `start` of each process. A forked child begins with an empty
     queue: what waited there is the parent's, and the parent works it off.
 
     Args:
@@ -61,16 +61,44 @@ class Worker(Generic[T]):
         self._start_afresh()
         _workers.add(self)
 
+    def _start_afresh(self) -> None:
+        # SimpleQueue: a destructor or a signal handler that logs may interrupt its put and put as well.
+        self._queue: SimpleQueue[T | _Signal] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._woken = False
+        self._failures = 0
+
+    def start(self) -> bool:
+        """Start the thread, if it does not run; False when it may not: stopped, or the interpreter is ending."""
+        if self._stopped:
+            return False
+        if self._is_alive() or not self._starting.acquire(blocking=False):
+            return True
+        try:
+            if self._is_alive():
+                return True
+            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            thread.start()
+        except RuntimeError:  # the interpreter is ending, or the system has no more threads
+            return False
+        else:
+            self._thread = thread
+            self._finish_with_multiprocessing()
+            return True
+        finally:
+            self._starting.release()
+
     def put(self, item: T) -> bool:
         """Queue an item without ever blocking; False when the queue is full or the worker has stopped."""
-        if self._stopped or self._queue.qsize() >= self._maxsize or not self._runs():
+        if self._queue.qsize() >= self._maxsize or not self.start():
             return False
         self._queue.put(item)
         return True
 
     def wake(self) -> None:
         """Let ``work`` be called soon, with what waits."""
-        if not self._stopped and not self._woken and self._runs():
+        if not self._woken and self.start():
             self._woken = True
             self._queue.put(_Signal())
 
@@ -96,31 +124,6 @@ class Worker(Generic[T]):
         self._queue.put(_Signal(stop=True))
         thread.join(timeout)
         return not thread.is_alive()
-
-    def _start_afresh(self) -> None:
-        # SimpleQueue: a destructor or a signal handler that logs may interrupt its put and put as well.
-        self._queue: SimpleQueue[T | _Signal] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._woken = False
-        self._failures = 0
-
-    def _runs(self) -> bool:
-        if self._is_alive() or not self._starting.acquire(blocking=False):
-            return True
-        try:
-            if self._is_alive():
-                return True
-            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            thread.start()
-        except RuntimeError:  # the interpreter is ending, or the system has no more threads
-            return False
-        else:
-            self._thread = thread
-            self._finish_with_multiprocessing()
-            return True
-        finally:
-            self._starting.release()
 
     def _is_alive(self) -> bool:
         thread = self._thread

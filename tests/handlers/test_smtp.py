@@ -292,6 +292,13 @@ def test_at_exit_a_mail_is_sent_without_waiting_for_group_wait(options, server):
     assert told(messages(server)) == [5]
 
 
+def test_both_threads_run_from_the_first_error_because_none_can_be_started_at_exit(make):
+    handler = make()
+    logger_with(handler).critical("away")
+    assert handler._room()._intake._is_alive()
+    assert handler._room()._sender._is_alive()
+
+
 def test_at_exit_a_silent_server_costs_two_seconds_and_the_next_process_tells(tmp_path, server):
     with RawServer(say_nothing) as silent:
         begun = time.monotonic()

@@ -165,11 +165,12 @@ class _Mailroom(ForkAware):
 
     def accept(self, detail: ErrorDetail) -> None:
         if self._tally.add(detail):
-            self._intake.wake()
+            self.wake()
 
     def wake(self) -> None:
         """Look for what is to be stored and sent."""
         self._intake.wake()
+        self._sender.start()  # which is needed at exit, when no thread can be started any more
 
     def counts(self) -> Sheet:
         with self._storing:
