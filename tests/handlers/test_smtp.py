@@ -406,19 +406,16 @@ def test_kills_at_random_moments_while_sending_lose_no_count(options, server, ki
 
 @pytest.mark.stress
 def test_a_hanging_server_costs_callers_at_most_as_much_again_in_the_worst_hundredth(capsys):
-    """100,000 errors of 20 groups from 4 processes: the details file alone, and with mail; the best of four runs.
-
-    Without the waits for a core, which the best run may have had by chance, it must hold for the median.
-    """
-    from benchmarks.mail import run
+    """100,000 errors of 20 groups from 4 processes without mail, side by side with as many with mail; five times."""
+    from benchmarks.mail import run_side_by_side
 
     with RawServer(say_nothing) as silent:
-        rounds = [[run(name, silent.port) for name in ("details", "details and mail")] for _ in range(4)]
+        rounds = [run_side_by_side(silent.port) for _ in range(5)]
     plain = [both.p99 / alone.p99 for alone, both in rounds]
     on_a_core = [both.p99_on_a_core / alone.p99_on_a_core for alone, both in rounds]
     with capsys.disabled():
         print("p99 with mail, as a multiple:", plain, "and on a core:", on_a_core, *rounds, sep="\n")
-    assert min(plain) <= 2
+    assert statistics.median(plain) <= 2
     assert statistics.median(on_a_core) <= 1.5
 
 
