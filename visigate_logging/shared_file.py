@@ -85,7 +85,11 @@ class SharedFile:
         if size != self._end and self._ends_torn(fd, size):
             line = b"\n" + line
         self._end = -1
-        self._write(fd, line)
+        written = os.write(fd, line)
+        if written < len(line):
+            self._cut = self._identity
+            raise ShortWriteError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written", self.path)
+        self._cut = None
         status = os.fstat(fd)
         if not status.st_nlink:  # it was removed before the write: what was written there nobody will find
             return self._leave()
@@ -95,12 +99,6 @@ class SharedFile:
 
     def _ends_torn(self, fd: int, size: int) -> bool:
         return self._cut == self._identity if size == 0 else _is_torn(fd, size)
-
-    def _write(self, fd: int, data: bytes) -> None:
-        written = os.write(fd, data)
-        self._cut = self._identity if written < len(data) else None
-        if self._cut:
-            raise ShortWriteError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written", self.path)
 
     def _is_due(self, size: int, length: int) -> bool:
         return 0 < self._max_bytes < size + length and size > 0

@@ -1,6 +1,7 @@
 """What is told of exceptions: the fields of a detail record that speak of a live one, or of one left as text."""
 
 import sys
+import time
 from types import TracebackType
 from typing import Any
 
@@ -8,7 +9,14 @@ from visigate_logging.detail import fingerprint, written
 from visigate_logging.detail.frames import ExceptionData
 from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.stacks import StackCache
-from visigate_logging.detail.tracebacks import MAX_NOTES, RaisedException, format_exception, walk_chain
+from visigate_logging.detail.tracebacks import (
+    MAX_NOTES,
+    SPECIAL,
+    RaisedException,
+    format_exception,
+    led_to,
+    walk_chain,
+)
 from visigate_logging.detail.values import Sanitiser, safe_str, word
 
 __all__ = ["Describer"]
@@ -17,10 +25,14 @@ MAX_DESCRIBED = 128
 """Descriptions of exceptions that are kept, for when the same ones are logged again."""
 MAX_DESCRIBED_TEXT = 16_384
 """Characters of the traceback of such a description."""
+MAX_LOOKED_AT = 16
+"""Exceptions of the chain of such a description."""
+
+_UNLIKE = (BaseExceptionGroup, *SPECIAL)
 
 
 class Describer:
-    """Describes exceptions; one that looks like another that was met before is not described anew.
+    """Describes exceptions; one that looks like others that were met before is not described anew.
 
     Args:
         clean: bounds texts and masks the secrets in them.
@@ -39,22 +51,46 @@ class Describer:
         Raises:
             BaseException: whatever a hostile exception raises when it is looked at.
         """
-        chain = walk_chain(exc, tb, self._stacks)
-        text = self._clean.text
-        messages = [text(safe_str(raised.value)) for raised in chain]
-        look = _look(chain, messages)
+        look = self._look(exc, tb)
         known = self._described.get(look) if look else None
         if known is None:
-            known = self._describe(chain, tb, messages)
+            known = self._describe(exc, tb)
             if look and len(known["traceback"]) <= MAX_DESCRIBED_TEXT:
                 if len(self._described) >= MAX_DESCRIBED:
                     self._described.clear()
                 self._described[look] = known
         return known
 
-    def _describe(
-        self, chain: list[RaisedException], tb: TracebackType | None, messages: list[str]
-    ) -> dict[str, Any]:
+    def _look(self, exc: BaseException, tb: TracebackType | None) -> tuple[Any, ...] | None:
+        """All that a description is made from, where that is little; None where it is more, or was never met.
+
+        What looks the same is described the same.
+        """
+        if "tracebacklimit" in sys.__dict__:
+            return None
+        look: list[Any] = []
+        seen = {id(exc)}
+        now = time.monotonic()
+        relation = ""
+        clean = self._clean.text
+        try:
+            for _ in range(MAX_LOOKED_AT):
+                stack = self._stacks.known(tb, now)
+                if stack is None or isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
+                    return None
+                look += (type(exc), clean(safe_str(exc)), stack, relation, fingerprint.error_code(exc))
+                before, relation = led_to(exc, seen)
+                if before is None:
+                    return tuple(look)
+                exc, tb = before, before.__traceback__
+                seen.add(id(exc))
+        except BaseException:  # noqa: S110 -- a hostile exception; to describe it says what it is
+            pass
+        return None
+
+    def _describe(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
+        chain = walk_chain(exc, tb, self._stacks)
+        messages = [self._clean.text(safe_str(raised.value)) for raised in chain]
         grouping = fingerprint.by_exception(chain, messages)
         culprit = chain[0].stack.innermost
         share = max(1, len(messages) // 10)
@@ -136,15 +172,3 @@ class Describer:
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }
-
-
-def _look(chain: list[RaisedException], messages: list[str]) -> tuple[Any, ...] | None:
-    """All that a description of exceptions is made from, where that is little: the same again is the same."""
-    if "tracebacklimit" in sys.__dict__:
-        return None
-    look: list[Any] = messages.copy()
-    for raised in chain:
-        if raised.is_special or not raised.is_linear:
-            return None
-        look += (type(raised.value), raised.stack, raised.relation, fingerprint.error_code(raised.value))
-    return tuple(look)

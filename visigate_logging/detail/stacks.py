@@ -60,17 +60,6 @@ class Stack:
         """The culprit: the innermost position in the application's own code, else the innermost of all."""
         return (self.own or self.positions or (None,))[-1]
 
-    def is_current(self, now: float) -> bool:
-        """Whether the sources of all positions are what they were.
-
-        Args:
-            now: of ``time.monotonic``.
-        """
-        for source in self.sources:  # noqa: SIM110 -- a generator costs more than all that it would ask
-            if not source.is_current(now):
-                return False
-        return True
-
     def _text(self, texts: Sequence[str]) -> str:
         """The texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""
         parts = [HEADING] if texts else []
@@ -117,14 +106,19 @@ class StackCache:
         now = time.monotonic()
         found = []
         for tb in tracebacks:
-            stack = self._known(tb)
-            if stack is None or not stack.is_current(now):
+            stack = self.known(tb, now)
+            if stack is None:
                 return [self._kept(positions) for positions in self._render(tracebacks)]
             found.append(stack)
         return found
 
-    def _known(self, tb: TracebackType | None) -> Stack | None:
-        """The stack of a traceback, when all its positions are known."""
+    def known(self, tb: TracebackType | None, now: float) -> Stack | None:
+        """The stack of a traceback, when all its positions are known and their sources what they were.
+
+        Args:
+            tb: the outermost entry.
+            now: of ``time.monotonic``.
+        """
         known = self._positions
         found: list[Position] = []
         entry = tb
@@ -135,7 +129,11 @@ class StackCache:
                 return None
             found.append(position)
             entry = entry.tb_next
-        return self._kept(found)
+        stack = self._kept(found)
+        for source in stack.sources:
+            if not source.is_current(now):
+                return None
+        return stack
 
     def _kept(self, positions: list[Position]) -> Stack:
         key = tuple(positions)

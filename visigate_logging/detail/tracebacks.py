@@ -13,7 +13,7 @@ from typing import Any
 from visigate_logging.detail.stacks import Stack, StackCache
 from visigate_logging.detail.values import safe_str, utf8
 
-__all__ = ["RaisedException", "format_exception", "walk_chain"]
+__all__ = ["SPECIAL", "RaisedException", "format_exception", "led_to", "walk_chain"]
 
 MAX_NOTES = 100
 """Notes kept as data for each exception."""
@@ -54,11 +54,11 @@ class RaisedException:
             self.is_linear = not isinstance(value, BaseExceptionGroup) and bool(value)
         except BaseException:  # then the standard library shall say what it makes of it
             self.is_linear = False
-        self.is_special = self.notes is not None or isinstance(value, _SPECIAL)
+        self.is_special = self.notes is not None or isinstance(value, SPECIAL)
 
 
 # Their last lines are more than type and text: a position in the source, or "Did you mean".
-_SPECIAL = (SyntaxError, NameError, AttributeError, ImportError) if sys.version_info >= (3, 12) else SyntaxError
+SPECIAL = (SyntaxError, NameError, AttributeError, ImportError) if sys.version_info >= (3, 12) else (SyntaxError,)
 
 
 def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) -> list[RaisedException]:
@@ -82,21 +82,35 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
     return found
 
 
-def _related(raised: RaisedException, seen: set[int]) -> Sequence[tuple[BaseException, str]]:
-    exc = raised.value
-    led_to: tuple[tuple[BaseException, str], ...] = ()
+def led_to(exc: BaseException, seen: set[int]) -> tuple[BaseException | None, str]:
+    """The exception that Python prints before this one, and how it belongs to it.
+
+    Args:
+        exc: any exception.
+        seen: ids of those that were met before: a chain may be a circle.
+    """
+    cause, context = exc.__cause__, exc.__context__
+    if cause is not None and id(cause) not in seen:
+        return cause, "cause"
+    if context is not None and not exc.__suppress_context__ and id(context) not in seen:
+        return context, "context"
+    return None, ""
+
+
+def _related(raised: RaisedException, seen: set[int]) -> list[tuple[BaseException, str]]:
+    related = []
     try:
-        if (cause := exc.__cause__) is not None and id(cause) not in seen:
-            led_to = ((cause, "cause"),)
-        elif (context := exc.__context__) is not None and not exc.__suppress_context__ and id(context) not in seen:
-            led_to = ((context, "context"),)
-        if not raised.is_linear and isinstance(exc, BaseExceptionGroup):
-            raised.members_omitted = max(0, len(exc.exceptions) - MAX_MEMBERS)
+        before, relation = led_to(raised.value, seen)
+        if before is not None:
+            related.append((before, relation))
+        if isinstance(raised.value, BaseExceptionGroup):
+            members = raised.value.exceptions
+            raised.members_omitted = max(0, len(members) - MAX_MEMBERS)
             # Also those met before, as the context of a group that was made of them: a group is all its members.
-            return (*led_to, *((member, "member") for member in exc.exceptions[:MAX_MEMBERS]))
+            related += [(member, "member") for member in members[:MAX_MEMBERS]]
     except BaseException:  # a hostile property: what was found so far
         raised.is_linear = False
-    return led_to
+    return related
 
 
 def format_exception(
