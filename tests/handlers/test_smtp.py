@@ -406,17 +406,18 @@ def test_kills_at_random_moments_while_sending_lose_no_count(options, server, ki
 
 @pytest.mark.stress
 def test_a_hanging_server_costs_callers_at_most_as_much_again_in_the_worst_hundredth(capsys):
-    """100,000 errors of 20 groups from 4 processes without mail, side by side with as many with mail; five times."""
-    from benchmarks.mail import run_side_by_side
+    """100,000 errors of 20 groups from 4 processes: in a storm that two cores can bear, and as fast as can be."""
+    from benchmarks.mail import run_side_by_side, run_storm
 
     with RawServer(say_nothing) as silent:
-        rounds = [run_side_by_side(silent.port) for _ in range(5)]
-    plain = [both.p99 / alone.p99 for alone, both in rounds]
-    on_a_core = [both.p99_on_a_core / alone.p99_on_a_core for alone, both in rounds]
+        storm = [run_storm(silent.port) for _ in range(3)]
+        fast = [run_side_by_side(silent.port) for _ in range(3)]
+    in_storm = [both.p99 / alone.p99 for alone, both in storm]
+    on_a_core = [both.p99_on_a_core / alone.p99_on_a_core for alone, both in fast]
     with capsys.disabled():
-        print("p99 with mail, as a multiple:", plain, "and on a core:", on_a_core, *rounds, sep="\n")
-    assert statistics.median(plain) <= 2
-    assert statistics.median(on_a_core) <= 1.5
+        print("p99 with mail, as a multiple:", in_storm, "and at full speed, on a core:", on_a_core, sep="\n")
+    assert max(in_storm) <= 2
+    assert statistics.median(on_a_core) <= 2
 
 
 # What breaks beneath.
