@@ -96,6 +96,20 @@ def test_a_torn_tail_that_another_writer_leaves_meanwhile_costs_no_other_line(ma
     assert path.read_bytes() == b"first\nhal\nnext\n"
 
 
+def test_half_a_line_that_a_killed_writer_leaves_just_before_ours_costs_ours_nothing(make, path, monkeypatch):
+    def after_half_a_line(write, fd, data):
+        with path.open("ab") as killed:
+            killed.write(b"hal")
+        return write(fd, data)
+
+    file = make()
+    file.append(b"first\n")
+    once(monkeypatch, "write", after_half_a_line)
+    file.append(b"next\n")
+    file.append(b"last\n")
+    assert path.read_bytes() == b"first\nhalnext\nnext\nlast\n"
+
+
 def test_where_a_line_ended_is_known_only_when_nobody_wrote_in_between(make, path, monkeypatch):
     file, other = make(), make()
     file.append(b"1\n")

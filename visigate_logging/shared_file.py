@@ -95,7 +95,8 @@ class SharedFile:
             return self._leave()
         if status.st_size == size + len(line):  # nobody else wrote in between
             self._end = status.st_size
-        return True
+            return True
+        return not _is_glued(fd, line)
 
     def _ends_torn(self, fd: int, size: int) -> bool:
         return self._cut == self._identity if size == 0 else _is_torn(fd, size)
@@ -188,6 +189,15 @@ class SharedFile:
         self._leave()
         while self._left:
             os.close(self._left.pop())
+
+
+def _is_glued(fd: int, line: bytes) -> bool:
+    """Whether the line just written stands behind half a line of a writer that was killed meanwhile."""
+    try:
+        start = os.lseek(fd, 0, os.SEEK_CUR) - len(line)
+        return start > 0 and not line.startswith(b"\n") and os.pread(fd, 1, start - 1) != b"\n"
+    except OSError:  # a pipe
+        return False
 
 
 def _is_torn(fd: int, size: int) -> bool:
