@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from visigate_logging.state import State
+from visigate_logging.host import State
 
 PROCESSES, ERRORS, GROUPS, ROUNDS = 4, 25_000, 20, 5
 STORM = 8_000

@@ -15,9 +15,9 @@ import pytest
 
 from tests.waiting import wait_until
 from visigate_logging.cli import main
+from visigate_logging.host import CountSheet, State
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget, begin
-from visigate_logging.state import CountSheet, State
 
 SHIPPED = Path(__file__).parent.parent.parent / "logging.yaml"
 GATE = """

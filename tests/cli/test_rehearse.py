@@ -12,13 +12,13 @@ from tests.records import NOON, detail, write
 from visigate_logging.cli import main
 from visigate_logging.cli.rehearse import rehearsed
 from visigate_logging.cli.replay import host_times, log_record
-from visigate_logging.clock import Instant
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host import State
+from visigate_logging.host.clock import Instant
 from visigate_logging.mail.ledger import SCHEMA, Ledger
 from visigate_logging.mail.page import Entry
 from visigate_logging.mail.throttle import Windows
-from visigate_logging.state import State
 
 CONFIG = """
 version: 1

@@ -18,8 +18,8 @@ from tests.records import detail, write
 from tests.serving import PROGRAM, served
 from visigate_logging.cli import main
 from visigate_logging.cli.serve import health_of, recoveries_of
-from visigate_logging.clock import Instant, boot_id, monotonic
-from visigate_logging.state import CountSheet, State
+from visigate_logging.host import CountSheet, State
+from visigate_logging.host.clock import Instant, boot_id, monotonic
 from visigate_logging.web.standalone import hashed_password
 
 
@@ -126,7 +126,7 @@ def test_health_tells_what_was_dropped_and_which_mail_was_not_delivered(tmp_path
     assert told[1] == "1 mail not delivered yet, the oldest for 60 minutes"
     assert told[2].startswith("1 mail refused")
     tomorrow = Instant(boot_id(), monotonic() + 86_400)
-    monkeypatch.setattr(sys.modules["visigate_logging.state.clock"], "clock", lambda: tomorrow)
+    monkeypatch.setattr(sys.modules["visigate_logging.host.clock"], "clock", lambda: tomorrow)
     assert [text for _, text in health()] == told[1:]
 
 

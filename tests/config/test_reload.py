@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.config import under_load
-from visigate_logging.state import Sheet, State, host_counts
+from visigate_logging.host import Sheet, State, host_counts
 
 
 @pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.stress)])

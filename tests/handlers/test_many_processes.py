@@ -9,7 +9,7 @@ import pytest
 from tests.handlers.lines import read, who
 from tests.handlers.writer import Writer
 from tests.waiting import wait_until
-from visigate_logging.state import State, host_counts
+from visigate_logging.host import State, host_counts
 
 
 def run(tmp_path, count, max_bytes, peer=False):

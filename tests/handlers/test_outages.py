@@ -14,8 +14,8 @@ from tests.handlers.disks import mounted
 from tests.handlers.lines import raw_lines, read, who
 from tests.handlers.writer import Writer
 from tests.waiting import wait_until
-from visigate_logging import SharedRotatingFileHandler, buffered_file
-from visigate_logging.state import State, host_failures
+from visigate_logging import SharedRotatingFileHandler
+from visigate_logging.host import State, buffered_file, host_failures
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ import yaml
 
 from tests.handlers.conformance import CASES
 from tests.waiting import wait_until
-from visigate_logging import SharedRotatingFileHandler, buffered_file
+from visigate_logging import SharedRotatingFileHandler
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers import rotating
-from visigate_logging.state import State, host_counts
+from visigate_logging.host import State, buffered_file, host_counts
 
 
 @pytest.fixture
@@ -54,7 +54,10 @@ def lines(path):
 
 def python(code, *args, **options):
     """Run a program with the handler's names at hand."""
-    prelude = "import logging, os, sys; from visigate_logging import SharedRotatingFileHandler, buffered_file\n"
+    prelude = (
+        "import logging, os, sys; from visigate_logging import SharedRotatingFileHandler\n"
+        "from visigate_logging.host import buffered_file\n"
+    )
     command = [sys.executable, "-c", prelude + code, *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 

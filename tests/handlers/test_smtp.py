@@ -21,7 +21,7 @@ from visigate_logging.detail.classification import Classifier
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-from visigate_logging.state import State
+from visigate_logging.host import State
 
 CHILD = [sys.executable, "-m", "tests.handlers.mail_child"]
 
@@ -162,7 +162,7 @@ def test_repeats_are_counted_and_all_counts_add_up(make, server):
     wait_for(lambda: "Quiet since" in text_of(messages(server)[-1]))
 
 
-@pytest.mark.parametrize("name", ["visigate_logging", "visigate_logging.state", "visigate_logging.recovery.steps"])
+@pytest.mark.parametrize("name", ["visigate_logging", "visigate_logging.host", "visigate_logging.recovery.steps"])
 def test_reports_of_the_package_itself_are_never_mailed(make, name):
     handler = make()
     logger_with(handler, name).critical("mails cannot be sent")

@@ -8,8 +8,9 @@ import pytest
 import trustme
 
 from tests.mail.servers import Server, told
-from visigate_logging.clock import Instant
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host import State
+from visigate_logging.host.clock import Instant
 from visigate_logging.mail.ledger import SCHEMA, Ledger
 from visigate_logging.mail.message import Envelope
 from visigate_logging.mail.outbox import Outbox
@@ -17,7 +18,6 @@ from visigate_logging.mail.page import Entry
 from visigate_logging.mail.sender import Sender
 from visigate_logging.mail.server import MailServer
 from visigate_logging.mail.throttle import Windows
-from visigate_logging.state import State
 
 TO = ("one@example.org", "two@example.org", "three@example.org")
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.mail.conftest import TO, Clock, error
 from tests.mail.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
+from visigate_logging.host import HostLock, host_failures
 from visigate_logging.mail.page import Entry
 from visigate_logging.mail.server import Credentials, MailServer, Security
 from visigate_logging.mail.throttle import Windows
-from visigate_logging.state import HostLock, host_failures
 
 # aiosmtpd's own advice; the login without TLS is on this machine.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")

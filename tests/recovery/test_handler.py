@@ -22,10 +22,10 @@ import pytest
 from tests.recovery.databases import BACKED_UP, DAMAGE, content, holder, make
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers.recovery import RecoveryHandler
+from visigate_logging.host import host_counts, host_failures
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks
 from visigate_logging.recovery.steps.base import Context
-from visigate_logging.state import host_counts, host_failures
 
 LOG = logging.getLogger("gate.database")
 

@@ -160,7 +160,7 @@ def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
 
 
 def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
-    from visigate_logging.state import HostLock
+    from visigate_logging.host import HostLock
 
     if not (args.ids or args.all):
         complain("name the mails to drop, or give --all")

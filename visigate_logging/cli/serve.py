@@ -123,7 +123,7 @@ def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
-    from visigate_logging.state import State, host_drops
+    from visigate_logging.host import State, host_drops
 
     state = State(directory)
     if not state.path.exists():

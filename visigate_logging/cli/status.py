@@ -63,7 +63,7 @@ def host_status(config: Path) -> dict[str, Any]:
 
 def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What each handler has counted, and its last failure; one may have failed before it could count."""
-    from visigate_logging.state import CountSheet, State, host_counts, host_failures
+    from visigate_logging.host import CountSheet, State, host_counts, host_failures
 
     for directory in directories:
         if (directory / "state.sqlite3").exists():

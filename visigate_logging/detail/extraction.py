@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from visigate_logging import clock
 from visigate_logging.detail import fingerprint, written
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import call_of, given_with, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import Sanitiser, safe_str, utf8, word
+from visigate_logging.host import clock
 
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 

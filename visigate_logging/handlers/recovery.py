@@ -12,14 +12,14 @@ from visigate_logging.detail import written
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.formatters import DetailFormatter, TextFormatter
+from visigate_logging.host import CountSheet, ForkAware, Sheet, watch_forks
+from visigate_logging.host.worker import Worker
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
 from visigate_logging.recovery.process import is_inside
 from visigate_logging.recovery.runner import Runner
 from visigate_logging.recovery.steps.base import Context
-from visigate_logging.state import CountSheet, ForkAware, Sheet, watch_forks
-from visigate_logging.worker import Worker
 
 __all__ = ["RecoveryHandler", "key_of"]
 

@@ -8,14 +8,14 @@ import os
 import sys
 from typing import Any
 
-from visigate_logging.buffered_file import NOT_WRITABLE, BufferedFile
-from visigate_logging.clock import monotonic
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import TextFormatter
-from visigate_logging.shared_file import SharedFile
-from visigate_logging.state import CountSheet, ForkAware, Sheet, State, watch_forks
-from visigate_logging.worker import Worker
+from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
+from visigate_logging.host.buffered_file import NOT_WRITABLE, BufferedFile
+from visigate_logging.host.clock import monotonic
+from visigate_logging.host.shared_file import SharedFile
+from visigate_logging.host.worker import Worker
 
 __all__ = ["SharedRotatingFileHandler"]
 

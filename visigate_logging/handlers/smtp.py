@@ -12,13 +12,13 @@ from typing import Any, Literal
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
+from visigate_logging.host import ForkAware, Sheet, watch_forks
+from visigate_logging.host.worker import Worker
 from visigate_logging.mail.desk import MailDesk
 from visigate_logging.mail.options import MailOptions, directory, envelope, level, mail_server, windows
 from visigate_logging.mail.page import Page
 from visigate_logging.mail.tally import Tally
 from visigate_logging.mail.throttle import level_number
-from visigate_logging.state import ForkAware, Sheet, watch_forks
-from visigate_logging.worker import Worker
 
 __all__ = ["ThrottledSMTPHandler"]
 

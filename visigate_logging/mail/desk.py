@@ -6,12 +6,12 @@ import os
 import stat
 from pathlib import Path
 
+from visigate_logging.host import State
 from visigate_logging.mail.ledger import SCHEMA, Ledger
 from visigate_logging.mail.options import MailOptions
 from visigate_logging.mail.outbox import Outbox
 from visigate_logging.mail.sender import Sender
 from visigate_logging.mail.tally import SHARED_MEMORY
-from visigate_logging.state import State
 
 __all__ = ["MailDesk"]
 

@@ -9,21 +9,21 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.mail.digest import Digest, Item
-from visigate_logging.mail.message import message_id
-from visigate_logging.mail.page import OTHER, Entry
-from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
-from visigate_logging.state import (
+from visigate_logging.host import (
     Instant,
     Sheet,
     State,
     add_counts,
-    clock,
     failure,
     host_seconds,
     note_failure,
     read_counts,
 )
+from visigate_logging.host.clock import clock
+from visigate_logging.mail.digest import Digest, Item
+from visigate_logging.mail.message import message_id
+from visigate_logging.mail.page import OTHER, Entry
+from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
 
 if TYPE_CHECKING:
     import sqlite3

@@ -13,7 +13,7 @@ from visigate_logging.mail.throttle import Group, level_number
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from visigate_logging.state import Sheet
+    from visigate_logging.host import Sheet
 
 __all__ = ["Envelope", "compose", "message_id", "subject_of", "trial_message"]
 

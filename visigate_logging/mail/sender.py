@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from visigate_logging.host import HostLock
 from visigate_logging.mail.digest import Digest
 from visigate_logging.mail.ledger import Ledger, LetterRow
 from visigate_logging.mail.message import Envelope, compose
 from visigate_logging.mail.outbox import Letter, Outbox
 from visigate_logging.mail.server import MailServer, MailServerError, deliver
-from visigate_logging.state import HostLock
 
 __all__ = ["Sender"]
 

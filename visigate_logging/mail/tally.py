@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host import ForkAware, watch_forks
 from visigate_logging.mail.page import Page
-from visigate_logging.state import ForkAware, watch_forks
 
 __all__ = ["SHARED_MEMORY", "Tally"]
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from visigate_logging.host import HostLock, State, host_seconds
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
-from visigate_logging.state import HostLock, State, host_seconds
 
 __all__ = ["Budgets", "Marks", "full_key", "host_lock"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from visigate_logging.exceptions import RecoveryError
-from visigate_logging.state import HostLock
+from visigate_logging.host import HostLock
 
 __all__ = [
     "SIBLINGS",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.state.forks import ForkAware, watch_forks
-from visigate_logging.state.lock import HostLock
+from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.lock import HostLock
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.state import CountSheet, State, add_counts, host_counts
+from visigate_logging.host import CountSheet, State, add_counts, host_counts
 
 
 def total(sheet):
@@ -94,7 +94,7 @@ def test_sheets_of_one_name_are_summed_and_names_are_kept_apart(state):
 
 PUBLISHER = """
 import os, sys
-from visigate_logging.state import CountSheet, State
+from visigate_logging.host import CountSheet, State
 sheet, state = CountSheet("mail"), State(sys.argv[1])
 sheet.accept(5); sheet.deliver(2); sheet.publish(state)
 os._exit(0)

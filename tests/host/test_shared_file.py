@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.shared_file import SharedFile, ShortWriteError
-from visigate_logging.state import HostLock
+from visigate_logging.host import HostLock
+from visigate_logging.host.shared_file import SharedFile, ShortWriteError
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def test_who_gets_the_lock_after_another_rotation_does_not_rotate_again(make, pa
 
 OF_TWO_USERS = """
 import os, sys
-from visigate_logging.shared_file import SharedFile
+from visigate_logging.host.shared_file import SharedFile
 path, group = sys.argv[1], 65534
 for turn in range(4):  # the one makes the lock, the other must rotate too, and then the first again
     pid = os.fork()

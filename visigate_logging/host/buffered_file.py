@@ -9,8 +9,8 @@ import os
 import threading
 from collections import deque
 
-from visigate_logging.shared_file import SharedFile
-from visigate_logging.state import CountSheet
+from visigate_logging.host import CountSheet
+from visigate_logging.host.shared_file import SharedFile
 
 __all__ = ["NOT_WRITABLE", "BufferedFile"]
 

@@ -13,7 +13,7 @@ import weakref
 
 import pytest
 
-from visigate_logging.worker import Worker
+from visigate_logging.host.worker import Worker
 
 
 class Sink:
@@ -309,5 +309,5 @@ def test_a_multiprocessing_child_works_off_its_queue_before_it_ends(tmp_path, me
 
 
 def test_importing_the_worker_does_not_import_multiprocessing():
-    code = "import sys, visigate_logging.worker; sys.exit('multiprocessing' in sys.modules)"
+    code = "import sys, visigate_logging.host.worker; sys.exit('multiprocessing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

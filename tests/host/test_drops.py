@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from visigate_logging.state import CountSheet, State, add_counts, host_counts, host_drops
-from visigate_logging.state.clock import Instant
+from visigate_logging.host import CountSheet, State, add_counts, host_counts, host_drops
+from visigate_logging.host.clock import Instant
 
 DAY = 86_400.0
 
@@ -16,7 +16,7 @@ def at(monkeypatch):
 
     def set_clock(seconds, boot="a"):
         monkeypatch.setattr(
-            sys.modules["visigate_logging.state.clock"], "clock", lambda: Instant(boot, 1000.0 + seconds)
+            sys.modules["visigate_logging.host.clock"], "clock", lambda: Instant(boot, 1000.0 + seconds)
         )
 
     set_clock(0)
@@ -78,6 +78,6 @@ def test_what_a_process_that_ended_had_told_already_is_no_news_again(state, at, 
     sheet.drop("queue full", 2)
     sheet.publish(state)
     at(2 * DAY)
-    monkeypatch.setattr("visigate_logging.state.counts._lives", lambda pid: False)
+    monkeypatch.setattr("visigate_logging.host.counts._lives", lambda pid: False)
     CountSheet("other").publish(state)
     assert dropped(state) == {("mail", "process ended"): 1}

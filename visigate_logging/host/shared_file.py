@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from visigate_logging.state import HostLock
+from visigate_logging.host import HostLock
 
 __all__ = ["SharedFile", "ShortWriteError"]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from visigate_logging.state.clock import host_seconds
-from visigate_logging.state.database import State
+from visigate_logging.host.clock import host_seconds
+from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
     import sqlite3

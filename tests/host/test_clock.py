@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visigate_logging.state import Instant, State, clock, host_seconds
-from visigate_logging.state.clock import boot_id
+from visigate_logging.host import Instant, State, host_seconds
+from visigate_logging.host.clock import boot_id, clock
 
 
 def test_the_clock_names_its_boot_and_does_not_go_back():

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
-from visigate_logging.state.clock import boot_id
-from visigate_logging.state.database import State
-from visigate_logging.state.drops import note_drops
-from visigate_logging.state.failures import Failure, failure, note_failure
-from visigate_logging.state.forks import ForkAware, watch_forks
+from visigate_logging.host.clock import boot_id
+from visigate_logging.host.drops import note_drops
+from visigate_logging.host.failures import Failure, failure, note_failure
+from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
     import sqlite3

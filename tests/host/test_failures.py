@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.state import CountSheet, State, host_failures
+from visigate_logging.host import CountSheet, State, host_failures
 
 
 @pytest.fixture

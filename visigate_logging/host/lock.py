@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from visigate_logging.state.forks import ForkAware, watch_forks
+from visigate_logging.host.forks import ForkAware, watch_forks
 
 __all__ = ["HostLock"]
 

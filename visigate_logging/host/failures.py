@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from visigate_logging.state.database import State
+from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 
-from visigate_logging.state import HostLock
+from visigate_logging.host import HostLock
 
 HOLDER = """
 import sys, time
-from visigate_logging.state import HostLock
+from visigate_logging.host import HostLock
 lock = HostLock(sys.argv[1])
 print(lock.acquire(), flush=True)
 time.sleep(60)

@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.state import State
+from visigate_logging.host import State
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS things (n INTEGER);"
 
@@ -122,7 +122,7 @@ def test_threads_take_turns(state):
 
 WRITER = """
 import sys
-from visigate_logging.state import State
+from visigate_logging.host import State
 state = State(sys.argv[1], "CREATE TABLE IF NOT EXISTS things (n INTEGER);")
 for n in range(50):
     with state.transaction() as connection:
@@ -208,7 +208,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(state):
 
 
 def test_a_child_forked_amid_a_transaction_that_did_not_end_says_so(state, monkeypatch):
-    monkeypatch.setattr("visigate_logging.state.database._FORK_PATIENCE", 0.05)
+    monkeypatch.setattr("visigate_logging.host.state._FORK_PATIENCE", 0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def hold():

@@ -1,0 +1,80 @@
+"""Time that nobody can set: seconds on a clock that does not jump, of one boot or of the host over its reboots."""
+
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Instant", "boot_id", "clock", "host_seconds", "monotonic"]
+
+_SAVE_EVERY = 600.0
+
+
+class Instant(NamedTuple):
+    """A point in time: seconds are comparable only within one boot."""
+
+    boot_id: str
+    seconds: float
+
+
+def clock() -> Instant:
+    """Now, on a clock that nobody can set; on Linux it runs on in suspend."""
+    return Instant(boot_id(), monotonic())
+
+
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def monotonic() -> float:
+        """Seconds since the boot, those in suspend included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    monotonic = time.monotonic
+
+
+@cache
+def boot_id() -> str:
+    """What names this boot of the host; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return _sysctl("kern.bootsessionuuid") if sys.platform == "darwin" else ""
+
+
+def host_seconds(connection: "sqlite3.Connection", now: Instant | None = None) -> float:
+    """Seconds on the host's own clock, which never goes back and which reboots do not touch.
+
+    It counts while the host is up. How long the host was off cannot be known (its wall clock has no
+    battery), so that time counts as none: after a reboot the clock goes on from the last saved value, at
+    most ten minutes behind what it had reached. A span measured with it is therefore never longer than the
+    real one: a window that ends by this clock has ended by any.
+
+    Args:
+        connection: inside `State.transaction`.
+        now: for tests; by default ``clock()``.
+    """
+    now = now or clock()
+    row = connection.execute("SELECT boot_id, monotonic, seconds FROM host_clock").fetchone()
+    if row is None:
+        seconds, elapsed, same_boot = 0.0, 0.0, False
+    else:
+        elapsed = now.seconds - row[1]
+        same_boot = row[0] == now.boot_id and elapsed >= 0
+        seconds = row[2] + (elapsed if same_boot else 0.0)
+    if not same_boot or elapsed >= _SAVE_EVERY:
+        connection.execute("REPLACE INTO host_clock VALUES (1, ?, ?, ?)", (*now, seconds))
+    return seconds
+
+
+def _sysctl(name: str) -> str:
+    import subprocess
+
+    try:
+        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
