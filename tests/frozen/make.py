@@ -2,9 +2,9 @@
 
     PYTHONPATH=RELEASED python -m tests.frozen.make VERSION
 
-runs the processes of a gate with the code in RELEASED, a checkout of that version, in /opt/visigate (which must not be
-there), and packs what they leave into ``tests/frozen/VERSION.tar.xz``, with ``expected.json`` beside the rest: what was
-put in, by this script's own count. It is run once for each release and never again: what it has made is kept.
+runs the processes of a gate with the code in RELEASED, a checkout of that version, in /opt/visigate (which must not
+be there), and packs what they leave into ``tests/frozen/VERSION.tar.xz``, with ``expected.json`` beside the rest: what
+was put in, by this script's own count. It is run once for each release and never again: what it has made is kept.
 """
 
 import contextlib
@@ -157,9 +157,9 @@ def restore_interrupted() -> None:
             file.seek(2 * 4096)
             file.write(b"\xa5" * 2 * 4096)
         process = subprocess.Popen([sys.executable, "gate.py", "database=1", "sleep=60"], cwd=PLACE)
-        pids = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
-        children = wait_for(lambda: subprocess.run(pids, capture_output=True, text=True, check=False).stdout.split())
         wait_for(lambda: list(PLACE.glob("gate.db.damaged-*")))  # the restore is under way, and waits for the writer
+        pids = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
+        children = subprocess.run(pids, capture_output=True, text=True, check=True).stdout.split()
         process.kill()
         process.wait()
         for child in children:

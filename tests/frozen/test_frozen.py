@@ -81,7 +81,8 @@ def test_the_log_is_appended_to_behind_its_torn_line_and_rotated_as_it_was(expec
     logger = logger_with(handler)
     logger.error("the first of the new version")
     after = {record.event_id for record in store.recent(limit=1000)}
-    assert before < after and len(after) == len(before) + 1
+    assert before < after
+    assert len(after) == len(before) + 1
     first = LOG.stat().st_ino
     while LOG.stat().st_ino == first:
         logger.error("and more, until it is rotated: %s", "x" * 500)
@@ -97,7 +98,8 @@ def test_the_text_log_is_appended_to(expected):
     logger_with(handler).error("the first of the new version")
     handler.close()
     after = Path("logs/errors/error.log").read_bytes()
-    assert after.startswith(before) and after.removeprefix(before) == b"the first of the new version\n"
+    assert after.startswith(before)
+    assert after.removeprefix(before) == b"the first of the new version\n"
 
 
 def test_the_index_still_counts_what_was_rotated_out_of_the_log(expected):
@@ -144,7 +146,8 @@ def test_the_mail_that_waits_is_sent_and_the_incident_told_to_its_last_error(exp
     sheet = frozen_counts(expected)["mail"]
     told_before = sheet["delivered"] + sheet["folded"]
     untold = sheet["accepted"] - told_before - sum(n for f, n in sheet.items() if f.startswith("dropped"))
-    assert untold > 0 and expected["state"]["letters"]
+    assert untold > 0
+    assert expected["state"]["letters"]
     with Server() as server:
 
         def arrived():
@@ -160,7 +163,8 @@ def test_the_mail_that_waits_is_sent_and_the_incident_told_to_its_last_error(exp
     state = State(STATE)
     after = host_counts(state)["mail"]
     state.close()
-    assert after["accepted"] == sheet["accepted"] + 1 and after["pending"] == 0
+    assert after["accepted"] == sheet["accepted"] + 1
+    assert after["pending"] == 0
 
 
 def test_mails_in_the_outbox_and_refused_ones_are_listed(expected, capsys):
