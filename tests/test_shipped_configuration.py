@@ -3,10 +3,21 @@
 import json
 import logging
 import logging.config
+import smtplib
+import socket
+import sqlite3
+import urllib.error
+from email.message import Message
 from pathlib import Path
 
+import jinja2
 import pytest
+import requests
+import serial
+import werkzeug.exceptions
 import yaml
+
+from visigate_logging.detail.classification import Classifier
 
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
 
@@ -63,3 +74,50 @@ def test_no_key_is_a_word_that_yaml_reads_as_a_boolean() -> None:
         return [k for v in node for k in keys(v)] if isinstance(node, list) else []
 
     assert all(isinstance(key, str) for key in keys(yaml.safe_load(SHIPPED.read_text("utf-8"))))
+
+
+def library(path: str, base: type[Exception] = Exception) -> type[Exception]:
+    """The exception class of a library, which is not installed for this."""
+    module, _, name = path.rpartition(".")
+    return type(name, (base,), {"__module__": module})
+
+
+@pytest.mark.parametrize(
+    ("error", "logger", "expected"),
+    [
+        (sqlite3.DatabaseError("database disk image is malformed"), "VisiGate.database", ("database", "CRITICAL")),
+        (sqlite3.OperationalError("database is locked"), "VisiGate", ("database", "ERROR")),
+        (requests.ConnectTimeout("x"), "VisiGate.integration", ("network", "ERROR")),
+        (library("urllib3.exceptions.HTTPError")(), "VisiGate", ("network", "ERROR")),
+        (urllib.error.HTTPError("http://x", 500, "x", Message(), None), "VisiGate", ("network", "ERROR")),
+        (socket.gaierror(-2, "x"), "VisiGate", ("network", "ERROR")),
+        (smtplib.SMTPAuthenticationError(535, b"x"), "visigate.notifications", ("mail", "ERROR")),
+        (library("cv2.error")("x"), "VisiGate", ("camera", "ERROR")),
+        (library("cv2.error")("x"), "VisiGate.recognition", ("recognition", "ERROR")),
+        (library("onvif.exceptions.ONVIFError")("x"), "src.camera", ("camera", "ERROR")),
+        (library("zeep.exceptions.Fault", library("zeep.exceptions.Error"))("x"), "src", ("camera", "ERROR")),
+        (serial.SerialException("x"), "VisiGate", ("hardware", "ERROR")),
+        (serial.SerialException("x"), "VisiGate.barrier", ("hardware", "CRITICAL")),
+        (RuntimeError("Please set pin numbering mode using GPIO.setmode(GPIO.BCM)"), "src", ("hardware", "ERROR")),
+        (RuntimeError("no words"), "src.anything", ("application", "ERROR")),
+        (jinja2.TemplateNotFound("x.html"), "VisiGate.web", ("web", "ERROR")),
+        (json.JSONDecodeError("x", "y", 0), "VisiGate", ("data", "ERROR")),
+        (werkzeug.exceptions.NotFound(), "VisiGate.web", ("web", "WARNING")),
+        (werkzeug.exceptions.InternalServerError(), "VisiGate.web", ("web", "ERROR")),
+        (OSError(28, "No space left on device"), "VisiGate", ("system", "CRITICAL")),
+        (PermissionError(13, "Permission denied"), "VisiGate", ("system", "ERROR")),
+        (KeyError("x"), "VisiGate.barrier", ("barrier", "CRITICAL")),
+        (KeyError("x"), "VisiGate.database", ("database", "ERROR")),
+        (KeyError("x"), "VisiGate.recognition", ("recognition", "ERROR")),
+        (KeyError("x"), "VisiGate.web", ("web", "ERROR")),
+        (KeyError("x"), "VisiGate.integration.webhook", ("integration", "ERROR")),
+        (KeyError("x"), "VisiGate", ("application", "ERROR")),
+        (KeyError("x"), "elsewhere", ("", "ERROR")),
+    ],
+    ids=lambda v: type(v).__name__ if isinstance(v, Exception) else None,
+)
+def test_what_the_application_meets_has_a_category(error: Exception, logger: str, expected: tuple[str, str]) -> None:
+    rules = yaml.safe_load(SHIPPED.read_text("utf-8"))["filters"]["classify"]["rules"]
+    record = logging.LogRecord(logger, logging.ERROR, "f", 1, "m", None, (type(error), error, None))
+    assert Classifier(rules).filter(record)
+    assert (record.category, record.severity) == expected  # type: ignore[attr-defined]

@@ -5,6 +5,8 @@ import json
 import logging
 import logging.config
 import sqlite3
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,9 @@ from tests.detail.test_stacks import record_of
 from visigate_logging.detail.classification import Classifier
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.handlers.json_file import JsonFileHandler
+from visigate_logging.host import State
+from visigate_logging.host.counts import host_counts
 
 RULES = """
 - {exceptions: OSError, category: system, severity: WARNING}
@@ -153,6 +158,14 @@ def test_it_is_wired_from_yaml_by_dictconfig(place: str) -> None:
         ("[{exceptions: X, severity: 0}]", "rules[0].severity"),
         ("[{exceptions: X, severity: 50}]", "rules[0].severity"),
         ("[{exceptions: X, causes: perhaps, category: a}]", "rules[0].causes"),
+        ("[{exceptions: X, ignore: perhaps}]", "rules[0].ignore"),
+        ("[{exceptions: X, severity: NOTSET}]", "rules[0].severity"),
+        ("[{message: '(', category: a}]", "rules[0].message"),
+        ("[{message: 5, category: a}]", "rules[0].message"),
+        ("[{status: 700, category: a}]", "rules[0].status"),
+        ("[{status: [404, four], category: a}]", "rules[0].status"),
+        ("[{status: true, category: a}]", "rules[0].status"),
+        ("[{status: [], category: a}]", "rules[0].status"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_key(rules: str, key: str) -> None:
@@ -167,3 +180,86 @@ def test_what_is_remembered_of_classes_is_bounded() -> None:
     for number in range(5000):
         classifier.filter(record_of(type(f"E{number}", (Exception,), {})()))
     assert len(classifier._ranks) <= 4096
+
+
+class WebError(Exception):
+    """Carries a status as werkzeug's exceptions do."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"{code} is what the server said")
+        self.code = code
+
+
+def ruled(rules: str, error: BaseException | None = None, message: str = "m", name: str = "gate") -> dict[str, Any]:
+    record = record_of(error) if error is not None else logging.LogRecord(name, 40, "f", 1, message, None, None)
+    record.name, record.msg = name, message
+    passed = Classifier(yaml.safe_load(rules)).filter(record)
+    return {"passed": passed, "category": record.category, "severity": record.severity}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "message", "category"),
+    [
+        ("{message: 'camera .* is away'}", None, "camera north is away", "x"),
+        ("{message: 'camera .* is away'}", None, "camera north is here", ""),
+        ("{message: refused}", ConnectionError("refused"), "cannot connect", "x"),
+        ("{message: refused, exceptions: [ValueError]}", ConnectionError("refused"), "m", ""),
+        ("{status: 404}", WebError(404), "m", "x"),
+        ("{status: 404}", WebError(500), "m", ""),
+        ("{status: [401, 5xx]}", WebError(503), "m", "x"),
+        ("{status: 4xx}", None, "HTTP 404 for /favicon.ico", "x"),
+        ("{status: 4xx}", None, "webhook failed: 403 Client Error: Forbidden for url: http://x", "x"),
+        ("{status: 4xx}", None, "webhook answered with status code: 422", "x"),
+        ("{status: 4xx}", None, "404 plates were read", ""),
+        ("{status: 404}", None, "%d is no status", ""),
+        ("{status: 404, causes: true}", caused(KeyError(), WebError(404)), "m", "x"),
+        ("{status: 404}", caused(KeyError(), WebError(404)), "m", ""),
+    ],
+)
+def test_a_rule_looks_at_the_message_and_at_the_status(
+    rule: str, error: BaseException | None, message: str, category: str
+) -> None:
+    assert ruled(f"[{{category: x, {rule[1:-1]}}}]", error, message)["category"] == category
+
+
+def test_a_message_or_status_is_as_near_as_the_exceptions_own_class() -> None:
+    by_base = "{exceptions: [OSError], category: base}"
+    by_class = "{exceptions: [ConnectionError], category: own}"
+    by_message = "{message: gone, category: told}"
+    for rules, category in (
+        ([by_base, by_message], "told"),
+        ([by_class, by_message], "own"),
+        ([by_message, by_class], "told"),
+        (["{logger: gate, category: logger}", by_message], "told"),
+    ):
+        assert ruled(f"[{','.join(rules)}]", ConnectionError("gone"))["category"] == category
+
+
+def test_a_rule_may_ignore_and_another_that_is_nearer_may_not() -> None:
+    rules = "[{exceptions: [ConnectionResetError], ignore: false}, {exceptions: [OSError], ignore: true}]"
+    assert not ruled(rules, BlockingIOError())["passed"]
+    assert ruled(rules, ConnectionResetError())["passed"]
+    assert ruled(rules, KeyError())["passed"]
+
+
+def test_a_severity_may_be_as_low_as_debug() -> None:
+    assert ruled("[{message: '^DEBUG', severity: DEBUG}]", None, "DEBUG: frame 7")["severity"] == "DEBUG"
+
+
+def test_what_is_ignored_is_not_recorded_but_counted(tmp_path: Path) -> None:
+    handler = JsonFileHandler(tmp_path / "details.jsonl")
+    handler.addFilter(Classifier([{"status": 404, "ignore": True}]))
+    for number in range(100):
+        handler.handle(logging.LogRecord("web", 40, "f", 1, f"404 Not Found: /wp-{number}.php", None, None))
+    handler.handle(logging.LogRecord("web", 40, "f", 1, "an error", None, None))
+    assert handler.counts() == {"accepted": 101, "delivered": 1, "folded": 100, "dropped": {}, "pending": 0}
+    handler.close()
+    assert (tmp_path / "details.jsonl").read_text().count("\n") == 1
+    assert host_counts(State(tmp_path / "state"))[str(tmp_path / "details.jsonl")]["folded"] == 100
+
+
+def test_a_class_whose_library_is_not_there_is_met_by_nothing_and_imports_nothing() -> None:
+    before = set(sys.modules)
+    rules = "[{exceptions: [no_such_library.Error, xml.dom.minidom.NoSuch], category: x}]"
+    assert ruled(rules, KeyError())["category"] == ""
+    assert set(sys.modules) == before

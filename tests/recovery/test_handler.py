@@ -177,6 +177,30 @@ def test_each_camera_has_its_own_budget(tmp_path):
     assert [c["key"] for c in calls] == ["north", "south"]
 
 
+def test_the_message_gives_the_key_and_the_placeholders_where_nothing_came_with_extra(tmp_path):
+    message = r"camera (?P<camera>[\d.]+) on port (?P<port>\d+)"
+    steps = [_touch(tmp_path / "{camera}-{port}"), REOPEN]
+    handler = attach(tmp_path, camera_procedure(message=message, key=["camera"], steps=steps))
+    for address in ("10.0.0.7", "10.0.0.8", "10.0.0.7"):
+        try:
+            raise CameraError("no picture")
+        except CameraError as error:
+            LOG.error(f"camera {address} on port 554: {error}", exc_info=True)
+        assert handler.wait(10)
+    assert (tmp_path / "10.0.0.7-554").exists()
+    assert (tmp_path / "10.0.0.8-554").exists()
+    assert {entry["key"] for entry in audit(tmp_path)} == {"10.0.0.7", "10.0.0.8"}
+
+
+def test_a_message_can_call_for_a_procedure_without_any_exception(tmp_path):
+    handler = attach(tmp_path, {"camera": {"message": "no picture", "steps": [REOPEN]}})
+    LOG.error("all is well")
+    LOG.error("no picture")
+    assert handler.wait(10)
+    assert len(calls) == 1
+    assert handler.counts()["accepted"] == 1
+
+
 def test_the_verification_decides_not_the_steps_own_word_and_the_next_step_follows(tmp_path, told):
     probe = {"probe_file_age": {"path": str(tmp_path / "frame"), "max_age": 60, "timeout": 0.1}}
     touch = {"command": {"argv": ["touch", str(tmp_path / "frame")]}}

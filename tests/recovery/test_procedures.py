@@ -5,6 +5,7 @@ import errno
 import logging
 import sqlite3
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +45,16 @@ WRONG = {
         {"steps": [{"command": {"argv": ["echo", "{message}"]}}]},
         "procedures.p.steps.0.command.argv.1",
     ),
+    "placeholder of no group": (
+        {"message": "(?P<camera>x)", "steps": [{"command": {"argv": ["echo", "{camera}", "{cam}"]}}]},
+        "procedures.p.steps.0.command.argv.2",
+    ),
+    "placeholder in verify": (
+        {"verify": {"probe": {"probe_tcp": {"host": "{host}", "port": 1}}}},
+        "procedures.p.verify.probe.probe_tcp.host",
+    ),
+    "status": ({"status": 999}, "procedures.p.status"),
+    "neither exceptions nor message": ({"exceptions": []}, "procedures.p"),
     "unreachable callable": ({"steps": [{"reopen": {"callable": "no.such:thing"}}]}, "procedures.p.steps.0.reopen"),
     "callable that is none": ({"steps": [{"reopen": {"callable": "sys:path"}}]}, "procedures.p.steps.0.reopen"),
     "port": ({"steps": [{"probe_tcp": {"host": "a", "port": 70000}}]}, "procedures.p.steps.0.probe_tcp"),
@@ -224,3 +235,27 @@ def test_no_exception_is_kept_alive():
 def test_what_an_error_brings_into_a_command_is_made_harmless(value, becomes):
     (procedure,) = parse(steps=[{"command": {"argv": ["reset", "{key}"]}}])
     assert procedure.steps[0].filled(Context(key=value)).parameters == {"argv": ["reset", becomes]}
+
+
+class StatusError(Exception):
+    """Carries a status as requests' exceptions do: in its response."""
+
+    def __init__(self, status):
+        super().__init__("the camera does not want us")
+        self.response = SimpleNamespace(status_code=status)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "calls"),
+    [
+        (StatusError(401), "m", True),
+        (StatusError(503), "m", False),
+        (ValueError("x"), "camera said HTTP 401", True),
+        (ValueError("x"), "camera said HTTP 200", False),
+    ],
+)
+def test_a_procedure_may_want_a_status(error, message, calls):
+    procedures = parse(exceptions=["StatusError", "ValueError"], status=[401, 403])
+    record = logging.LogRecord("gate", 40, "f", 1, message, None, (type(error), error, None))
+    chain = chain_of(error)
+    assert (choose(procedures, chain, record, codes_of(chain)) is not None) is calls

@@ -122,7 +122,9 @@ def _check_exception(source: Source, key: KeyPath, name: str) -> None:
         return
     top = home.partition(".")[0]
     if top not in sys.modules and importlib.util.find_spec(top) is None:
-        source.add(key, f"{top} cannot be imported here, so nobody can say whether {name} exists", WARNING)
+        # A library that is not installed is no mistake: rules are for what may be met. A slip of the pen is one.
+        if guess := meant(top, sys.stdlib_module_names, _SURE):
+            source.add(key, f"there is no module {top}{guess}", WARNING)
         return
     try:
         module = importlib.import_module(home)

@@ -1,21 +1,26 @@
-"""What kind of error it is, and how bad: by exception type, logger or module."""
+"""What kind of error it is, and how bad: by exception type, logger, module, message or status."""
 
 import logging
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
 
 from visigate_logging.detail.causes import led_to
+from visigate_logging.detail.conditions import Statuses, pattern, search, status_of, text_of
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.modules import imported_name
+from visigate_logging.detail.values import safe_str
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "is_ignored"]
 
 _FAR = 1_000_000
-"""Rank of a rule that names no exception: after all that do."""
+"""Rank of a rule that names no exception, message or status: after all that do."""
+_IGNORED = "_visigate_ignored"
+"""Attribute of a record that says whether a rule ignores it; absent while no classifier has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +30,21 @@ class Rule:
     exceptions: tuple[str, ...] = ()
     logger: str = ""
     module: str = ""
+    message: re.Pattern[str] | None = None
+    status: Statuses | None = None
     causes: bool = False
     category: str = ""
     severity: str = ""
+    ignore: bool | None = None
+
+
+def is_ignored(record: logging.LogRecord) -> bool:
+    """Whether a rule says that a record is not to be recorded, only counted."""
+    return record.__dict__.get(_IGNORED) is True
 
 
 class Classifier(logging.Filter):
-    """Gives each record a ``category`` and a ``severity``; lets all records pass.
+    """Gives each record a ``category`` and a ``severity``; lets all records pass but those that a rule ignores.
 
     A rule has conditions and what it gives; all its conditions must hold:
 
@@ -40,13 +53,17 @@ class Classifier(logging.Filter):
     causes     true: the exceptions that led to this one, and the members of a group, count too
     logger     name of a logger; those below it count too
     module     dotted name of a module that the exception passed through; those below it count too
+    message    regular expression, searched in what was logged, then in the exception's own text
+    status     HTTP status, as ``404``, ``4xx`` or a list: the exception's, else the one that the text tells
     category   a word of your own: ``camera``, ``database``, ``network``, …
-    severity   name of a logging level; the record's own level when no rule gives one
+    severity   name of a logging level, down to ``DEBUG``; the record's own level when no rule gives one
+    ignore     true: the record is not for this handler, which counts it as folded; false: it is all the same
     ========== =====================================================================================
 
-    Category and severity are each taken from the best rule that gives it: one that names the exception's own
-    class before one that names a base class, before one that names none; among equals the first. What the
-    application gave with ``extra={"severity": …, "category": …}`` stays.
+    Category, severity and ignore are each taken from the best rule that gives it: one that names the exception's
+    own class, a message or a status before one that names a base class, before one that names none of these; among
+    equals the first. What the application gave with ``extra={"severity": …, "category": …}`` stays. A class whose
+    library is not there is met by no exception: its rule costs nothing.
 
     Args:
         rules: list of such mappings.
@@ -64,32 +81,44 @@ class Classifier(logging.Filter):
         self._ranks: dict[tuple[type, str], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Set ``severity`` and ``category`` on the record; never raises."""
+        """Set ``severity`` and ``category`` on the record; false where a rule ignores it. Never raises."""
         try:
             if super().filter(record):
-                self._classify(record)
+                return not self._classify(record)
         except BaseException:  # what a hostile exception raises must not reach the application from here
             record.__dict__.setdefault("severity", record.levelname)
             record.__dict__.setdefault("category", "")
         return True
 
-    def _classify(self, record: logging.LogRecord) -> None:
-        ranked = sorted(self._matching(record), key=lambda pair: pair[0])
+    def _classify(self, record: logging.LogRecord) -> bool:
+        """Set what rules give; whether one ignores the record."""
+        ranked = [rule for _, rule in sorted(self._matching(record), key=lambda pair: pair[0])]
         for attribute, otherwise in (("category", ""), ("severity", record.levelname)):
             if not isinstance(getattr(record, attribute, None), str):
-                values = (getattr(rule, attribute) for _, rule in ranked)
+                values = (getattr(rule, attribute) for rule in ranked)
                 setattr(record, attribute, next(filter(None, values), otherwise))
+        ignored = next((rule.ignore for rule in ranked if rule.ignore is not None), False)
+        record.__dict__[_IGNORED] = ignored
+        return ignored
 
     def _matching(self, record: logging.LogRecord) -> Iterator[tuple[int, Rule]]:
         exc, tb = raised_by(record)
+        texts: list[str] | None = None
         for rule in self._rules:
             if rule.logger and not _is_below(record.name, rule.logger):
                 continue
             if rule.module and not _passed_through(record, tb, rule.module):
                 continue
             rank = self._rank(exc, rule) if rule.exceptions else _FAR
-            if rank is not None:
-                yield rank, rule
+            if rank is None:
+                continue
+            if rule.message is not None or rule.status is not None:
+                if texts is None:
+                    texts = [text_of(record), *([safe_str(exc)] if exc is not None else [])]
+                if not _says(rule, exc, texts):
+                    continue
+                rank = 0 if rank == _FAR else rank
+            yield rank, rule
 
     def _rank(self, exc: BaseException | None, rule: Rule) -> int | None:
         """How near the exception is to the classes of a rule; None when it is none of them."""
@@ -132,32 +161,66 @@ def _passed_through(record: logging.LogRecord, tb: TracebackType | None, module:
     return False
 
 
+def _says(rule: Rule, exc: BaseException | None, texts: Sequence[str]) -> bool:
+    """Whether the message and the status are those of a rule."""
+    if rule.message is not None and search(rule.message, texts) is None:
+        return False
+    if rule.status is None:
+        return True
+    errors = () if exc is None else led_to(exc) if rule.causes else (exc,)
+    return status_of(errors, texts) in rule.status
+
+
 def _rule(key: str, given: Any) -> Rule:
-    known = [f.name for f in fields(Rule)]
     if not isinstance(given, Mapping):
         raise ConfigurationError(key, f"a rule is a mapping, met {given!r}")
+    known = [f.name for f in fields(Rule)]
+    values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
             raise ConfigurationError(f"{key}.{name}", f"no such key; possible are {', '.join(known)}")
-        _check(f"{key}.{name}", name, value)
-    names = given.get("exceptions", ())
-    rule = Rule(**{**given, "exceptions": (names,) if isinstance(names, str) else tuple(names)})
-    if not (rule.exceptions or rule.logger or rule.module):
-        raise ConfigurationError(key, "a rule needs a condition: exceptions, logger or module")
-    if not (rule.category or rule.severity):
-        raise ConfigurationError(key, "a rule gives something: category or severity")
+        read: Callable[[Any, str], Any] = _READ.get(name, _text)
+        values[name] = read(value, f"{key}.{name}")
+    rule = Rule(**values)
+    if not (rule.exceptions or rule.logger or rule.module or rule.message or rule.status):
+        raise ConfigurationError(key, "a rule needs a condition: exceptions, logger, module, message or status")
+    if not (rule.category or rule.severity or rule.ignore is not None):
+        raise ConfigurationError(key, "a rule gives something: category, severity or ignore")
     return rule
 
 
-def _check(key: str, name: str, value: Any) -> None:
-    if name == "causes":
-        if not isinstance(value, bool):
-            raise ConfigurationError(key, f"true or false is wanted, met {value!r}")
-        return
-    texts = value if name == "exceptions" and isinstance(value, list | tuple) else [value]
-    if not texts or not all(isinstance(text, str) and text for text in texts):
-        kind = "a name or a list of names" if name == "exceptions" else "a text"
-        raise ConfigurationError(key, f"{kind} is wanted, met {value!r}")
-    levels = logging.getLevelNamesMapping()
-    if name == "severity" and value not in levels:
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(key, f"a text is wanted, met {value!r}")
+    return value
+
+
+def _names(value: Any, key: str) -> tuple[str, ...]:
+    names = value if isinstance(value, list | tuple) else [value]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError(key, f"a name or a list of names is wanted, met {value!r}")
+    return tuple(names)
+
+
+def _truth(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(key, f"true or false is wanted, met {value!r}")
+    return value
+
+
+def _level(value: Any, key: str) -> str:
+    levels = [name for name, number in logging.getLevelNamesMapping().items() if number > 0]
+    if _text(value, key) not in levels:
         raise ConfigurationError(key, f"{value!r} is no logging level; possible are {', '.join(levels)}")
+    return str(value)
+
+
+_READ: dict[str, Callable[[Any, str], Any]] = {
+    "exceptions": _names,
+    "causes": _truth,
+    "ignore": _truth,
+    "message": pattern,
+    "severity": _level,
+    "status": Statuses.from_config,
+}
+"""How the keys of a rule are read; all others are texts."""

@@ -11,7 +11,16 @@ __all__ = ["call_of", "given_with", "raised_by", "task_of"]
 
 # What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
 _OWN = frozenset(
-    [*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "severity", "category", "_visigate_detail"]
+    [
+        *vars(logging.makeLogRecord({})),
+        "message",
+        "asctime",
+        "taskName",
+        "severity",
+        "category",
+        "_visigate_detail",
+        "_visigate_ignored",
+    ]
 )
 _OWN_COUNT = len(vars(logging.makeLogRecord({})))
 

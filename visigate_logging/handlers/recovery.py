@@ -103,7 +103,7 @@ class RecoveryHandler(logging.Handler, ForkAware):
             chain = detail_chain(ErrorDetail.from_record(record))
             self._behind_queue = True
         else:
-            return None
+            chain = ()
         codes = codes_of(chain)
         procedure = choose(self._procedures, chain, record, codes)
         return None if procedure is None else (procedure, codes)
@@ -142,6 +142,7 @@ class RecoveryHandler(logging.Handler, ForkAware):
             severity=detail.severity,
             logger=str(record.name),
             codes=codes,
+            found=procedure.found_in(record),
         )
         self._queued.add(full)
         if not self._worker.put(context):
@@ -207,8 +208,8 @@ def _nothing(_record: logging.LogRecord) -> bool:
 
 
 def key_of(record: logging.LogRecord, procedure: Procedure) -> str:
-    """What the fault is about, from the masked values given with ``extra``."""
+    """What the fault is about, from the masked values given with ``extra``, else from the message."""
     if not procedure.key:
         return ""
-    info = ErrorDetail.from_record(record).additional_info
+    info = {**procedure.found_in(record), **ErrorDetail.from_record(record).additional_info}
     return "/".join(str(info.get(name, "")) for name in procedure.key)[:MAX_KEY]

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any
 
+from visigate_logging.detail.classification import is_ignored
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import TextFormatter
@@ -130,6 +131,11 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         passed: Any = self.filter(record) if self.filters else True
         if passed:
             self.emit(record if passed is True else passed)  # from Python 3.12 on a filter may give another
+        elif is_ignored(record):
+            self._counts.accept()
+            self._counts.fold()
+            if not self._awake:
+                self._wake()
         return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:

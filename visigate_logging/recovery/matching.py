@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from visigate_logging.detail.causes import led_to
+from visigate_logging.detail.conditions import status_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.recovery.procedures import Procedure
 
@@ -48,7 +49,7 @@ def _names(kind: type[BaseException]) -> tuple[frozenset[str], ...]:
 
 def _codes(error: BaseException) -> dict[str, int]:
     sqlite = _attribute(error, "sqlite_errorcode") or _attribute(error, "extendedresult")  # apsw has the latter
-    found = {"sqlite": sqlite, "errno": _attribute(error, "errno")}
+    found = {"sqlite": sqlite, "errno": _attribute(error, "errno"), "http": status_of((error,), ())}
     return {name: code for name, code in found.items() if isinstance(code, int)}
 
 
@@ -68,7 +69,10 @@ def codes_of(chain: Iterable[Link]) -> dict[str, int]:
 def choose(
     procedures: Sequence[Procedure], chain: Sequence[Link], record: logging.LogRecord, codes: Mapping[str, int]
 ) -> Procedure | None:
-    """The procedure whose exception class is nearest to one of the chain, and whose conditions hold."""
+    """The procedure whose exception class is nearest to one of the chain, and whose conditions hold.
+
+    Those that name no class come last: their message decides.
+    """
     found = [
         (distance, depth, order)
         for depth, link in enumerate(chain)
@@ -76,7 +80,8 @@ def choose(
         for order, procedure in enumerate(procedures)
         if not names.isdisjoint(procedure.exceptions)
     ]
-    for _distance, _depth, order in sorted(found):
+    found = sorted(found) + [(0, 0, order) for order, one in enumerate(procedures) if not one.exceptions]
+    for _distance, _depth, order in found:
         if procedures[order].concerns(record, codes):
             return procedures[order]
     return None

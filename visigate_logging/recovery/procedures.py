@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from visigate_logging.detail.conditions import Statuses, search, status_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.recovery.build import build
@@ -41,12 +42,12 @@ class Planned:
         ((name, parameters),) = value.items()
         if name not in STEPS:
             raise ConfigurationError(f"{key}.{name}", f"is not a step; possible are {', '.join(STEPS)}")
-        _fill(parameters, f"{key}.{name}", dict.fromkeys(PLACEHOLDERS, ""))
         return cls(name, parameters or {}, build(STEPS[name], parameters, f"{key}.{name}"))
 
     def filled(self, context: Context) -> "Planned":
         """The same with the placeholders replaced by what the error brought."""
-        parameters = _fill(self.parameters, self.name, {name: getattr(context, name) for name in PLACEHOLDERS})
+        known = {**context.found, **{name: getattr(context, name) for name in PLACEHOLDERS}}
+        parameters = _fill(self.parameters, self.name, known)
         return Planned(self.name, parameters, build(STEPS[self.name], parameters, self.name))
 
 
@@ -122,30 +123,41 @@ class Procedure(Limits):
     """For which errors, which steps, and, from :class:`Limits`, how often.
 
     Args:
-        exceptions: class names and dotted paths; subclasses count, and the nearest class wins.
+        exceptions: class names and dotted paths; subclasses count, and the nearest class wins. None at all:
+            ``message`` decides alone, after all procedures that name a class.
         steps: in the order of escalation.
         verify: what judges a step instead of its own word.
-        key: names of values given with ``extra``: each combination has a budget of its own.
+        key: names of values given with ``extra``, or of groups of ``message``: each combination has a budget of
+            its own.
         logger: name of the logger, or of one above it.
         module: dotted name of the module the error comes from, or of a package it is in.
         code: names of error numbers: ``SQLITE_CORRUPT``, ``ECONNREFUSED``.
-        message: regular expression, searched in the messages of the chain.
+        message: regular expression, searched in what was logged, then in the messages of the chain; what its
+            named groups find can be a ``key``, and stands for ``{group}`` in the texts of steps.
+        status: HTTP status, as 404, 4xx or a list: of an exception of the chain, else of those texts.
     """
 
     name: str
-    exceptions: tuple[ClassName, ...]
     steps: tuple[Planned, ...]
+    exceptions: tuple[ClassName, ...] = ()
     verify: Verify | None = None
     key: tuple[str, ...] = ()
     logger: str = ""
     module: str = ""
     code: tuple[Code, ...] = ()
     message: re.Pattern[str] | None = None
+    status: Statuses | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.exceptions or not self.steps:
-            raise ValueError("exceptions and steps must each have at least one entry")
+        if not self.steps or not (self.exceptions or self.message):
+            raise ValueError("steps, and exceptions where there is no message, must each have at least one entry")
+        groups = self.message.groupindex if self.message else ()
+        planned = {f"steps.{i}": one for i, one in enumerate(self.steps)}
+        if self.verify is not None:
+            planned["verify.probe"] = self.verify.probe
+        for place, one in planned.items():
+            _fill(one.parameters, f"{place}.{one.name}", dict.fromkeys((*PLACEHOLDERS, *groups), ""))
 
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
         """Whether its conditions hold for a record whose chain of exceptions has these codes."""
@@ -153,12 +165,22 @@ class Procedure(Limits):
             return False
         if self.code and not any(code.is_in(codes) for code in self.code):
             return False
-        if not self.module and self.message is None:
-            return True
-        detail = ErrorDetail.from_record(record)
-        texts = [e.message for e in detail.exceptions] or [detail.error_message]
-        found = self.message is None or any(map(self.message.search, texts))
-        return found and _is_below(detail.module, self.module)
+        if self.module and not _is_below(ErrorDetail.from_record(record).module, self.module):
+            return False
+        if self.status is not None and (codes.get("http") or status_of((), texts_of(record))) not in self.status:
+            return False
+        return self.message is None or search(self.message, texts_of(record)) is not None
+
+    def found_in(self, record: logging.LogRecord) -> dict[str, str]:
+        """What the named groups of ``message`` find, without secrets."""
+        match = self.message and search(self.message, texts_of(record))
+        return {name: text or "" for name, text in match.groupdict().items()} if match else {}
+
+
+def texts_of(record: logging.LogRecord) -> list[str]:
+    """What was logged, then the messages of the chain, without secrets."""
+    detail = ErrorDetail.from_record(record)
+    return [detail.message, *([e.message for e in detail.exceptions] or [detail.error_message])]
 
 
 def parse_procedures(values: Any, key: str = "procedures", *, allow_reboot: bool = False) -> tuple[Procedure, ...]:

@@ -44,7 +44,8 @@ class Context:
         error_message: masked text of the exception.
         severity: the level that the classifier gave it.
         logger: name of the logger.
-        codes: error numbers found in the chain of exceptions: ``sqlite`` (extended result code), ``errno``.
+        codes: error numbers found in the chain of exceptions: ``sqlite`` (extended result code), ``errno``, ``http``.
+        found: what the named groups of the procedure's ``message`` found, without secrets.
         manual: whether a person asked for the recovery instead of an error.
     """
 
@@ -56,6 +57,7 @@ class Context:
     severity: str = "ERROR"
     logger: str = ""
     codes: Mapping[str, int] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
     manual: bool = False
 
 
