@@ -74,10 +74,10 @@ def test_a_subclass_may_change_the_fields_and_how_they_are_written() -> None:
         ({"max_field_bytes": "64k"}, "max_field_bytes"),
         ({"max_field_bytes": True}, "max_field_bytes"),
         ({"in_app": 5}, "in_app"),
-        ({"in_app": [5]}, "in_app"),
-        ({"mask_keys": [None]}, "mask_keys"),
-        ({"mask_keys": ["---"]}, "mask_keys"),
-        ({"mask_keys": [""]}, "mask_keys"),
+        ({"in_app": [5]}, "in_app.0"),
+        ({"mask_keys": [None]}, "mask_keys.0"),
+        ({"mask_keys": ["---"]}, "mask_keys.0"),
+        ({"mask_keys": [""]}, "mask_keys.0"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_with_its_key(given: dict[str, Any], key: str) -> None:

@@ -13,6 +13,8 @@
 None of them ever leaves a handler's ``emit``.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "ConfigurationError",
     "MissingExtraError",
@@ -34,15 +36,18 @@ class ConfigurationError(VisigateLoggingError, ValueError):
     Args:
         key: dotted path of the key, as in ``handlers.mail.interval``; empty for the file as a whole.
         problem: what was met and what is possible, in one sentence.
+        others: what else is wrong, as far as it was found at once.
     """
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(key, problem)
+    def __init__(self, key: str, problem: str, others: "Sequence[ConfigurationError]" = ()) -> None:
+        super().__init__(key, problem, *([others] if others else []))
         self.key = key
         self.problem = problem
+        self.others = tuple(others)
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.problem}" if self.key else self.problem
+        first = f"{self.key}: {self.problem}" if self.key else self.problem
+        return "\n".join([first, *map(str, self.others)])
 
 
 class MissingExtraError(VisigateLoggingError, ImportError):

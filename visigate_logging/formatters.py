@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
@@ -13,10 +13,28 @@ from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.values import Sanitiser, word
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import Range, Via, checked
 
 __all__ = ["DetailFormatter", "TextFormatter"]
 
 SMALLEST_FIELD = 1024
+
+
+def _no_format(fmt: str | None) -> None:
+    if fmt is not None:
+        raise ValueError("cannot be: the fields of a detail record are fixed; leave it out")
+
+
+def _with_letters(given: str | Sequence[str]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    for i, name in enumerate(names):
+        if not any(map(str.isalpha, name)):
+            raise ConfigurationError("" if name is given else str(i), f"a name has letters; met {name!r}")
+    return names
+
+
+Words = Annotated[str | Sequence[str], Via(_with_letters, "a list of names")]
+FieldSize = Annotated[int, Range(SMALLEST_FIELD, unit="bytes")]
 
 
 class DetailFormatter(OrjsonFormatter):
@@ -40,26 +58,25 @@ class DetailFormatter(OrjsonFormatter):
         ConfigurationError: a value that cannot be.
     """
 
+    @checked
     def __init__(
         self,
-        fmt: str | None = None,
+        fmt: Annotated[str | None, Via(_no_format)] = None,
         datefmt: str | None = None,
-        style: str = "%",
+        style: Literal["%", "{", "$"] = "%",
         validate: bool = True,
         *,
         service: str = "",
         release: str = "",
-        in_app: Sequence[str] = (),
-        mask_keys: Sequence[str] = (),
-        max_field_bytes: int = 65_536,
+        in_app: Words = (),
+        mask_keys: Words = (),
+        max_field_bytes: FieldSize = 65_536,
         static_fields: Mapping[str, Any] | None = None,
         rename_fields: Mapping[str, str] | None = None,
     ) -> None:
-        if fmt is not None:
-            raise ConfigurationError("fmt", f"the fields of a detail record are fixed; met {fmt!r}: leave it out")
         self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
         super().__init__(
-            None,
+            fmt,
             datefmt,
             style,
             validate,
@@ -99,14 +116,8 @@ class DetailFormatter(OrjsonFormatter):
         return _serialised(log_data).decode()
 
 
-def _options(
-    service: str, release: str, in_app: Sequence[str], mask_keys: Sequence[str], max_field_bytes: int
-) -> DetailOptions:
-    if isinstance(max_field_bytes, bool) or not isinstance(max_field_bytes, int) or max_field_bytes < SMALLEST_FIELD:
-        raise ConfigurationError(
-            "max_field_bytes", f"a number of bytes from {SMALLEST_FIELD} is wanted, met {max_field_bytes!r}"
-        )
-    names = _names("in_app", in_app), _names("mask_keys", mask_keys)
+def _options(service: str, release: str, in_app: Words, mask_keys: Words, max_field_bytes: int) -> DetailOptions:
+    names = cast(tuple[str, ...], in_app), cast(tuple[str, ...], mask_keys)
     return DetailOptions(service, release, *names, max_field_bytes).or_environment()
 
 
@@ -132,6 +143,7 @@ class TextFormatter(logging.Formatter):
         ConfigurationError: a value that cannot be.
     """
 
+    @checked
     def __init__(
         self,
         fmt: str | None = None,
@@ -142,9 +154,9 @@ class TextFormatter(logging.Formatter):
         defaults: Mapping[str, Any] | None = None,
         service: str = "",
         release: str = "",
-        in_app: Sequence[str] = (),
-        mask_keys: Sequence[str] = (),
-        max_field_bytes: int = 65_536,
+        in_app: Words = (),
+        mask_keys: Words = (),
+        max_field_bytes: FieldSize = 65_536,
     ) -> None:
         self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
@@ -196,13 +208,3 @@ def _serialisable(value: Any) -> Any:
         return orjson.Fragment(orjson.dumps(value))
     except (TypeError, ValueError):
         return _SANITISER.value(value)
-
-
-def _names(key: str, given: Sequence[str]) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else (given,)
-    if not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(key, f"a list of names is wanted, met {given!r}")
-    for name in names:
-        if not any(map(str.isalpha, name)):
-            raise ConfigurationError(key, f"a name has letters; met {name!r}")
-    return names

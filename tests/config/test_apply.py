@@ -80,7 +80,7 @@ FAILURES = {
     "formatter": (
         "version: 1\nformatters: {f: {(): visigate_logging.DetailFormatter, max_field_bytes: 1}}",
         "formatters.f.max_field_bytes",
-        "met 1",
+        "1 is not a whole number of bytes from 1024",
     ),
     "filter": (
         "version: 1\nfilters: {f: {(): visigate_logging.Classifier, rules: [{}]}}",
@@ -153,7 +153,7 @@ def test_all_errors_of_a_file_are_told_at_once_with_their_lines(write):
 
 
 @pytest.mark.parametrize(
-    "credentials", ["[gate, 4711815]", "{username: gate, password: 4711815}", "{username: 4711815, pasword: 4711815}"]
+    "credentials", ["[gate, 4711815]", "{username: gate, password: 4711815}", "{username: gate, pasword: 4711815}"]
 )
 def test_a_refusal_repeats_no_secret(write, tmp_path, credentials):
     configure(write(GOOD))

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import logging.config
+import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -143,36 +144,36 @@ def test_it_is_wired_from_yaml_by_dictconfig(place: str) -> None:
     [
         ("{exceptions: x}", "rules"),
         ("text", "rules"),
-        ("[text]", "rules[0]"),
-        ("[{exception: X, category: a}]", "rules[0].exception"),
-        ("[{exceptions: X, category: a}, {category: a}]", "rules[1]"),
-        ("[{exceptions: X}]", "rules[0]"),
-        ("[{exceptions: 5, category: a}]", "rules[0].exceptions"),
-        ("[{exceptions: [5], category: a}]", "rules[0].exceptions"),
-        ("[{exceptions: [], category: a}]", "rules[0].exceptions"),
-        ("[{exceptions: X, category: }]", "rules[0].category"),
-        ("[{exceptions: X, category: 5}]", "rules[0].category"),
-        ("[{logger: 5, category: a}]", "rules[0].logger"),
-        ("[{module: [a], category: a}]", "rules[0].module"),
-        ("[{exceptions: X, severity: critical}]", "rules[0].severity"),
-        ("[{exceptions: X, severity: 0}]", "rules[0].severity"),
-        ("[{exceptions: X, severity: 50}]", "rules[0].severity"),
-        ("[{exceptions: X, causes: perhaps, category: a}]", "rules[0].causes"),
-        ("[{exceptions: X, ignore: perhaps}]", "rules[0].ignore"),
-        ("[{exceptions: X, severity: NOTSET}]", "rules[0].severity"),
-        ("[{message: '(', category: a}]", "rules[0].message"),
-        ("[{message: 5, category: a}]", "rules[0].message"),
-        ("[{status: 700, category: a}]", "rules[0].status"),
-        ("[{status: [404, four], category: a}]", "rules[0].status"),
-        ("[{status: true, category: a}]", "rules[0].status"),
-        ("[{status: [], category: a}]", "rules[0].status"),
+        ("[text]", "rules.0"),
+        ("[{exception: X, category: a}]", "rules.0.exception"),
+        ("[{exceptions: X, category: a}, {category: a}]", "rules.1"),
+        ("[{exceptions: X}]", "rules.0"),
+        ("[{exceptions: 5, category: a}]", "rules.0.exceptions"),
+        ("[{exceptions: [5], category: a}]", "rules.0.exceptions.0"),
+        ("[{exceptions: [], category: a}]", "rules.0.exceptions"),
+        ("[{exceptions: X, category: }]", "rules.0.category"),
+        ("[{exceptions: X, category: 5}]", "rules.0.category"),
+        ("[{logger: 5, category: a}]", "rules.0.logger"),
+        ("[{module: [a], category: a}]", "rules.0.module"),
+        ("[{exceptions: X, severity: critical}]", "rules.0.severity"),
+        ("[{exceptions: X, severity: 0}]", "rules.0.severity"),
+        ("[{exceptions: X, severity: 50}]", "rules.0.severity"),
+        ("[{exceptions: X, causes: perhaps, category: a}]", "rules.0.causes"),
+        ("[{exceptions: X, ignore: perhaps}]", "rules.0.ignore"),
+        ("[{exceptions: X, severity: NOTSET}]", "rules.0.severity"),
+        ("[{message: '(', category: a}]", "rules.0.message"),
+        ("[{message: 5, category: a}]", "rules.0.message"),
+        ("[{status: 700, category: a}]", "rules.0.status"),
+        ("[{status: [404, four], category: a}]", "rules.0.status"),
+        ("[{status: true, category: a}]", "rules.0.status"),
+        ("[{status: [], category: a}]", "rules.0.status"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_key(rules: str, key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Classifier(yaml.safe_load(rules))
     assert caught.value.key == key
-    assert "met" in str(caught.value) or "possible" in str(caught.value) or "a rule" in str(caught.value)
+    assert re.search("is not|possible|a rule", str(caught.value))
 
 
 def test_what_is_remembered_of_classes_is_bounded() -> None:

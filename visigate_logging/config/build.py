@@ -9,10 +9,11 @@ import logging.config
 from collections.abc import Mapping
 from typing import Any, cast
 
-from visigate_logging.config.load import KeyPath, dotted
+from visigate_logging.config.load import dotted
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import faults_of
 
-__all__ = ["Built", "build_order", "path_of", "whole_story"]
+__all__ = ["Built", "build_order", "whole_story"]
 
 _REST = ("formatter", "level", "filters", ".")
 _OUR_OWN = ("visigate_logging", "visigate.uncaught")
@@ -58,7 +59,10 @@ class Built(logging.config.DictConfigurator):
         try:
             result = make(self.config[section][name])
         except ConfigurationError as error:
-            raise ConfigurationError(dotted((section, name, *path_of(error.key))), error.problem) from error
+            first, *others = [
+                ConfigurationError(dotted(fault.path), fault.told()) for fault in faults_of(error, (section, name))
+            ]
+            raise ConfigurationError(first.key, first.problem, others) from error
         except Exception as error:
             raise ConfigurationError(f"{section}.{name}", whole_story(error)) from error
         self.config[section][name] = result
@@ -144,12 +148,6 @@ def build_order(handlers: Mapping[str, Any]) -> list[str]:
         raise ConfigurationError(
             f"handlers.{circle[0]}", f"hand records to each other: {' -> '.join(circle)}"
         ) from None
-
-
-def path_of(key: str) -> KeyPath:
-    """The parts of a key as constructors give it: ``rules[0].severity`` or ``procedures.camera.steps.0``."""
-    parts = key.replace("[", ".").replace("]", "").split(".") if key else []
-    return tuple(int(part) if part.isdigit() else part for part in parts)
 
 
 def whole_story(error: BaseException) -> str:

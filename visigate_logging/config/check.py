@@ -8,7 +8,7 @@ from visigate_logging.config.load import WARNING, KeyPath, Problem, Source
 from visigate_logging.config.objects import Object, check_object, check_value, is_reference
 from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
-from visigate_logging.config.words import meant, possible
+from visigate_logging.options import meant, possible
 
 __all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "examine"]
 

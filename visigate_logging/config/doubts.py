@@ -16,7 +16,7 @@ from visigate_logging.config.load import SECRET, WARNING, KeyPath, Source, dotte
 from visigate_logging.config.objects import Object, is_reference
 from visigate_logging.config.places import obstacle
 from visigate_logging.config.signature import Parameter
-from visigate_logging.config.words import meant
+from visigate_logging.options import meant
 
 __all__ = ["look_behind_queues", "look_for_doubts"]
 

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import NOTHING, Fault, KeyPath, is_secret, shown
 
 __all__ = ["ERROR", "SECRET", "WARNING", "KeyPath", "Problem", "Source", "dotted", "hash_of", "read", "refuse"]
-
-KeyPath = tuple[str | int, ...]
-"""Where a value stands: keys and indices from the top of the file."""
 
 ERROR, WARNING = "error", "warning"
 LARGEST = 1_048_576
@@ -61,6 +59,7 @@ class Source:
         problems: what is wrong.
         replaced: where values came from the environment or from a file, and what is written there.
         places: where each key stands.
+        plain: how values that YAML reads as a number, a date or a truth are written.
         used: the formatters, filters and handlers that something names.
         unreadable: there are no values to be judged.
     """
@@ -71,6 +70,7 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     replaced: dict[KeyPath, str] = field(default_factory=dict)
     places: dict[tuple[str, ...], Place] = field(default_factory=lambda: {(): Place(1, 1)})
+    plain: dict[tuple[str, ...], str] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     unreadable: bool = False
 
@@ -94,6 +94,11 @@ class Source:
             text = text.replace(repr(part), "***").replace(str(part), "***")
         self.problems.append(Problem(self.place(key), dotted(key), text, severity))
 
+    def add_fault(self, fault: Fault) -> None:
+        """Note what is wrong with a value; it is shown as it is written in the file."""
+        text = fault.text if fault.met is NOTHING else f"{self.shown(fault.path, fault.met)} {fault.text}"
+        self.problems.append(Problem(self.place(fault.path), dotted(fault.path), text))
+
     def _secrets(self, key: KeyPath) -> list[Any]:
         """The values at or below a key that nobody is to read in a message."""
         value: Any = self.values
@@ -114,8 +119,11 @@ class Source:
         return sorted(found.values())
 
     def shown(self, key: KeyPath, value: Any) -> str:
-        """A value for a message; what came from elsewhere, and secrets, are shown as they are written in the file."""
-        return self.replaced.get(key) or ("null" if value is None else f"{value!r:.80}")
+        """Return a value for a message: as it is written in the file, and nothing of a secret."""
+        written = self.replaced.get(key)
+        if written is None and is_secret(key):
+            return "***"
+        return written or self.plain.get(_written(key)) or shown(value)
 
     def told(self, problem: Problem) -> str:
         """A problem as ``file:line:column: key: text``."""
@@ -204,6 +212,8 @@ def _walk(source: Source, root: yaml.Node) -> Iterator[tuple[KeyPath, yaml.Scala
             source.add(key[:3], what)
             return
         if isinstance(node, yaml.ScalarNode):
+            if node.tag != "tag:yaml.org,2002:str":
+                source.plain[_written(key)] = node.value
             yield key, node
         seen: set[str | int] = set()
         for name, mark, child in _children(node):

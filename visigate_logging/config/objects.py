@@ -6,12 +6,11 @@ import logging.handlers
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, cast
 
 from visigate_logging.config.load import KeyPath, Source
-from visigate_logging.config.signature import Parameter, Signature, fits, in_words, signature
-from visigate_logging.config.words import meant, possible
+from visigate_logging.config.signature import Parameter, Signature, signature
+from visigate_logging.options import meant, possible, read
 
 __all__ = ["OWN_KEYS", "Object", "check_object", "check_value", "is_reference"]
 
@@ -96,10 +95,10 @@ def check_value(source: Source, key: KeyPath, value: Any, kind: Any) -> Any:
         value = _followed(source, key, value)
         if value is None:
             return None
-    if fits(value, kind):
-        return value
-    source.add(key, f"{source.shown(key, value)} is not {in_words(kind)}{_cure(value, kind)}")
-    return None
+    faults = read(value, kind, key)[1]
+    for fault in faults:
+        source.add_fault(fault)
+    return None if faults else value
 
 
 def _followed(source: Source, key: KeyPath, reference: str) -> Any:
@@ -116,12 +115,6 @@ def _followed(source: Source, key: KeyPath, reference: str) -> Any:
 def is_reference(value: Any) -> bool:
     """Whether a value is ``ext://…`` or ``cfg://…``, which ``dictConfig`` resolves."""
     return isinstance(value, str) and value.startswith(("ext://", "cfg://"))
-
-
-def _cure(value: Any, kind: Any) -> str:
-    if isinstance(value, bool) and fits("", kind):
-        return "; YAML reads the bare words yes, no, on and off as true or false: put it in quotes"
-    return "; put it in quotes" if isinstance(value, int | float | date) and fits("", kind) else ""
 
 
 def _check_names(

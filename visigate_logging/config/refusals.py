@@ -5,10 +5,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visigate_logging.config.build import Built, build_order, path_of
+from visigate_logging.config.build import Built, build_order
 from visigate_logging.config.load import KeyPath, Source, dotted
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import path_of
 
 __all__ = ["try_out"]
 

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from visigate_logging.config.build import Built, path_of, whole_story
+from visigate_logging.config.build import Built, whole_story
 from visigate_logging.config.load import Source, refuse
 from visigate_logging.config.presence import Presence
 from visigate_logging.config.swap import stopped
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import faults_of
 
 __all__ = ["replace", "set_levels"]
 
@@ -37,7 +38,8 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
     try:
         built = Built(values).all()
     except ConfigurationError as error:
-        source.add(path_of(error.key), error.problem)
+        for fault in faults_of(error):
+            source.add_fault(fault)
         raise refuse(source, source.errors) from error
     try:
         with _as_before_on_failure():

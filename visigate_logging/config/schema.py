@@ -1,9 +1,12 @@
 """The JSON Schema of a configuration, for editors that complete and mark; made from the constructors."""
 
+import dataclasses
+import functools
 import importlib
 import inspect
 import logging
 import logging.handlers
+import operator
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,8 @@ from typing import Any
 from visigate_logging.config.check import LOGGER, ROOT, SECTIONS
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.config.settings import Settings
-from visigate_logging.config.signature import SIMPLE, Parameter, signature
+from visigate_logging.config.signature import EMPTY, Parameter, signature
+from visigate_logging.options import SIMPLE, hints_of
 
 __all__ = ["schema"]
 
@@ -93,17 +97,33 @@ def _each(value: Any) -> dict[str, Any]:
 
 def _type(kind: Any) -> dict[str, Any]:
     """A type; text stands for any, since it may be filled in from the environment."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin is typing.Annotated:
+        wishes = [getattr(wish, "schema", {}) for wish in inner[1:]]
+        return functools.reduce(operator.or_, wishes, _type(inner[0]))
     if origin in (typing.Union, types.UnionType):
         return {"anyOf": [_type(k) for k in inner]}
     if origin is typing.Literal:
         return {"enum": list(inner)}
-    base = origin or kind
-    if base in SIMPLE:
-        name = SIMPLE[base].json
+    if origin in SIMPLE:
+        name = SIMPLE[origin].json
         return {"type": name} if name in ("string", "null") else {"type": [name, "string"], "pattern": r"^\$\{"}
-    if isinstance(base, type) and issubclass(base, Mapping):
+    return _collection(origin, inner) if isinstance(origin, type) else {}
+
+
+def _collection(origin: type, inner: tuple[Any, ...]) -> dict[str, Any]:
+    if dataclasses.is_dataclass(origin):
+        hints = hints_of(origin)
+        return _mapping([Parameter(f.name, hints[f.name], _default(f)) for f in dataclasses.fields(origin) if f.init])
+    if issubclass(origin, Mapping):
         return {"type": "object"}
-    if isinstance(base, type) and issubclass(base, Sequence):
-        return {"type": "array" if base is list else ["array", "string"]}
+    if issubclass(origin, Sequence):
+        items = _type(inner[0]) if inner and inner[0] is not Any else {}
+        return {"type": "array", **({"items": items} if items else {})}
     return {}
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return None if field.default_factory is not dataclasses.MISSING else EMPTY

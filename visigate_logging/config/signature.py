@@ -2,43 +2,17 @@
 
 import inspect
 import logging.handlers
-import os
-import types
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SIMPLE", "Parameter", "Signature", "fits", "in_words", "signature"]
+from visigate_logging.options import Writable, hints_of
+
+__all__ = ["EMPTY", "Parameter", "Signature", "signature"]
 
 EMPTY = inspect.Parameter.empty
 
 
-@typing.runtime_checkable
-class Writable(typing.Protocol):
-    """What a StreamHandler writes to."""
-
-    def write(self, text: str, /) -> object:
-        """Write a text."""
-
-
-class Simple(typing.NamedTuple):
-    """A type that YAML has: the classes of its values, its name for people, and that of JSON Schema."""
-
-    classes: tuple[type, ...]
-    words: str
-    json: str
-
-
-SIMPLE: dict[Any, Simple] = {
-    bool: Simple((bool,), "true or false", "boolean"),
-    int: Simple((int,), "a whole number", "integer"),
-    float: Simple((int, float), "a number", "number"),
-    str: Simple((str,), "text", "string"),
-    os.PathLike: Simple((str,), "a path", "string"),
-    Writable: Simple((Writable,), "a stream, such as ext://sys.stdout", "string"),
-    type(None): Simple((type(None),), "null", "null"),
-}
 # What the standard library's defaults do not tell: names are taken as well as numbers; what a stream is.
 _UNTOLD: dict[tuple[type, str], Any] = {
     (logging.handlers.SysLogHandler, "facility"): int | str,
@@ -57,7 +31,7 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether it must be given."""
+        """Return whether it must be given."""
         return self.default is EMPTY
 
 
@@ -80,7 +54,7 @@ def signature(factory: Callable[..., Any]) -> Signature:
             own = inspect.signature(function).parameters
         except (TypeError, ValueError):  # written in C without a text signature
             return Signature(found, anything=True)
-        hints = _hints(function)
+        hints = hints_of(function)
         for name, parameter in own.items():
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
                 kind = _UNTOLD.get((owner, name)) or hints.get(name, _guessed(parameter.default))
@@ -98,62 +72,8 @@ def _constructors(factory: Callable[..., Any]) -> list[tuple[Callable[..., Any],
     ]
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except Exception:  # a name that exists for type checkers only, or anything else that an annotation may hold
-        return {}
-
-
 def _guessed(default: Any) -> Any:
     """The type of a parameter without annotation, from its default."""
     if isinstance(default, bool | str):
         return type(default)
     return float if isinstance(default, int | float) else Any
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Whether a value from YAML can be of a type; types that YAML cannot have are not judged."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, k) for k in inner)
-    if origin is typing.Literal:
-        return any(value == k and type(value) is type(k) for k in inner)
-    if simple := SIMPLE.get(origin or kind):
-        return isinstance(value, simple.classes) and (kind is bool or not isinstance(value, bool))
-    if not isinstance(origin or kind, type):
-        return True
-    return _fits_collection(value, origin or kind, inner)
-
-
-def _fits_collection(value: Any, kind: type, inner: tuple[Any, ...]) -> bool:
-    if issubclass(kind, Mapping):
-        return isinstance(value, Mapping) and all(fits(v, inner[1]) for v in value.values() if len(inner) == 2)
-    if not issubclass(kind, Sequence | set | frozenset):
-        return True
-    if (
-        isinstance(value, str) and kind is not list
-    ):  # a sequence of its characters: constructors say whether they take one
-        return not inner or inner[0] is str
-    if kind is tuple and inner and Ellipsis not in inner:
-        return isinstance(value, list | tuple) and len(value) == len(inner) and all(map(fits, value, inner))
-    return isinstance(value, list | tuple) and all(fits(v, inner[0]) for v in value if inner)
-
-
-def in_words(kind: Any) -> str:
-    """What a type takes, for people."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        words = dict.fromkeys(in_words(k) for k in inner)
-        words.pop("a path" if "text" in words else "", None)
-        return " or ".join(words)
-    if origin is typing.Literal:
-        return f"one of {', '.join(map(str, inner))}"
-    base = origin or kind
-    if base in SIMPLE:
-        return SIMPLE[base].words
-    if isinstance(base, type) and issubclass(base, Mapping):
-        return "a mapping"
-    if isinstance(base, type) and issubclass(base, Sequence):
-        return f"a list of {in_words(inner[0])}" if inner and inner[0] is not Any else "a list"
-    return "a value"

@@ -3,17 +3,18 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from visigate_logging.detail.causes import led_to
-from visigate_logging.detail.conditions import Statuses, pattern, search, status_of, text_of
+from visigate_logging.detail.conditions import Status, search, status_of, text_of
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.detail.values import safe_str
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import LevelName, Names, checked
 
 __all__ = ["Classifier", "is_ignored"]
 
@@ -27,15 +28,21 @@ _IGNORED = "_visigate_ignored"
 class Rule:
     """One rule; of the conditions that it names, all must hold."""
 
-    exceptions: tuple[str, ...] = ()
+    exceptions: Names = ()
     logger: str = ""
     module: str = ""
     message: re.Pattern[str] | None = None
-    status: Statuses | None = None
+    status: Status | None = None
     causes: bool = False
     category: str = ""
-    severity: str = ""
+    severity: LevelName = ""
     ignore: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.exceptions or self.logger or self.module or self.message or self.status):
+            raise ConfigurationError("", "a rule needs a condition: exceptions, logger, module, message or status")
+        if not (self.category or self.severity or self.ignore is not None):
+            raise ConfigurationError("", "a rule gives something: category, severity or ignore")
 
 
 def is_ignored(record: logging.LogRecord) -> bool:
@@ -73,11 +80,10 @@ class Classifier(logging.Filter):
         ConfigurationError: a rule has an unknown key, no condition, or no such level.
     """
 
-    def __init__(self, rules: Sequence[Mapping[str, Any]] = (), name: str = "") -> None:
+    @checked
+    def __init__(self, rules: Sequence[Rule | Mapping[str, Any]] = (), name: str = "") -> None:
         super().__init__(name)
-        if isinstance(rules, str | Mapping):
-            raise ConfigurationError("rules", f"a list of rules is wanted, met {rules!r}")
-        self._rules = [_rule(f"rules[{i}]", r) for i, r in enumerate(rules)]
+        self._rules = cast(Sequence[Rule], rules)
         self._ranks: dict[tuple[type, str], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -169,58 +175,3 @@ def _says(rule: Rule, exc: BaseException | None, texts: Sequence[str]) -> bool:
         return True
     errors = () if exc is None else led_to(exc) if rule.causes else (exc,)
     return status_of(errors, texts) in rule.status
-
-
-def _rule(key: str, given: Any) -> Rule:
-    if not isinstance(given, Mapping):
-        raise ConfigurationError(key, f"a rule is a mapping, met {given!r}")
-    known = [f.name for f in fields(Rule)]
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in known:
-            raise ConfigurationError(f"{key}.{name}", f"no such key; possible are {', '.join(known)}")
-        read: Callable[[Any, str], Any] = _READ.get(name, _text)
-        values[name] = read(value, f"{key}.{name}")
-    rule = Rule(**values)
-    if not (rule.exceptions or rule.logger or rule.module or rule.message or rule.status):
-        raise ConfigurationError(key, "a rule needs a condition: exceptions, logger, module, message or status")
-    if not (rule.category or rule.severity or rule.ignore is not None):
-        raise ConfigurationError(key, "a rule gives something: category, severity or ignore")
-    return rule
-
-
-def _text(value: Any, key: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(key, f"a text is wanted, met {value!r}")
-    return value
-
-
-def _names(value: Any, key: str) -> tuple[str, ...]:
-    names = value if isinstance(value, list | tuple) else [value]
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise ConfigurationError(key, f"a name or a list of names is wanted, met {value!r}")
-    return tuple(names)
-
-
-def _truth(value: Any, key: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(key, f"true or false is wanted, met {value!r}")
-    return value
-
-
-def _level(value: Any, key: str) -> str:
-    levels = [name for name, number in logging.getLevelNamesMapping().items() if number > 0]
-    if _text(value, key) not in levels:
-        raise ConfigurationError(key, f"{value!r} is no logging level; possible are {', '.join(levels)}")
-    return str(value)
-
-
-_READ: dict[str, Callable[[Any, str], Any]] = {
-    "exceptions": _names,
-    "causes": _truth,
-    "ignore": _truth,
-    "message": pattern,
-    "severity": _level,
-    "status": Statuses.from_config,
-}
-"""How the keys of a rule are read; all others are texts."""

@@ -3,13 +3,14 @@
 import logging
 import re
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from visigate_logging.detail.fingerprint import error_code
 from visigate_logging.detail.values import safe_str
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import Via
 
-__all__ = ["Statuses", "pattern", "search", "status_of", "text_of"]
+__all__ = ["Status", "Statuses", "search", "status_of", "text_of"]
 
 LONGEST = 2000
 """Characters of a text that are searched: a pattern of the operator's must not hold the caller up."""
@@ -28,12 +29,8 @@ class Statuses(frozenset[int]):
     """HTTP statuses of a rule."""
 
     @classmethod
-    def from_config(cls, value: Any, key: str) -> Self:
-        """From ``404``, ``4xx`` or a list of such.
-
-        Raises:
-            ConfigurationError: one is no status.
-        """
+    def read(cls, value: Any) -> Self:
+        """Return those of ``404``, ``4xx`` or a list of such; raise ValueError when one is none."""
         found: set[int] = set()
         for one in value if isinstance(value, list | tuple) and value else [value]:
             if isinstance(one, int) and 100 <= one <= 599 and not isinstance(one, bool):
@@ -41,22 +38,23 @@ class Statuses(frozenset[int]):
             elif isinstance(one, str) and (digit := _CLASS.fullmatch(one)):
                 found.update(range(int(digit[1]) * 100, int(digit[1]) * 100 + 100))
             else:
-                raise ConfigurationError(key, f"an HTTP status is wanted, as in 404 or 4xx, met {one!r}")
+                raise ValueError("is not an HTTP status, as 404 or 4xx, or a list of such")
         return cls(found)
 
+    @classmethod
+    def from_config(cls, value: Any, key: str) -> Self:
+        """Return those of ``404``, ``4xx`` or a list of such.
 
-def pattern(value: Any, key: str) -> re.Pattern[str]:
-    """A regular expression from the configuration.
+        Raises:
+            ConfigurationError: one is no status.
+        """
+        try:
+            return cls.read(value)
+        except ValueError as error:
+            raise ConfigurationError(key, f"{value!r} {error}") from error
 
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(key, f"a regular expression is wanted, met {value!r}")
-    try:
-        return re.compile(value)
-    except re.error as error:
-        raise ConfigurationError(key, f"{value!r} is not a regular expression: {error}; met here") from error
+
+Status = Annotated[Statuses, Via(Statuses.read, "an HTTP status, as 404 or 4xx")]
 
 
 def search(wanted: re.Pattern[str], texts: Iterable[str]) -> re.Match[str] | None:

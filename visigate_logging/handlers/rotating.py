@@ -3,20 +3,20 @@
 import contextlib
 import logging
 import math
-import operator
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from visigate_logging.detail.classification import is_ignored
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.exceptions import ConfigurationError, StateError
+from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.host.buffered_file import NOT_WRITABLE, BufferedFile
 from visigate_logging.host.clock import monotonic
 from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.host.worker import Worker
+from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
 
 __all__ = ["SharedRotatingFileHandler"]
 
@@ -36,6 +36,29 @@ FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for o
 without_secrets = Redactor().text
 
 _report = logging.getLogger("visigate_logging")
+
+
+_PERMISSIONS = 'permissions to read and write, as in "0640" (with quotes)'
+
+
+def _append(mode: str) -> str:
+    if mode != "a":
+        raise ValueError("would lose other processes' records; only a can be")
+    return mode
+
+
+def _permissions(value: int | str) -> int:
+    """Return permissions given as a number, or as text of octal digits, which YAML's readers do not agree on."""
+    try:
+        mode = int(value, 8) if isinstance(value, str) else value
+    except ValueError:
+        mode = -1
+    # A file that its owner cannot read and write, or that can be executed or written blindly, nobody wants:
+    # it is how 640 or 400 without the leading zero look.
+    if mode not in FILE_MODES:
+        octal = f", which is {mode:#o}," if isinstance(value, int) and mode >= 0 else ""
+        raise ValueError(f"{octal} is not {_PERMISSIONS}".lstrip())
+    return mode
 
 
 class SharedRotatingFileHandler(ForkAware, logging.Handler):
@@ -63,36 +86,29 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         ConfigurationError: a value that cannot be.
     """
 
+    @checked  # before logging knows of the handler: logging.shutdown would meet one that is half made
     def __init__(
         self,
         filename: str | os.PathLike[str],
-        mode: str = "a",
-        maxBytes: int = 0,
-        backupCount: int = 0,
-        encoding: str | None = None,
+        mode: Annotated[str, Via(_append)] = "a",
+        maxBytes: Size = 0,
+        backupCount: Count = 0,
+        encoding: Encoding | None = None,
         delay: bool = False,
-        errors: str | None = None,
+        errors: OnUnencodable | None = None,
         *,
-        sync: str = "critical",
-        file_mode: int | str = 0o640,
-        buffer_bytes: int = 1_048_576,
+        sync: Literal["never", "interval", "critical", "always"] = "critical",
+        file_mode: Annotated[int | str, Via(_permissions, _PERMISSIONS)] = 0o640,
+        buffer_bytes: Size = 1_048_576,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if mode != "a":
-            raise ConfigurationError("mode", f"only 'a' can be: {mode!r} would lose other processes' records")
-        if sync not in SYNC_FROM:
-            raise ConfigurationError("sync", f"{sync!r} is none of {', '.join(SYNC_FROM)}")
-        for key, value in (("maxBytes", maxBytes), ("backupCount", backupCount), ("buffer_bytes", buffer_bytes)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ConfigurationError(key, f"a whole number from 0 is wanted, met {value!r}")
-        permissions = _permissions(file_mode)
-        super().__init__()  # not before all is checked: logging.shutdown would meet a handler that is half made
-        self.baseFilename = os.path.abspath(filename)
+        super().__init__()
+        self.baseFilename, self.mode = os.path.abspath(filename), mode
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
         self._sync_from = SYNC_FROM[sync]
         self._counts = CountSheet(self.baseFilename)
-        file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=permissions)
+        file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode))
         self._file = BufferedFile(file, self._counts, buffer_bytes, syncs=sync != "never")
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
         self._worker: Worker[None] = Worker("visigate-file", self._upkeep, close=self.close)
@@ -274,19 +290,3 @@ def _shown(value: object) -> str:
         return repr(value)
     except Exception as error:
         return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
-
-
-def _permissions(value: int | str) -> int:
-    """Permissions given as a number, or as text of octal digits, which YAML's readers do not agree on."""
-    try:
-        mode = int(value, 8) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        mode = -1
-    # A file that its owner cannot read and write, or that can be executed or written blindly, nobody wants:
-    # it is how 640 or 400 without the leading zero look.
-    if mode not in FILE_MODES:
-        octal = f", which is {mode:#o}" if isinstance(value, int) and value >= 0 else ""
-        raise ConfigurationError(
-            "file_mode", f'read and write permissions are wanted, as in "0640" (with quotes), met {value!r}{octal}'
-        )
-    return mode
