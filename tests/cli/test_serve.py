@@ -28,8 +28,17 @@ def log(tmp_path):
     return write(tmp_path / "details.jsonl", detail(1, datetime.now(UTC) - timedelta(hours=1)))
 
 
-def test_without_a_password_this_computer_sees_the_errors(log):
-    with served("--log", log) as address, urllib.request.urlopen(address, timeout=20) as response:
+def opened(address):
+    """The page, by a browser that keeps what it is given."""
+    return urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(address, timeout=20)
+
+
+def test_without_a_password_who_has_the_printed_address_sees_the_errors_and_no_other_user_of_this_computer(log):
+    with served("--log", log) as address:
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            opened(address.partition("?")[0])
+        response = opened(address)
+    with response:
         assert address.startswith("http://127.0.0.1:")
         assert "ConnectionRefusedError" in response.read().decode()
         assert "waitress" not in str(response.headers).lower()
@@ -39,6 +48,7 @@ def test_with_a_password_nobody_sees_them_without_it(log, tmp_path):
     for how in ("file", "environment"):
         path = tmp_path / "password"
         path.write_text(hashed_password("open sesame"))
+        path.chmod(0o600)
         given = ("--password-file", path) if how == "file" else ()
         variables = {} if how == "file" else {"VISIGATE_PASSWORD_HASH": path.read_text()}
         with (
@@ -55,11 +65,29 @@ def test_without_a_password_no_address_that_others_can_reach_is_listened_on(log,
     assert "--set-password" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [None, "", "open sesame"])
+@pytest.mark.parametrize("mode", [0o644, 0o620, 0o602])
+def test_a_password_file_that_others_can_read_or_change_is_refused(log, tmp_path, mode, capsys):
+    path = tmp_path / "password"
+    path.write_text(hashed_password("open sesame"))
+    path.chmod(mode)
+    assert main(["serve", "--log", str(log), "--password-file", str(path)]) == 78
+    assert f"chmod 600 {path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_what_is_no_port_is_wrong_usage(log, port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--log", str(log), "--port", port])
+    assert ended.value.code == 2
+    assert "--port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "", "open sesame", "a$b$c", "scrypt:3:8:1$salt$" + "0" * 128])
 def test_a_password_file_without_a_hash_is_refused(log, tmp_path, content, capsys):
     path = tmp_path / "password"
     if content is not None:
         path.write_text(content)
+        path.chmod(0o600)
     assert main(["serve", "--log", str(log), "--password-file", str(path)]) == 78
     assert str(path) in capsys.readouterr().err
 

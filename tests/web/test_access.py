@@ -65,6 +65,18 @@ def test_every_route_asks_both_decorators(log, make_client, guards, status):
             assert response.status_code == status, address
 
 
+def test_decorators_and_unprotected_contradict_each_other(log):
+    with pytest.raises(ConfigurationError, match="contradicts"):
+        create_blueprint(ErrorStore(log), login_required=allowed, admin_required=allowed, unprotected=True)
+
+
+@pytest.mark.parametrize(
+    "address", ["/errors?text=a%0d%0ab", "/errors/a%0ab", "/errors/groups/a%0db", "/errors?since=%0a"]
+)
+def test_line_ends_in_an_address_lead_nowhere(client, address):
+    assert client.get(address).status_code == 404
+
+
 def test_flask_login_s_decorator_will_do(log):
     class Administrator(UserMixin):
         id = "1"

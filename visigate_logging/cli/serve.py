@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+import stat
 import sys
 import time
 from collections import defaultdict
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["SERVE", "health_of", "recoveries_of"]
 
 HASH = "VISIGATE_PASSWORD_HASH"
-THREADS = 4
 OVERDUE = 600.0
 """Seconds after which a mail that still waits has not been delivered."""
 SHORTEST = 8
@@ -31,13 +31,21 @@ SHORTEST = 8
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8008, help="default: 8008; 0: any that is free")
+    parser.add_argument("--port", type=_port, default=8008, help="default: 8008; 0: any that is free")
     parser.add_argument(
         "--password-file",
         type=Path,
         metavar="PATH",
         help=f"holds the password's hash, as --set-password writes it (default: the hash in {HASH}); without "
-        "one, only this computer can see the pages",
+        "one, only who has the address that is printed can see the pages, and from this computer alone",
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy in front, by its address: what it says of who asks and by which scheme is believed; "
+        "may be given again for another",
     )
     parser.add_argument("--set-password", action="store_true", help="ask for a password, write its hash, and end")
     parser.add_argument(
@@ -50,15 +58,20 @@ def serve(args: argparse.Namespace) -> int:
     if args.set_password:
         return _set_password(args.password_file)
     try:
-        from waitress.server import create_server
+        import waitress  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("waitress", "web") from error
-    app = _app(args)
+    from visigate_logging.web.server import create_server
+    from visigate_logging.web.standalone import TOKEN, new_token
+
+    token = new_token()
+    app = _app(args, token)
     try:
-        server = create_server(app, host=args.host, port=args.port, threads=THREADS, ident=None)
+        server = create_server(app, args.host, args.port)
     except OSError as error:
         raise ConfigurationError("--port", f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
-    say(f"the errors are on http://{_in_url(args.host)}:{server.effective_port}/errors")
+    query = "" if _has_password(args) else f"?{TOKEN}={token}"
+    say(f"the errors are on http://{_in_url(args.host)}:{server.effective_port}/errors{query}")
     sys.stdout.flush()
     try:
         server.run()
@@ -67,31 +80,75 @@ def serve(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _app(args: argparse.Namespace) -> "Flask":
+def _app(args: argparse.Namespace, token: str) -> "Flask":
+    from visigate_logging.web.sessions import Sessions
     from visigate_logging.web.standalone import create_app, is_loopback
 
-    hashed = _password_hash(args.password_file)
-    if hashed is None and not is_loopback(args.host):
+    has_password = _has_password(args)
+    if has_password:
+        _try_hash(args.password_file)
+    elif not is_loopback(args.host):
         raise ConfigurationError(
             "--host", f"{args.host} can be reached by others; set a password with --set-password --password-file PATH"
         )
-    if not is_loopback(args.host):
+    if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
     store = open_store(args)
     state = args.state_dir or store.path.parent / "state"
-    return create_app(store, hashed, health=health_of(state), recoveries=recoveries_of(state))
+    return create_app(
+        store,
+        (lambda: _password_hash(args.password_file)) if has_password else None,
+        token=token,
+        sessions=Sessions(state / "sessions.json" if has_password and state.is_dir() else None),
+        trusted_proxies=args.trusted_proxy,
+        health=health_of(state),
+        recoveries=recoveries_of(state),
+    )
 
 
-def _password_hash(path: Path | None) -> str | None:
+def _has_password(args: argparse.Namespace) -> bool:
+    return bool(args.password_file or os.environ.get(HASH))
+
+
+def _password_hash(path: Path | None) -> str:
+    """Return the hash as it is now, so that a changed password holds from the next request on."""
+    from visigate_logging.web.standalone import check_hash
+
     try:
-        hashed = path.read_text("utf-8").strip() if path else os.environ.get(HASH, "")
+        return check_hash((_secret_text(path) if path else os.environ.get(HASH, "")).strip())
     except OSError as error:
         raise ConfigurationError(
             "--password-file", f"{path}: {error.strerror}; make it with --set-password"
         ) from error
-    if (path or hashed) and hashed.count("$") != 2:
-        raise ConfigurationError(str(path or HASH), "holds no hash of a password; make one with --set-password")
-    return hashed or None
+    except ValueError as error:
+        raise ConfigurationError(str(path or HASH), f"{error}; make one with --set-password") from error
+
+
+def _try_hash(path: Path | None) -> None:
+    """Refuse now what could let nobody in later: parameters that this computer's OpenSSL does not take, for one."""
+    from werkzeug.security import check_password_hash
+
+    try:
+        check_password_hash(_password_hash(path), "")
+    except ValueError as error:
+        raise ConfigurationError(str(path or HASH), f"{error}; make one with --set-password") from error
+
+
+def _secret_text(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o027:
+            raise ConfigurationError(
+                "--password-file", f"{path} can be read or changed by others (mode {mode:04o}); chmod 600 {path}"
+            )
+        return file.read(10_000)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port; take one from 1 to 65535, or 0 for any that is free")
+    return port
 
 
 def _set_password(path: Path | None) -> int:

@@ -1,20 +1,37 @@
-"""How often a password may be tried."""
+"""How fast a client may guess the password."""
 
 import ipaddress
+import math
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 __all__ = ["Attempts"]
 
-MOST = 5
-PERIOD = 300.0
-MOST_CLIENTS = 1000
-"""Clients that are remembered; while so many have tried within the period, no other may."""
+FREE = 3
+"""Wrong passwords in a row that cost a client no waiting."""
+LONGEST = 8.0
+"""Seconds: who mistypes is slowed, never locked out; 10,800 guesses a day find no password of eight characters."""
+FORGOTTEN_AFTER = 3600.0
+MOST_CLIENTS = 10_000
+
+
+class _Failures(NamedTuple):
+    n: int
+    last: float
+
+    @property
+    def next_try(self) -> float:
+        return self.last + (min(2.0 ** (self.n - FREE), LONGEST) if self.n >= FREE else 0.0)
 
 
 class Attempts:
-    """Counts what each client tries: five times in five minutes, then no more until they have passed.
+    """Slows each client that gives wrong passwords: after the third by a second, then two, four, eight.
+
+    No client's failures slow another. What is remembered is bounded by forgetting the clients that have been
+    quiet for longest, so that nobody can fill it and nobody is refused because it is full.
 
     Args:
         clock: seconds that never go back.
@@ -23,28 +40,35 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tried: dict[str, list[float]] = {}
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait(self, address: str) -> int:
-        """Count a try of a client; the seconds it has to wait instead, if it may not."""
+        """Return the whole seconds until this client may try again; 0: now."""
+        now = self._clock()
+        with self._lock:
+            return math.ceil(max(self._of(_client(address), now).next_try - now, 0.0))
+
+    def fail(self, address: str) -> None:
+        """Count a wrong password of this client."""
         now, client = self._clock(), _client(address)
         with self._lock:
-            recent = {c: [t for t in times if now - t < PERIOD] for c, times in self._tried.items()}
-            self._tried = {c: times for c, times in recent.items() if times}
-            tried = self._tried.get(client, [])
-            if len(tried) >= MOST or (not tried and len(self._tried) >= MOST_CLIENTS):
-                return int(PERIOD - (now - tried[0]) if tried else PERIOD) + 1
-            self._tried[client] = [*tried, now]
-            return 0
+            self._failures[client] = _Failures(self._of(client, now).n + 1, now)
+            self._failures.move_to_end(client)
+            if len(self._failures) > MOST_CLIENTS:
+                self._failures.popitem(last=False)
 
     def forgive(self, address: str) -> None:
-        """Forget the tries of a client that knew the password."""
+        """Forget the failures of a client that knew the password."""
         with self._lock:
-            self._tried.pop(_client(address), None)
+            self._failures.pop(_client(address), None)
+
+    def _of(self, client: str, now: float) -> _Failures:
+        found = self._failures.get(client)
+        return found if found and now - found.last < FORGOTTEN_AFTER else _Failures(0, now)
 
 
 def _client(address: str) -> str:
-    """Who an address belongs to: of IPv6, one host has at least a whole /64 (RFC 4291)."""
+    """Return whom an address belongs to: of IPv6, one host has at least a whole /64 (RFC 4291)."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

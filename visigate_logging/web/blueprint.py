@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, abort, render_template, request
 
 from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
 from visigate_logging.store.store import ErrorStore
@@ -55,10 +55,14 @@ def create_blueprint(
         layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``.
 
     Raises:
-        ConfigurationError: a decorator is missing, and ``unprotected`` is not said.
+        ConfigurationError: a decorator is missing and ``unprotected`` is not said, or both are given.
     """
     guards = [login_required, admin_required]
     if unprotected:
+        if any(guards):
+            raise ConfigurationError(
+                "unprotected", "True contradicts the decorators that are given with it; leave one or the other out"
+            )
         guards = []
     for name, guard in zip(("login_required", "admin_required"), guards, strict=False):
         if guard is None:
@@ -71,6 +75,7 @@ def create_blueprint(
         for guard in reversed(guards):
             view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], merge_slashes=False)
+    blueprint.before_request(_on_one_line)
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)
     blueprint.after_request(with_headers)
@@ -84,6 +89,13 @@ def with_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _on_one_line() -> None:
+    """Refuse an address with line ends in it: none of ours has any, and no header can hold one."""
+    values = (*(request.view_args or {}).values(), *request.args.values())
+    if any("\r" in value or "\n" in value for value in values):
+        abort(404)
 
 
 def _not_found(error: UnknownEventError) -> tuple[str, int]:

@@ -1,73 +1,193 @@
-"""The pages as an application of their own, with one password or, for this computer alone, without."""
+"""The pages as an application of their own: behind one password, or an address that only one user knows."""
 
+import hmac
 import ipaddress
+import re
 import secrets
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, abort, redirect, render_template, request, session, url_for
+from flask import Flask, Response, abort, make_response, redirect, render_template, request, url_for
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
 from visigate_logging.web.health import HealthSource
 from visigate_logging.web.recoveries import RecoverySource
+from visigate_logging.web.sessions import SECONDS, Sessions
 
-__all__ = ["create_app", "hashed_password", "is_loopback"]
+__all__ = ["TOKEN", "check_hash", "create_app", "hashed_password", "is_loopback", "new_token"]
 
-LOGGED_IN_FOR = timedelta(hours=12)
+COOKIE = "visigate_errors"
+TOKEN = "token"  # noqa: S105  # the name of the parameter
+_HASH = re.compile(r"(?:scrypt(?::\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]{32,}")
 
 
 def create_app(
     store: ErrorStore,
-    password_hash: str | None = None,
+    password: Callable[[], str] | None = None,
     *,
+    token: str = "",
+    sessions: Sessions | None = None,
+    trusted_proxies: Iterable[str] = (),
     health: HealthSource | None = None,
     recoveries: RecoverySource | None = None,
 ) -> Flask:
-    """The application.
+    """Return the application.
 
     Args:
         store: the errors.
-        password_hash: as ``werkzeug.security.generate_password_hash`` makes it; None asks for no password, and
-            answers only who calls this host by a loopback name.
+        password: gives the password's hash as it is now, as `hashed_password` makes it; None asks for no password:
+            only who calls this host by a loopback name and has the token gets in.
+        token: what opens the pages where there is no password; an address has it as ``?token=``, once.
+        sessions: who is logged in; by default kept in memory.
+        trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
         health: see :func:`~visigate_logging.web.create_blueprint`.
         recoveries: likewise.
+
+    Raises:
+        ConfigurationError: neither a password nor a token is given.
     """
+    if password is None and not token:
+        raise ConfigurationError("token", "without it or a password every user of this host could read the errors")
     app = Flask("visigate_logging.web")
-    app.config.update(
-        SECRET_KEY=secrets.token_bytes(32),
-        SESSION_COOKIE_NAME="visigate_errors",
-        SESSION_COOKIE_SAMESITE="Strict",
-        PERMANENT_SESSION_LIFETIME=LOGGED_IN_FOR,
-        MAX_CONTENT_LENGTH=10_000,
+    app.config.update(MAX_CONTENT_LENGTH=10_000)
+    door = _Door(sessions or Sessions(), password or (lambda: token))
+    guard = door.guard if password else door.token_guard
+    app.register_blueprint(
+        create_blueprint(store, health=health, recoveries=recoveries, login_required=guard, admin_required=guard)
     )
-    guards = {"unprotected": True} if password_hash is None else {"login_required": _guard, "admin_required": _guard}
-    app.register_blueprint(create_blueprint(store, health=health, recoveries=recoveries, **guards))
-    app.add_url_rule("/", "home", lambda: redirect(url_for("errors.system_errors")))
+    app.add_url_rule("/", "home", guard(lambda: redirect(url_for("errors.system_errors"))))
     app.after_request(with_headers)
-    if password_hash is None:
+    if password is None:
         app.before_request(_only_loopback)
     else:
-        app.add_url_rule("/login", "login", _login(password_hash, Attempts()), methods=["GET", "POST"])
-        app.add_url_rule("/logout", "logout", _logout, methods=["POST"])
+        app.add_url_rule("/login", "login", door.login, methods=["GET", "POST"])
+        app.add_url_rule("/logout", "logout", door.logout, methods=["POST"])
+        app.context_processor(lambda: {"can_log_out": door.is_in()})
+    app.wsgi_app = _believing(app.wsgi_app, frozenset(trusted_proxies))  # type: ignore[method-assign]
     return app
 
 
 def hashed_password(password: str) -> str:
-    """What to keep of a password (scrypt, RFC 7914)."""
+    """Return what to keep of a password (scrypt, RFC 7914)."""
     return generate_password_hash(password)
 
 
+def check_hash(text: str) -> str:
+    """Return the hash of a password as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _HASH.fullmatch(text):
+        raise ValueError("holds no hash of a password")
+    return text
+
+
 def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach a host of that name."""
+    """Return whether only this computer can reach a host of that name."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class _Door:
+    """Lets in who has a session, and begins one for who knows the secret."""
+
+    def __init__(self, sessions: Sessions, secret: Callable[[], str]) -> None:
+        self._sessions = sessions
+        self._secret = secret
+        self._attempts = Attempts()
+
+    def guard(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """Send who is not logged in to the login."""
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if self.is_in():
+                return view(*args, **kwargs)
+            return redirect(url_for("login", after=request.full_path.rstrip("?")))
+
+        return guarded
+
+    def token_guard(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """Let in who brings the token, in the address or as a bearer (RFC 6750)."""
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            given = request.args.get(TOKEN, "")
+            if self.is_in() and not given:
+                return view(*args, **kwargs)
+            bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if _same(bearer, self._secret()):
+                return view(*args, **kwargs)
+            if not _same(given, self._secret()):
+                abort(403, "open the whole address that visigate-errors serve has printed, the token included")
+            others = {**request.args.to_dict(flat=True), **(request.view_args or {})}
+            others.pop(TOKEN)
+            return self._begin(redirect(url_for(request.endpoint or "home", **others)))
+
+        return guarded
+
+    def login(self) -> Any:
+        """Ask for the password, and check it."""
+        if self.is_in():
+            return redirect(_after())
+        if request.method == "GET":
+            return _form("", 200)
+        address = request.remote_addr or ""
+        if wait := self._attempts.wait(address):
+            return _form(f"Wrong passwords before this one. Try again in {wait} seconds.", 429, {"Retry-After": wait})
+        try:
+            right = check_password_hash(self._secret(), request.form.get("password", ""))
+        except (ConfigurationError, ValueError) as error:
+            return _form(f"The password cannot be checked: {error}", 503)
+        if not right:
+            self._attempts.fail(address)
+            return _form("That is not the password.", 403)
+        self._attempts.forgive(address)
+        return self._begin(redirect(_after()))
+
+    def logout(self) -> Any:
+        """End the session here, so that a cookie that somebody has copied is worth nothing."""
+        self._sessions.end(request.cookies.get(COOKIE, ""))
+        response = redirect(url_for("login"))
+        response.delete_cookie(COOKIE)
+        return response
+
+    def _begin(self, response: Any) -> Any:
+        response.set_cookie(
+            COOKIE,
+            self._sessions.begin(self._secret()),
+            max_age=int(SECONDS),
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+        )
+        return response
+
+    def is_in(self) -> bool:
+        """Return whether this request comes with a session that has not ended."""
+        token = request.cookies.get(COOKIE, "")
+        try:
+            return bool(token) and self._sessions.holds(token, self._secret())
+        except ConfigurationError:
+            return False
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(24)
 
 
 def _only_loopback() -> None:
@@ -76,45 +196,24 @@ def _only_loopback() -> None:
         abort(403, f"{request.host!r} is not a name of this computer's own; to be reached by others, set a password")
 
 
-def _guard(view: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        if session.get("logged_in"):
-            return view(*args, **kwargs)
-        return redirect(url_for("login", after=request.full_path.rstrip("?")))
+def _believing(app: Callable[..., Any], proxies: frozenset[str]) -> Callable[..., Any]:
+    """Return the application that takes a client's address and scheme from these proxies, and from nobody else."""
+    behind_proxy = ProxyFix(app, x_for=1, x_proto=1, x_host=0)
 
-    return guarded
+    def either(environ: dict[str, Any], start_response: Any) -> Any:
+        return (behind_proxy if environ.get("REMOTE_ADDR") in proxies else app)(environ, start_response)
 
-
-def _login(password_hash: str, attempts: Attempts) -> Callable[[], Any]:
-    def login() -> Any:
-        if request.method == "GET":
-            return _form("", 200)
-        address = request.remote_addr or ""
-        if wait := attempts.wait(address):
-            return _form(f"Too many attempts. Try again in {wait} seconds.", 429)
-        if not check_password_hash(password_hash, request.form.get("password", "")):
-            return _form("That is not the password.", 403)
-        attempts.forgive(address)
-        session.clear()
-        session.permanent = True
-        session["logged_in"] = True
-        return redirect(_after())
-
-    return login
+    return either
 
 
-def _form(problem: str, status: int) -> tuple[str, int]:
-    return render_template("visigate_errors/login.html", problem=problem, after=_after()), status
+def _form(problem: str, status: int, headers: dict[str, Any] | None = None) -> Response:
+    page = render_template("visigate_errors/login.html", problem=problem, after=_after())
+    return make_response(page, status, {name: str(value) for name, value in (headers or {}).items()})
 
 
 def _after() -> str:
-    """Where to go after the login: a page of ours, whatever the address says."""
+    """Return where to go after the login: a page of ours, whatever the address says."""
     wanted = request.values.get("after", "")
     home = url_for("errors.system_errors")
-    return wanted if wanted.startswith((f"{home}/", f"{home}?")) and "\\" not in wanted else home
-
-
-def _logout() -> Any:
-    session.clear()
-    return redirect(url_for("login"))
+    safe = wanted.startswith((f"{home}/", f"{home}?")) and wanted.isprintable() and "\\" not in wanted
+    return wanted if safe else home
