@@ -8,21 +8,24 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "visigate_logging"
 
+BELOW_ALL = {"exceptions", "host", "options"}
+"""What every other room may import."""
+
 MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "exceptions": set(),
-    "hooks": set(),
-    "options": {"exceptions"},
+    "hooks": BELOW_ALL,
     "host": {"exceptions"},
-    "detail": {"options", "host", "exceptions"},
-    "formatters": {"options", "detail", "exceptions"},
-    "mail": {"options", "detail", "host", "exceptions"},
-    "recovery": {"options", "detail", "host", "exceptions"},
-    "handlers": {"options", "formatters", "detail", "mail", "recovery", "host", "exceptions"},
-    "store": {"detail", "exceptions"},
-    "config": {"options", "detail", "exceptions", "hooks"},
-    "error_handler": {"config", "store", "recovery", "detail", "exceptions"},
-    "web": {"store", "exceptions"},
+    "options": {"exceptions"},
+    "detail": BELOW_ALL,
+    "formatters": {"detail"} | BELOW_ALL,
+    "mail": {"detail"} | BELOW_ALL,
+    "recovery": {"detail"} | BELOW_ALL,
+    "handlers": {"formatters", "detail", "mail", "recovery"} | BELOW_ALL,
+    "store": {"detail"} | BELOW_ALL,
+    "config": {"detail", "hooks"} | BELOW_ALL,
+    "error_handler": {"config", "store", "recovery", "detail"} | BELOW_ALL,
+    "web": {"store"} | BELOW_ALL,
 }
 HEAVY = {
     "smtplib",
