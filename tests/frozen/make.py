@@ -3,7 +3,7 @@
     PYTHONPATH=RELEASED python -m tests.frozen.make VERSION
 
 runs the processes of a gate with the code in RELEASED, a checkout of that version, in /opt/visigate (which must not
-be there), and packs what they leave into ``tests/frozen/VERSION.tar.xz``, with ``expected.json`` beside the rest: what
+be there), and packs what they leave into ``tests/frozen/VERSION.tar.xz``, with ``expected.json`` beside it: what
 was put in, by this script's own count. It is run once for each release and never again: what it has made is kept.
 """
 
