@@ -37,11 +37,10 @@ def test_without_a_password_who_has_the_printed_address_sees_the_errors_and_no_o
     with served("--log", log) as address:
         with pytest.raises(urllib.error.HTTPError, match="403"):
             opened(address.partition("?")[0])
-        response = opened(address)
-    with response:
-        assert address.startswith("http://127.0.0.1:")
-        assert "ConnectionRefusedError" in response.read().decode()
-        assert "waitress" not in str(response.headers).lower()
+        with opened(address) as response:
+            assert "ConnectionRefusedError" in response.read().decode()
+            assert "waitress" not in str(response.headers).lower()
+    assert address.startswith("http://127.0.0.1:")
 
 
 def test_with_a_password_nobody_sees_them_without_it(log, tmp_path):
