@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test browser stress bench lint clean
+.PHONY: help demo test browser stress bench lint audit clean
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -37,6 +37,10 @@ lint: $(VENV)/test  ## ruff and mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(VENV)/test  ## known faults of the installed packages (asks a database on the network)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 # The system's Chromium, else its package (as root), else Playwright's own; with CI=true it must be there.
 browser: $(VENV)/test
