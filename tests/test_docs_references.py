@@ -1,0 +1,28 @@
+"""What the documents refer to is there."""
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page):
+    text = page.read_text("utf-8")
+    tests = {ROOT / name for name in re.findall(r"`((?:tests|examples|benchmarks)/[\w/.]+)`", text)}
+    links = {page.parent / name for name in re.findall(r"\]\((?!\w+:|#)([^)#]+)", text)}
+    assert [str(path) for path in tests | links if not path.exists()] == []
+
+
+def test_the_licence_of_every_package_that_an_installation_can_need_is_listed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = {name: text for name, text in setup["options.extras_require"].items() if name not in {"test", "bench"}}
+    text = (ROOT / "docs" / "security.md").read_text("utf-8").lower()
+    for wanted in (setup["options"]["install_requires"], *extras.values()):
+        for name in re.findall(r"^\s*([\w.-]+)", wanted, flags=re.MULTILINE):
+            assert name.lower() in text, name
