@@ -16,8 +16,8 @@ import pytest
 
 from tests.detail import raising
 from tests.detail.test_stacks import record_of
-from visigate_logging.detail import fingerprint
-from visigate_logging.detail.fingerprint import mask_message
+from visigate_logging.detail import codes, fingerprint
+from visigate_logging.detail.grouping.v1 import mask as mask_message
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 
 SOURCE = '''
@@ -341,11 +341,12 @@ def test_a_plain_message_is_grouped_by_its_template_logger_and_place() -> None:
 
 
 def test_remembered_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for remembered in (fingerprint._known, fingerprint._masked, fingerprint._classes):
-        remembered.clear()
+    fingerprint._known.clear()
+    codes._classes.clear()
     monkeypatch.setattr(fingerprint, "MAX_KNOWN", 50)
-    monkeypatch.setattr(fingerprint, "MAX_MASKED", 50)
+    monkeypatch.setattr(codes, "MAX_CLASSES", 50)
     for number in range(200):
-        key(type(f"Error{number}", (Exception,), {})(f"{'x' * (number + 1)}"))
-    for remembered in (fingerprint._known, fingerprint._masked, fingerprint._classes):
-        assert len(remembered) <= 50
+        key(type(f"Error{number}", (Exception,), {})("x"))
+        plain_key("gate", "x" * (number + 1))
+    assert len(fingerprint._known) <= 50
+    assert len(codes._classes) <= 50

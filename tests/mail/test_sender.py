@@ -7,6 +7,7 @@ import pytest
 
 from tests.mail.conftest import TO, Clock, error
 from tests.mail.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
+from visigate_logging.detail.grouping import v1, v2
 from visigate_logging.host import HostLock, host_failures
 from visigate_logging.mail.page import Entry
 from visigate_logging.mail.server import Credentials, MailServer, Security
@@ -18,6 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
 
 def messages(server):
     return [message for _, message in server.inbox.mails]
+
+
+def text(message):
+    return message.get_body(("plain",)).get_content()
 
 
 def sums_up(desk, n):
@@ -84,6 +89,24 @@ def test_of_an_incident_whose_end_was_told_nothing_stays_in_the_books(desk, serv
         assert connection.execute("SELECT groups FROM mail_incidents").fetchall() == [(b"[]",)]
         assert connection.execute("SELECT * FROM mail_details").fetchall() == []
         assert connection.execute("SELECT * FROM mail_letters").fetchall() == []
+
+
+def test_a_group_that_was_told_by_an_earlier_versions_key_is_not_told_as_a_new_one(desk, server):
+    parts = {"logger": "gate", "culprit": ["camera in grab"], "template": "camera {} lost", "codes": []}
+    desk.errors(fingerprint=v1.key(parts, "camera 5 lost"))
+    desk.run(10)
+    assert len(messages(server)) == 1
+    for number in range(20):
+        message = f"camera {number} lost"
+        desk.errors(fingerprint=v2.key(parts, message), grouping=parts, error_message=message)
+    desk.run(10)
+    assert len(messages(server)) == 1
+    desk.run(3600)
+    first, follow_up, *_ = messages(server)
+    assert follow_up["In-Reply-To"] == first["Message-ID"]
+    assert told([first, follow_up]) == [1, 20]
+    assert all("New:" not in text(message) for message in messages(server)[1:])
+    assert sums_up(desk, 21)
 
 
 def test_a_server_that_fails_again_after_it_worked_is_said_again(make_desk, server, caplog):

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from visigate_logging.detail import fingerprint, written
+from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.frames import ExceptionData
 from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.stacks import StackCache
@@ -78,7 +79,7 @@ class Describer:
                 stack = self._stacks.known(tb, now)
                 if stack is None or isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
                     return None
-                look += (type(exc), clean(safe_str(exc)), stack, relation, fingerprint.error_code(exc))
+                look += (type(exc), clean(safe_str(exc)), stack, relation, error_code(exc))
                 before, relation = led_to(exc, seen)
                 if before is None:
                     return tuple(look)

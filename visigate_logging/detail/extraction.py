@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from visigate_logging.detail import fingerprint, written
+from visigate_logging.detail import fingerprint, texts, written
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import call_of, given_with, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
@@ -108,7 +108,7 @@ class Extractor:
             values["category"] = word(given["category"])
         values["message"] = message
         if type(record.msg) is str:
-            values["message_template"] = clean(record.msg)
+            values["message_template"] = clean(texts.template_of(record))
         # The application gives names, and they may hold an address with its password.
         values["logger"] = clean(word(record.name))
         values["process"] = clean(word(record.processName))
@@ -183,10 +183,9 @@ class Extractor:
     def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
         """The fields that tell of a record without an exception."""
         values = call_of(record)
-        template = record.msg if record.args and type(record.msg) is str else message
-        grouping = fingerprint.by_message(
-            self._clean.text(word(record.name)), values["culprit"], self._clean.text(template)
-        )
+        grouping, caller = texts.group_of(record, values["culprit"], message, self._clean.text)
+        if caller:
+            values["culprit"] += f", called by {caller}"
         return values | {
             "error_type": word(record.levelname),
             "error_message": message,

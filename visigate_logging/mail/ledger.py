@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.host import (
@@ -230,7 +231,7 @@ class Ledger:
         first, fingerprint = entry.first, entry.first.fingerprint or OTHER
         if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
-        known = groups.get(fingerprint)
+        known = groups.get(fingerprint) or _by_former_key(groups, first)
         times = first.timestamp or entry.last_time, entry.last_time or first.timestamp
         news = Group(fingerprint, first.severity, now, now, *times, times[0], untold=entry.count)
         groups[fingerprint] = note(known, news, self._windows)
@@ -270,6 +271,12 @@ class Ledger:
         row = connection.execute("SELECT told, folded FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
         connection.execute("UPDATE mail_letters SET told = 0, folded = 0 WHERE id = ?", (letter_id,))
         return row or (0, 0)
+
+
+def _by_former_key(groups: dict[str, Group], first: ErrorDetail) -> Group | None:
+    """The group that an error was in by the rules of an earlier version: what was told of it is told."""
+    former = next((groups[key] for key in former_keys(first) if key in groups), None)
+    return replace(former, fingerprint=first.fingerprint, untold=0) if former else None
 
 
 def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:
