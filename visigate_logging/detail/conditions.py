@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
-from visigate_logging.detail.fingerprint import error_code
+from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.values import safe_str
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Via
