@@ -90,8 +90,30 @@ def visit(browser):
     assert [trouble for trouble in troubles if "404 (NOT FOUND)" not in trouble] == []
 
 
+MISPLACED = """() => {
+  const kinds = 'a, button, input, select, summary, label, p, h1, h2, td, th, dd, code, pre';
+  const shown = [...document.querySelectorAll(`.ve :is(${kinds})`)]
+    .filter(one => one.checkVisibility({visibilityProperty: true}) && one.type !== 'hidden');
+  const box = one => one.getBoundingClientRect();
+  const name = one => `${one.tagName} ${one.name || one.textContent.trim().slice(0, 30)}`;
+  const sticksOut = shown.filter(one => {
+    const card = (one.closest('section') || document.querySelector('.ve'));
+    return box(one).left < box(card).left - 0.5 || box(one).right > box(card).right + 0.5;
+  }).map(one => `${name(one)} sticks out of its card`);
+  const controls = shown.filter(one => one.matches('a, button, input, select, summary'));
+  const lines = one => [...one.getClientRects()];
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const covered = controls.flatMap((one, at) => controls.slice(at + 1)
+    .filter(other => !one.contains(other) && lines(one).some(a => lines(other).some(b => meet(a, b))))
+    .map(other => `${name(one)} and ${name(other)} cover each other`));
+  return [...sticksOut, ...covered];
+}"""
+"""What a person would see at a glance: a control or a text that lies over another, or outside of its card."""
+
+
 def check(page):
-    """Nothing scrolls sideways, and axe-core finds nothing."""
+    """Nothing scrolls sideways, sticks out or covers something, and axe-core finds nothing."""
+    assert page.evaluate(MISPLACED) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
