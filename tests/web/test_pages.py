@@ -281,6 +281,13 @@ def test_the_pages_extend_the_layout_that_the_host_names(log, tmp_path):
     assert "two cameras" in page
 
 
+def test_a_log_that_vanishes_is_no_health(client, log):
+    assert client.get("/errors/summary").json["healthy"] is True
+    log.rename(log.with_name("elsewhere"))
+    assert "No such file or directory" in client.get("/errors").text
+    assert client.get("/errors/summary").json["healthy"] is False
+
+
 def test_a_log_that_is_not_there_is_said_on_the_page(tmp_path, make_client):
     response = make_client(tmp_path / "nowhere" / "details.jsonl").get("/errors")
     assert response.status_code == 503

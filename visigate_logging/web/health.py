@@ -1,5 +1,6 @@
 """What stands on top of the pages: whether error handling itself is well."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,9 +29,18 @@ HealthSource = Callable[[], Iterable[tuple[str, str]]]
 
 
 def banners(store: ErrorStore, health: HealthSource | None) -> list[Banner]:
-    """All that is not well: what the host tells, then unreadable places and a disk nearly full."""
+    """Return all that is not well: what the host tells, then the log, unreadable places and a disk nearly full."""
     told = [Banner(*pair) for pair in health()] if health else []
-    return [*told, *_unreadable(store), *_disk(store)]
+    return [*told, *_absent(store), *_unreadable(store), *_disk(store)]
+
+
+def _absent(store: ErrorStore) -> list[Banner]:
+    """Tell of a log that is gone or shut: without it no news would look like good news."""
+    try:
+        os.close(os.open(store.path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return [Banner("error", f"{store.path}: {error.strerror}; what happens now is not seen here")]
+    return []
 
 
 def _unreadable(store: ErrorStore) -> list[Banner]:
