@@ -5,10 +5,11 @@ import json
 import pytest
 import yaml
 
-from tests.mail.conftest import Desk
-from tests.mail.servers import RawServer, Server, say_nothing, told
+from tests.delivery.conftest import Desk
+from tests.delivery.servers import RawServer, Server, say_nothing, told
 from visigate_logging.cli import main
-from visigate_logging.mail.server import MailServer
+from visigate_logging.delivery.channels.server import MailServer
+from visigate_logging.delivery.channels.session import LIMITS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
 
@@ -47,7 +48,7 @@ def waiting(tmp_path):
     desk.outbox.directory = tmp_path / "state" / "outbox" / "mail"
     desk.errors(3)
     desk.clock.seconds += 2
-    desk.sender.turn()
+    desk.turn()
     desk.state.close()
     [letter_id] = desk.outbox.waiting()
     return letter_id
@@ -62,12 +63,13 @@ def test_a_test_mail_is_sent_and_each_step_is_told(config, server, capsys):
     assert "accepted the test mail to two@example.org" in out
 
 
-def test_the_step_that_failed_is_told_with_what_to_do(config, capsys):
+def test_the_step_that_failed_is_told_with_what_to_do(config, capsys, monkeypatch):
+    monkeypatch.setattr("visigate_logging.cli.mail.LONGEST", 0.1)
     with RawServer(say_nothing) as silent:
         config(silent, timeout=0.1)
         assert main(["mail", "test"]) == 1
     out = capsys.readouterr().out
-    assert "FAILED  connect: localhost:" in out
+    assert "FAILED  greeting: localhost:" in out
     assert "Check the port, the firewall, and timeout" in out
 
 
@@ -114,7 +116,8 @@ def test_what_waits_is_sent_now(config, server, waiting, capsys):
     assert "no mail waits any more" in capsys.readouterr().out
 
 
-def test_what_cannot_be_sent_stays(config, waiting, capsys):
+def test_what_cannot_be_sent_stays(config, waiting, capsys, monkeypatch):
+    monkeypatch.setitem(LIMITS, "greeting", 0.1)
     with RawServer(say_nothing) as silent:
         config(silent, timeout=0.1)
         assert main(["mail", "outbox", "retry", "--json"]) == 1

@@ -8,17 +8,17 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from tests.delivery.conftest import entry
 from tests.records import NOON, detail, write
 from visigate_logging.cli import main
 from visigate_logging.cli.rehearse import rehearsed
 from visigate_logging.cli.replay import host_times, log_record
+from visigate_logging.delivery.ledger import SCHEMA, Ledger
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import State
 from visigate_logging.host.clock import Instant
-from visigate_logging.mail.ledger import SCHEMA, Ledger
-from visigate_logging.mail.page import Entry
-from visigate_logging.mail.throttle import Windows
 
 CONFIG = """
 version: 1
@@ -73,7 +73,7 @@ def really_mailed(directory, windows, given):
             look = None if wait is None else seconds[0] + wait
         seconds[0] = now
         if error is not None:
-            ledger.store(str(number), [Entry(1, error, error.timestamp)])
+            ledger.book(lambda cursor, e=error, n=number: ([entry(e)], {**cursor, str(n): 1}))
             wait = ledger.compose(f"{len(sent):09}", sent.append)
             look = None if wait is None else now + wait
     state.close()

@@ -19,7 +19,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from tests.mail.servers import Server, wait_for
+from tests.delivery.servers import Server, wait_for
 
 PLACE = Path("/opt/visigate")
 LOG = PLACE / "logs/errors/details.jsonl"

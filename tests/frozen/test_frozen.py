@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import visigate_logging
-from tests.mail.servers import Server, told, wait_for
+from tests.delivery.servers import Server, told, wait_for
 from visigate_logging.cli import main
 from visigate_logging.host import CountSheet, State, host_counts, host_failures, host_seconds
 

@@ -218,14 +218,15 @@ def _backups(patient: Patient) -> Iterator[Finding]:
 
 
 def _mail_server(patient: Patient) -> Iterator[Finding]:
+    from visigate_logging.delivery.channels.server import MailServerError
+    from visigate_logging.delivery.channels.session import opened
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-    from visigate_logging.mail.server import MailServerError
 
     for made in patient.objects:
         if made.makes(ThrottledSMTPHandler):
             server = made.factory(**{p.name: value for p, value in made.arguments()}).options.server
             try:
-                with server.session():
+                with opened(server, 30.0):
                     yield Finding("mail server", True, f"{server.host}:{server.port} answers")
             except MailServerError as error:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)

@@ -10,13 +10,15 @@ from visigate_logging.cli.output import complain, say, say_json, table
 from visigate_logging.exceptions import ConfigurationError, StateError
 
 if TYPE_CHECKING:
-    from visigate_logging.mail.desk import MailDesk
-    from visigate_logging.mail.options import MailOptions
-    from visigate_logging.mail.outbox import Letter
+    from visigate_logging.delivery.desk import MailDesk
+    from visigate_logging.delivery.options import MailOptions
+    from visigate_logging.delivery.outbox import Letter
 
 __all__ = ["MAIL"]
 
 PATIENCE = 5.0
+LONGEST = 90.0
+"""Seconds that a test waits for one answer: servers that are slow on purpose take up to a minute."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,7 @@ def mail(args: argparse.Namespace) -> int:
     if args.action == "test":
         return _test(options, as_json=args.json)
 
-    from visigate_logging.mail.desk import MailDesk
+    from visigate_logging.delivery.desk import MailDesk
 
     desk = MailDesk(options, name)
     try:
@@ -74,16 +76,17 @@ def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
 
 
 def _test(options: "MailOptions", *, as_json: bool) -> int:
-    from visigate_logging.mail.message import trial_message
-    from visigate_logging.mail.server import MailServerError, deliver
+    from visigate_logging.delivery.channels.server import MailServerError
+    from visigate_logging.delivery.channels.session import opened
+    from visigate_logging.delivery.message import trial_message
 
     server, envelope = options.server, options.envelope
     message = trial_message(envelope)
     done: list[str] = []
     try:
-        with server.session() as smtp:
+        with opened(server, LONGEST) as session:
             done += _steps(options)
-            refused = deliver(smtp, envelope.sender, envelope.recipients, message)
+            refused = session.deliver(envelope.sender, envelope.recipients, message, lambda: None)
     except MailServerError as error:
         return _report(done, error.step, error.problem, error.cure, as_json=as_json)
     for who in envelope.recipients:
@@ -150,7 +153,8 @@ def _described(letter: "Letter", state: str) -> dict[str, Any]:
 
 def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
     desk.ledger.try_now()
-    desk.sender.turn()
+    while desk.turn() == 0.0:
+        continue
     left = desk.outbox.waiting()
     if args.json:
         say_json({"waiting": left})

@@ -7,10 +7,10 @@ from typing import Any
 from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
+from visigate_logging.delivery.throttle import Group, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-from visigate_logging.mail.throttle import Group, after_telling, note, plan
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.policy import Action, Budget, begin, decide, finish
 from visigate_logging.recovery.steps.base import Context, Status

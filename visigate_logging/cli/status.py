@@ -76,7 +76,7 @@ def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]]:
-    from visigate_logging.mail.outbox import Outbox
+    from visigate_logging.delivery.outbox import Outbox
 
     for directory in directories:
         for box in sorted((directory / "outbox").glob("*/")):

@@ -3,22 +3,20 @@
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from visigate_logging.delivery.desk import MailDesk
+from visigate_logging.delivery.journal import Intake
+from visigate_logging.delivery.options import MailOptions, directory, envelope, level, mail_server, windows
+from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import ForkAware, Sheet, watch_forks
 from visigate_logging.host.worker import Worker
-from visigate_logging.mail.desk import MailDesk
-from visigate_logging.mail.options import MailOptions, directory, envelope, level, mail_server, windows
-from visigate_logging.mail.page import Page
-from visigate_logging.mail.tally import Tally
-from visigate_logging.mail.throttle import level_number
 
 __all__ = ["ThrottledSMTPHandler"]
 
@@ -28,14 +26,15 @@ _PACE = 1.0
 _EXIT_TIMEOUT = 2.0
 _TRY_AGAIN = 15.0
 _LOOK_AGAIN = 60.0  # for what processes that were killed have left
+_MOST_TAKEN = 1000
 
 
 class ThrottledSMTPHandler(logging.Handler):
     """Mails errors: the first of a kind at once, repeats as counts, the end as well.
 
-    ``emit`` counts the error in memory that outlives a kill of the process, and returns. All else happens in two
-    threads of its own, for all processes of the host together: what is to be told is kept in ``state_dir``, mails
-    that cannot be sent wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
+    ``emit`` appends the error to a journal in ``state_dir``, and returns. All else happens in a thread of its own,
+    for all processes of the host together: what is to be told is kept in ``state_dir``, mails that cannot be sent
+    wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
     The ``mask_keys``, ``in_app``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
 
     Args:
@@ -48,7 +47,8 @@ class ThrottledSMTPHandler(logging.Handler):
             ``password_env``, ``password_file``, ``password_credential`` (systemd's); None for no login.
         secure: ``starttls``, ``tls``, or a mapping with ``mode``, ``ca_file``, ``cert_file``, ``key_file``,
             ``verify`` (default true); a list or tuple means what it means to ``SMTPHandler``; None for clear text.
-        timeout: seconds that the server may take for one answer.
+        timeout: seconds that a connection may take to be made; for all answers the server has the time that RFC 5321
+            gives it, in which nobody waits but the handler's own thread.
         severity: errors from this severity on are mailed; it is the classifier's, else the record's level.
         state_dir: directory that the processes of the host share; made when absent.
         group_wait: seconds from a group's first error to its mail.
@@ -106,6 +106,13 @@ class ThrottledSMTPHandler(logging.Handler):
         super().setFormatter(fmt)
         self._detail_options = fmt.options if isinstance(fmt, DetailFormatter | TextFormatter) else None
 
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override] # as from 3.12 on
+        """Filter and emit without the handler's lock, which ``logging.shutdown`` holds while our thread reports."""
+        found = self.filter(record)
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return found
+
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next mail; never waits and never raises."""
         try:
@@ -131,9 +138,9 @@ class ThrottledSMTPHandler(logging.Handler):
         return self._room().counts()
 
     def flush(self) -> None:
-        """Have what was counted stored; waits up to 2 s, and not for mails."""
+        """Have stored what the journal did not take; does not wait for mails."""
         if self._mailroom is not None:
-            self._mailroom.flush(_EXIT_TIMEOUT)
+            self._mailroom.flush()
 
     def close(self) -> None:
         """Store and send what can be stored and sent within 2 s; the rest waits for the next process."""
@@ -150,119 +157,104 @@ class ThrottledSMTPHandler(logging.Handler):
 
 
 class _Mailroom(ForkAware):
-    """The parts behind the handler, and the two threads that work them."""
+    """The parts behind the handler, and the thread that works them."""
 
     def __init__(self, options: MailOptions, name: str, close: Callable[[], None]) -> None:
         self._desk = MailDesk(options, name)
         self._spare = MailDesk.in_memory(options, name)
-        self._tally = Tally(self._desk.owner, options.state_dir)
-        self._storing = threading.Lock()
-        self._stored_at = time.monotonic()
-        self._troubled = self._closed = False
-        self._intake: Worker[Literal["now"]] = Worker("visigate-mail-intake", self._store, close=close)
-        self._sender: Worker[Literal["now"]] = Worker("visigate-mail-sender", self._send, close=close)
+        self._intake = Intake(self._desk.journal, self._spare.journal, self._spare.begin)
+        self._worker: Worker[Literal["now"]] = Worker("visigate-mail", self._work, close=close)
+        self._worked_at = -_PACE
+        self._troubled = self._closed = self._has_news = False
+        self._taken: dict[str, None] = {}
         watch_forks(self)
 
     def accept(self, detail: ErrorDetail) -> None:
-        if self._tally.add(detail):
-            self.wake()
+        repeats = getattr(detail, "repeats", "")
+        if repeats and repeats in self._taken:
+            return  # the same exception object, reported once more
+        self._intake.add(detail)
+        self._taken[detail.event_id] = None
+        if len(self._taken) > _MOST_TAKEN:
+            self._taken.pop(next(iter(self._taken)), None)
+        if not self._has_news:
+            self._has_news = True
+            self._worker.wake()
 
     def wake(self) -> None:
-        """Look for what is to be stored and sent."""
-        self._intake.wake()
-        self._sender.start()  # which is needed at exit, when no thread can be started any more
+        """Look for what is to be stored and sent; the thread is needed at exit, when none can be started any more."""
+        self._worker.wake()
 
     def counts(self) -> Sheet:
-        with self._storing:
-            n = self._tally.count
-            sheet = Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)
-            for desk in self._desks():
-                with contextlib.suppress(StateError):
-                    sheet = _sum(sheet, desk.ledger.sheet())
+        n = self._intake.folded
+        sheet = Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)
+        for desk, other in self._desks():
+            with contextlib.suppress(StateError):
+                sheet = _sum(sheet, desk.sheet(other))
         return sheet
 
-    def flush(self, timeout: float) -> bool:
-        return self._intake.put("now") and self._intake.flush(timeout)
+    def flush(self) -> None:
+        self._intake.write_folded()
 
     def close(self, timeout: float) -> None:
         if self._closed:
             return
         self._closed = True
-        deadline = time.monotonic() + timeout
-        self._intake.put("now")
-        self._intake.stop(timeout)
-        self._sender.put("now")
-        if self._sender.stop(max(0.0, deadline - time.monotonic())):
-            self._close_desks()  # else the sender does, when it is done
+        self._worker.put("now")
+        if self._worker.stop(timeout):
+            self._close_desks()  # else the thread does, when it is done
 
     def after_fork_in_child(self) -> None:
-        self._storing = threading.Lock()
+        self._has_news = False
 
-    def _store(self, requests: list[Literal["now"]]) -> float:
-        """Enter into the books what has been counted, here and by processes that were killed.
-
-        Not too often, unless requested: to spare the card, and the callers, who wait while this thread computes.
-        """
-        wait = self._stored_at + _PACE - time.monotonic()
+    def _work(self, requests: list[Literal["now"]]) -> float:
+        """Take a turn, but not too often unless requested: to spare the card, and the callers."""
+        wait = self._worked_at + _PACE - time.monotonic()
         if wait > 0 and not requests:
             return wait
-        self._stored_at = time.monotonic()
-        with self._storing:
-            for _ in range(2 if self._tally.is_behind else 1):
-                page = self._tally.take()
-                if page is not None:
-                    self._enter(page)
-                    self._tally.forget()
-        for orphan in self._tally.orphans():
-            try:
-                self._enter(orphan)
-            except BaseException:
-                orphan.let_go()
-                raise
-            orphan.remove()
-        self._sender.wake()
-        return _PACE if self._tally.has_news else _LOOK_AGAIN
-
-    def _enter(self, page: Page) -> None:
-        """Into the books on the card, else into those in shared memory: a dead card is what is to be told."""
+        self._has_news = False
+        self._worked_at = time.monotonic()
+        self._intake.write_folded()
+        if self._intake.trouble:
+            self._complain(self._intake.trouble)
         try:
-            self._desk.ledger.store(page.token, page.entries())
-        except StateError as error:
-            self._complain(error)
-            try:
-                self._spare.begin()
-            except OSError:
-                raise error from None
-            self._spare.ledger.store(page.token, page.entries())
-
-    def _send(self, requests: list[Literal["now"]]) -> float:
-        try:
-            return min(self._work_at(desk, hurry=bool(requests)) for desk in self._desks())
+            return self._turns(hurry=bool(requests))
         finally:
             if self._closed:
                 self._close_desks()
 
-    def _work_at(self, desk: MailDesk, *, hurry: bool) -> float:
+    def _turns(self, *, hurry: bool) -> float:
+        wait, is_out = _LOOK_AGAIN, False
         try:
-            wait = desk.sender.turn(hurry=hurry)
+            wait = self._desk.turn(self._spare, hurry=hurry)
+            self._intake.avoid(0.0)
+            self._troubled = self._intake.trouble is not None
         except (StateError, OSError) as error:
             self._complain(error)
-            return _TRY_AGAIN
-        if desk is self._desk:
-            self._troubled = False
-        return wait
+            self._intake.avoid(_TRY_AGAIN)
+            wait, is_out = _TRY_AGAIN, True
+            with contextlib.suppress(OSError):
+                self._spare.begin()
+        if self._spare.is_begun:
+            try:
+                wait = min(wait, self._spare.turn(self._desk, follows_other=is_out, hurry=hurry))
+            except (StateError, OSError) as error:
+                self._complain(error)
+                wait = min(wait, _TRY_AGAIN)
+        return _PACE if self._has_news or self._intake.folded else wait
 
     def _complain(self, error: Exception) -> None:
         if not self._troubled:
             self._troubled = True
             logging.getLogger(_OWN_LOGGER).error("What is to be mailed cannot be kept in state_dir: %s", error)
 
-    def _desks(self) -> list[MailDesk]:
-        return [self._desk, self._spare] if self._spare.is_begun else [self._desk]
+    def _desks(self) -> list[tuple[MailDesk, MailDesk]]:
+        pairs = [(self._desk, self._spare), (self._spare, self._desk)]
+        return pairs if self._spare.is_begun else pairs[:1]
 
     def _close_desks(self) -> None:
-        self._desk.state.close()
-        self._spare.state.close()
+        self._desk.close()
+        self._spare.close()
 
 
 def _sum(one: Sheet, other: Sheet) -> Sheet:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.mail.conftest import error
+from tests.delivery.conftest import error
+from visigate_logging.delivery.digest import Digest, Item
+from visigate_logging.delivery.message import Envelope, compose, subject_of, trial_message
+from visigate_logging.delivery.throttle import Group
 from visigate_logging.detail.record import ExceptionData, Frame
 from visigate_logging.host import Sheet
-from visigate_logging.mail.digest import Digest, Item
-from visigate_logging.mail.message import Envelope, compose, subject_of, trial_message
-from visigate_logging.mail.throttle import Group
 
 SHEET = Sheet(accepted=100, delivered=2, folded=90, dropped={"outbox full": 3}, pending=5)
 

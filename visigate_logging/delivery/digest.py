@@ -6,9 +6,9 @@ from datetime import datetime
 
 import orjson
 
+from visigate_logging.delivery.throttle import Group
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Sheet
-from visigate_logging.mail.throttle import Group
 
 __all__ = ["Digest", "Item", "Section", "section"]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from visigate_logging.delivery import options
+from visigate_logging.delivery.channels.server import Credentials, MailServerError, Security
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.mail import options
-from visigate_logging.mail.server import Credentials, MailServerError, Security
-from visigate_logging.mail.throttle import Windows
 
 
 @pytest.mark.parametrize(

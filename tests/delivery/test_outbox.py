@@ -2,7 +2,7 @@
 
 import pytest
 
-from visigate_logging.mail.outbox import Outbox
+from visigate_logging.delivery.outbox import Outbox
 
 TO = ("a@example.org", "b@example.org")
 MAIL = b"Subject: x\r\n\r\nX-Visigate-Recipients: in the text\r\n"

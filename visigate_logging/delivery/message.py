@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from visigate_logging.mail.digest import Digest, Section, section, title
-from visigate_logging.mail.throttle import Group, level_number
+from visigate_logging.delivery.digest import Digest, Section, section, title
+from visigate_logging.delivery.throttle import Group, level_number
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from visigate_logging.host import Sheet
 
-__all__ = ["Envelope", "compose", "message_id", "subject_of", "trial_message"]
+__all__ = ["Envelope", "compose", "message_id", "shortened", "subject_of", "trial_message"]
 
 _IN_FULL = 10
 """How many groups are shown with all that is known of them, and have the mail in their thread."""
 _LONGEST_SUBJECT = 150
+_SHORT = 2000
+"""Characters of the short form of a mail."""
 _CRITICAL = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _STYLE = "font:15px/1.45 -apple-system,'Segoe UI',Roboto,sans-serif;color:#1a1a1a;max-width:640px;margin:0 auto"
@@ -115,6 +117,29 @@ def trial_message(envelope: Envelope) -> bytes:
 
     message = _message(uuid.uuid4().hex, envelope, f"{envelope.subject}: test from {socket.gethostname()}")
     message.set_content("This is a test of visigate-errors. Mails about errors will arrive like this one.\n")
+    return bytes(message)
+
+
+def shortened(content: bytes) -> bytes | None:
+    """Return a mail with the beginning of its text alone, for a server that it was too large for.
+
+    Args:
+        content: as it was composed.
+
+    Returns:
+        None when there is nothing to leave out.
+    """
+    import email
+    from email.policy import SMTP
+
+    message = email.message_from_bytes(content, policy=SMTP)
+    part = message.get_body(("plain",))
+    text = part.get_content() if part else ""
+    if len(content) <= 2 * _SHORT:
+        return None
+    message.clear_content()
+    rest = "\n\n… The rest is left out: the mail server took no mail of this size.\n"
+    message.set_content(text[:_SHORT].rstrip() + rest)
     return bytes(message)
 
 

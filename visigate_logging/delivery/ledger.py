@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from visigate_logging.delivery.digest import Digest, Item
+from visigate_logging.delivery.journal import OTHER, Entry
+from visigate_logging.delivery.message import message_id
+from visigate_logging.delivery.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
 from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
@@ -21,10 +25,7 @@ from visigate_logging.host import (
     read_counts,
 )
 from visigate_logging.host.clock import clock
-from visigate_logging.mail.digest import Digest, Item
-from visigate_logging.mail.message import message_id
-from visigate_logging.mail.page import OTHER, Entry
-from visigate_logging.mail.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
+from visigate_logging.host.follower import Cursor
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,19 +37,23 @@ CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB
 CREATE TABLE IF NOT EXISTS mail_details (
     handler TEXT NOT NULL, fingerprint TEXT NOT NULL, detail BLOB NOT NULL, PRIMARY KEY (handler, fingerprint)
 );
-CREATE TABLE IF NOT EXISTS mail_batches (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS mail_cursors (handler TEXT PRIMARY KEY, cursor BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS mail_letters (
     id TEXT PRIMARY KEY, handler TEXT NOT NULL, made REAL NOT NULL, told INTEGER NOT NULL, folded INTEGER NOT NULL,
     reached INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS mail_tries (letter TEXT PRIMARY KEY, fingerprints BLOB NOT NULL,
+    perhaps INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (handler, letter));
 """
 _MOST_GROUPS = 500
-_KEPT_BATCHES = 1000
+_MOST_SIGNS = 20
 _mask = Redactor()
 _FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
+_AFTER_PERHAPS = 60.0
+"""Seconds to the next try of a mail that may have arrived; ten times as long after each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,9 @@ class LetterRow:
         wait: seconds until it may be tried, 0 or less when it may be now.
         reached: whether somebody has it.
         sent: whether all who can have it have it.
+        tries: how often it was tried without success; an attempt is booked before it is made.
+        perhaps: how often it was handed over and no answer came.
+        reason: why it waits.
     """
 
     id: str
@@ -68,6 +76,9 @@ class LetterRow:
     wait: float
     reached: bool
     sent: bool
+    tries: int
+    perhaps: int
+    reason: str
 
 
 class Ledger:
@@ -90,29 +101,32 @@ class Ledger:
         self._windows = windows
         self._now = now
 
-    def store(self, token: str, entries: Iterable[Entry]) -> bool:
-        """Enter what a page holds; False when that has been entered before.
+    def book(self, read: Callable[[Cursor], tuple[Iterable[Entry], Cursor]]) -> Cursor:
+        """Enter what is new in the journal, and how far it has been read, in one step.
 
         Args:
-            token: the page's.
-            entries: the page's.
+            read: given how far it was read, returns what is new, and how far it is read then.
+
+        Returns:
+            How far it has been read.
         """
         with self._open() as (connection, now):
-            cursor = connection.execute("INSERT OR IGNORE INTO mail_batches (token) VALUES (?)", (token,))
-            if not cursor.rowcount:
-                return False
-            connection.execute("DELETE FROM mail_batches WHERE id <= ?", ((cursor.lastrowid or 0) - _KEPT_BATCHES,))
+            known = self._cursor(connection)
+            entries, cursor = read(known)
+            if cursor == known:
+                return cursor
             groups, details, count = self._groups(connection), {}, 0
             for entry in entries:
                 fingerprint, is_first = self._enter(groups, entry, now)
-                if is_first:
-                    details[fingerprint] = entry.first.to_json()
+                if is_first and entry.detail:
+                    details[fingerprint] = entry.detail
                 count += entry.count
             self._keep(connection, groups)
             rows = [(self._handler, fingerprint, detail) for fingerprint, detail in details.items()]
             connection.executemany("REPLACE INTO mail_details VALUES (?, ?, ?)", rows)
+            connection.execute("REPLACE INTO mail_cursors VALUES (?, ?)", (self._handler, orjson.dumps(cursor)))
             add_counts(connection, self._handler, accepted=count)
-        return True
+        return cursor
 
     def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
         """Put what is due into a letter.
@@ -136,6 +150,8 @@ class Ledger:
             if stage(digest):
                 query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, ?, ?)"
                 connection.execute(query, (letter_id, self._handler, now, digest.told, digest.folded))
+                told = orjson.dumps([group.fingerprint for group in decision.due])
+                connection.execute("INSERT INTO mail_tries (letter, fingerprints) VALUES (?, ?)", (letter_id, told))
             else:
                 add_counts(connection, self._handler, delivered=digest.told, folded=digest.folded)
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
@@ -152,7 +168,10 @@ class Ledger:
 
     def letters(self) -> dict[str, LetterRow]:
         """All letters that have been staged and not closed, the oldest first."""
-        query = "SELECT id, ? - made, retry_at - ?, reached, sent FROM mail_letters WHERE handler = ? ORDER BY id"
+        query = (
+            "SELECT id, ? - made, retry_at - ?, reached, sent, failures, coalesce(perhaps, 0), coalesce(reason, '')"
+            " FROM mail_letters LEFT JOIN mail_tries ON letter = id WHERE handler = ? ORDER BY id"
+        )
         with self._open() as (connection, now):
             return {row[0]: LetterRow(*row) for row in connection.execute(query, (now, now, self._handler))}
 
@@ -163,6 +182,62 @@ class Ledger:
                 "INSERT OR IGNORE INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)",
                 (letter_id, self._handler, now),
             )
+
+    def attempt(self, letter_id: str) -> None:
+        """Note that a letter is being tried, so that an end of the process meanwhile is a failed try as well."""
+        with self._open() as (connection, now):
+            query = "UPDATE mail_letters SET failures = failures + 1 WHERE id = ?"
+            connection.execute(query, (letter_id,))
+            self._wait(connection, letter_id, now, _LONGEST_RETRY)
+
+    def commit(self, letter_id: str) -> None:
+        """Note that a letter is being handed over: without an answer it has perhaps arrived."""
+        with self._open() as (connection, now):
+            query = (
+                "INSERT INTO mail_tries (letter, fingerprints, perhaps) VALUES (?, '[]', 1)"
+                " ON CONFLICT DO UPDATE SET perhaps = perhaps + 1"
+            )
+            connection.execute(query, (letter_id,))
+            self._wait(connection, letter_id, now, _LONGEST_RETRY)
+
+    def answered(self, letter_id: str) -> None:
+        """Note that the server has answered to the last handing over."""
+        with self._open() as (connection, _):
+            query = "UPDATE mail_tries SET perhaps = perhaps - 1 WHERE letter = ? AND perhaps > 0"
+            connection.execute(query, (letter_id,))
+
+    def put_off(
+        self, letter_id: str, reason: str, longest: float = _LONGEST_RETRY, after: float | None = None
+    ) -> float:
+        """Note why a letter could not be sent; in how many seconds to try it again.
+
+        Args:
+            letter_id: name of the letter.
+            reason: why.
+            longest: seconds that the growing wait ends at.
+            after: seconds to the next try, where the other side has named them.
+        """
+        with self._open() as (connection, now):
+            query = (
+                "INSERT INTO mail_tries (letter, fingerprints, reason) VALUES (?, '[]', ?)"
+                " ON CONFLICT DO UPDATE SET reason = excluded.reason"
+            )
+            connection.execute(query, (letter_id, _mask.text(reason)))
+            return self._wait(connection, letter_id, now, longest, after)
+
+    def _wait(
+        self, connection: "sqlite3.Connection", letter_id: str, now: float, longest: float, after: float | None = None
+    ) -> float:
+        query = (
+            "SELECT failures, coalesce(perhaps, 0) FROM mail_letters LEFT JOIN mail_tries ON letter = id WHERE id = ?"
+        )
+        failures, perhaps = connection.execute(query, (letter_id,)).fetchone() or (1, 0)
+        wait = min(_FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 20), longest)
+        if perhaps:
+            wait = _AFTER_PERHAPS * 10.0 ** min(perhaps - 1, 3)
+        wait = wait if after is None else after
+        connection.execute("UPDATE mail_letters SET retry_at = ? WHERE id = ?", (now + wait, letter_id))
+        return wait
 
     def accepted(self, letter_id: str, *, sent: bool) -> int:
         """Count a letter's errors as told, the first time.
@@ -182,29 +257,33 @@ class Ledger:
             connection.execute("UPDATE mail_letters SET reached = 1, sent = ? WHERE id = ?", (sent, letter_id))
             # The limit is of mails that arrive: one that waited counts from now.
             connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
-        return row[0] if row else 0
+        return row[0] - 1 if row else 0
 
     def dropped(self, letter_id: str, reason: str) -> None:
-        """Close a letter that nobody will get; those that somebody has got stay counted as told."""
+        """Close a letter that nobody will get; those that somebody has got stay counted as told.
+
+        What it told is told anew with the next error of its groups.
+        """
         with self._open() as (connection, _):
             told, folded = self._take_counts(connection, letter_id)
             add_counts(connection, self._handler, dropped={reason: told + folded})
             connection.execute("UPDATE mail_letters SET sent = 1 WHERE id = ?", (letter_id,))
+            query = (
+                "SELECT fingerprints FROM mail_tries JOIN mail_letters ON letter = id WHERE id = ? AND NOT reached"
+            )
+            row = connection.execute(query, (letter_id,)).fetchone()
+            if row is not None and (names := set(orjson.loads(row[0]))):
+                groups = self._groups(connection)
+                for name in names & groups.keys():
+                    groups[name] = replace(groups[name], told_at=None, thread="")
+                self._keep(connection, {name: g for name, g in groups.items() if name not in names or g.untold})
 
     def close(self, letter_id: str) -> None:
         """Forget a letter whose file has gone."""
         with self._open() as (connection, _):
             connection.execute("DELETE FROM mail_letters WHERE id = ? AND sent", (letter_id,))
-
-    def put_off(self, letter_id: str) -> tuple[int, float]:
-        """Note that a letter could not be sent; how often so far, and in how many seconds to try it again."""
-        with self._open() as (connection, now):
-            row = connection.execute("SELECT failures FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
-            failures = row[0] + 1 if row else 1
-            wait = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY)
-            query = "UPDATE mail_letters SET failures = ?, retry_at = ? WHERE id = ?"
-            connection.execute(query, (failures, now + wait, letter_id))
-        return failures, wait
+            query = "DELETE FROM mail_tries WHERE letter NOT IN (SELECT id FROM mail_letters)"
+            connection.execute(query)
 
     def failed(self, text: str) -> bool:
         """Keep what went wrong as the handler's last failure; whether it is another than the one before."""
@@ -216,10 +295,22 @@ class Ledger:
         with self._open() as (connection, _):
             connection.execute("UPDATE mail_letters SET retry_at = 0 WHERE handler = ?", (self._handler,))
 
-    def sheet(self) -> Sheet:
-        """The handler's counts on this host, without what has not been stored yet."""
+    def sheet(self, unread: Callable[[Cursor], int] = lambda _: 0) -> Sheet:
+        """The handler's counts on this host.
+
+        Args:
+            unread: given how far the journal was read, how many errors have not been booked yet.
+        """
         with self._open() as (connection, _):
-            return _sheet(connection, self._handler)
+            sheet, n = _sheet(connection, self._handler), unread(self._cursor(connection))
+        sheet["accepted"] += n
+        sheet["pending"] += n
+        return sheet
+
+    def _cursor(self, connection: "sqlite3.Connection") -> Cursor:
+        query = "SELECT cursor FROM mail_cursors WHERE handler = ?"
+        row = connection.execute(query, (self._handler,)).fetchone()
+        return orjson.loads(row[0]) if row else {}
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple["sqlite3.Connection", float]]:
@@ -228,12 +319,12 @@ class Ledger:
 
     def _enter(self, groups: dict[str, Group], entry: Entry, now: float) -> tuple[str, bool]:
         """Add errors to their group; which that is, and whether they are the first that no mail has told of."""
-        first, fingerprint = entry.first, entry.first.fingerprint or OTHER
+        fingerprint = entry.fingerprint
         if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
-        known = groups.get(fingerprint) or _by_former_key(groups, first)
-        times = first.timestamp or entry.last_time, entry.last_time or first.timestamp
-        news = Group(fingerprint, first.severity, now, now, *times, times[0], untold=entry.count)
+        known = groups.get(fingerprint) or _by_former_key(groups, entry)
+        times = entry.first_time, entry.last_time
+        news = Group(fingerprint, entry.severity, now, now, *times, times[0], untold=entry.count)
         groups[fingerprint] = note(known, news, self._windows)
         return fingerprint, known is None or not known.untold
 
@@ -257,9 +348,9 @@ class Ledger:
         items = []
         query = "SELECT detail FROM mail_details WHERE handler = ? AND fingerprint = ?"
         for group in decision.due:
-            (detail,) = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
-            at_rest = is_at_rest(group, now, self._windows)
-            items.append(Item(group, ErrorDetail.from_dict(orjson.loads(detail)), at_rest))
+            row = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
+            detail = ErrorDetail.from_dict(orjson.loads(row[0])) if row else _unknown(group)
+            items.append(Item(group, detail, is_at_rest(group, now, self._windows)))
         sheet = _sheet(connection, self._handler)
         digest = Digest(tuple(items), sheet, decision.held_back)
         sheet["delivered"] += digest.told
@@ -273,12 +364,19 @@ class Ledger:
         return row or (0, 0)
 
 
-def _by_former_key(groups: dict[str, Group], first: ErrorDetail) -> Group | None:
+def _by_former_key(groups: dict[str, Group], entry: Entry) -> Group | None:
     """The group that an error was in by the rules of an earlier version: what was told of it is told."""
-    former = next((groups[key] for key in former_keys(first) if key in groups), None)
-    return replace(former, fingerprint=first.fingerprint, untold=0) if former else None
+    keys = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail))) if groups and entry.detail else ()
+    former = next((groups[key] for key in keys if key in groups), None)
+    return replace(former, fingerprint=entry.fingerprint, untold=0) if former else None
 
 
 def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:
     empty = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
     return read_counts(connection).get(handler, empty)
+
+
+def _unknown(group: Group) -> ErrorDetail:
+    """Stands for a detail that was lost with a damaged state file."""
+    values = {"error_type": "Error", "error_message": "its details are in the log", "severity": group.severity}
+    return ErrorDetail.from_dict(values | {"timestamp": group.first_time, "fingerprint": group.fingerprint})

@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from tests.mail.conftest import TO, Clock, error
-from tests.mail.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
+from tests.delivery.conftest import TO, Clock, entry, error
+from tests.delivery.servers import Inbox, RawServer, Server, drop_in_data, say_nothing, told, wait_for
+from visigate_logging.delivery.channels.server import Credentials, MailServer, Security
+from visigate_logging.delivery.channels.session import LIMITS
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.grouping import v1, v2
 from visigate_logging.host import HostLock, host_failures
-from visigate_logging.mail.page import Entry
-from visigate_logging.mail.server import Credentials, MailServer, Security
-from visigate_logging.mail.throttle import Windows
 
 # aiosmtpd's own advice; the login without TLS is on this machine.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
@@ -58,27 +58,33 @@ def test_the_counts_of_all_mails_add_up_to_the_errors(desk, server):
     assert "Quiet since" in messages(server)[-1].get_body(("plain",)).get_content()
 
 
-def test_a_page_that_is_stored_twice_is_counted_once(desk):
-    desk.errors(3)
-    again = [Entry(4, error(), "")]
-    assert desk.ledger.store("token", again)
-    assert not desk.ledger.store("token", again)
-    assert sums_up(desk, 7)
+def test_what_was_read_is_booked_together_with_how_far_it_was_read(desk):
+    def read(known):
+        return [entry(error(), 4)], {"file": 40}
+
+    def die(known):
+        raise KilledError
+
+    desk.ledger.book(read)
+    with pytest.raises(KilledError):
+        desk.ledger.book(die)
+    desk.ledger.book(read)  # nothing is new
+    assert sums_up(desk, 4)
 
 
-def test_errors_of_many_known_groups_are_stored_in_as_few_statements_as_those_of_one(desk):
+def test_errors_of_many_known_groups_are_booked_in_as_few_statements_as_those_of_one(desk):
     """At each statement sqlite3 gives up the GIL, and callers wait to get it back."""
-    many = [Entry(1, error(f"v1:{n}"), "") for n in range(50)]
-    desk.ledger.store("first", many)
+    many = [entry(error(f"v1:{n}")) for n in range(50)]
+    desk.book(*many)
     statements = []
     with desk.state.transaction() as connection:
         connection.set_trace_callback(statements.append)
     statements.clear()
-    desk.ledger.store("one", many[:1])
+    desk.book(many[0])
     for_one = len(statements)
     statements.clear()
-    desk.ledger.store("many", many)
-    assert len(statements) == for_one == 8
+    desk.book(*many)
+    assert len(statements) == for_one <= 8
 
 
 def test_of_an_incident_whose_end_was_told_nothing_stays_in_the_books(desk, server):
@@ -156,7 +162,7 @@ def test_a_refusal_for_good_is_set_aside_with_the_servers_answer_and_said_once(d
 
 
 def test_only_the_last_refused_letters_are_kept(desk, server, monkeypatch):
-    monkeypatch.setattr("visigate_logging.mail.sender._KEPT_REFUSED", 3)
+    monkeypatch.setattr("visigate_logging.delivery.sender._KEPT_REFUSED", 3)
     server.inbox.answers["DATA"] = "550 never"
     for n in range(5):
         desk.errors(fingerprint=f"v1:{n}", error_type=f"Error{n}")
@@ -220,9 +226,10 @@ def test_a_disconnect_amid_the_message_is_tried_again(make_desk, server):
     assert told(messages(server)) == [3]
 
 
-def test_a_server_that_accepts_and_stays_silent_costs_its_timeout_and_is_said_once(make_desk, caplog):
+def test_a_server_that_accepts_and_stays_silent_costs_the_limit_and_is_said_once(make_desk, caplog, monkeypatch):
+    monkeypatch.setitem(LIMITS, "greeting", 0.1)
     with RawServer(say_nothing) as silent:
-        desk = make_desk(silent, timeout=0.1)
+        desk = make_desk(silent)
         desk.errors()
         begun = time.monotonic()
         desk.run(1000)
@@ -240,7 +247,7 @@ def test_a_slow_server_is_waited_for(desk, server):
 
 
 def test_a_server_that_answers_drop_by_drop_is_left_after_a_while(make_desk, monkeypatch):
-    monkeypatch.setattr("visigate_logging.mail.server._SESSION_LIMIT", 0.5)
+    monkeypatch.setitem(LIMITS, "greeting", 0.5)
 
     def drip(connection):
         for byte in b"220 " + b"x" * 1000:
@@ -397,10 +404,10 @@ def test_only_one_sender_of_the_host_works_at_a_time(desk, server):
     desk.errors()
     desk.clock.seconds += 5
     assert other.acquire()
-    assert desk.sender.turn() == 1.0
+    assert desk.turn() == 1.0
     assert server.inbox.mails == []
     other.release()
-    desk.sender.turn()
+    desk.turn()
     assert len(server.inbox.mails) == 1
 
 
@@ -461,7 +468,7 @@ def test_a_mail_about_two_groups_is_in_the_threads_of_both(desk, server):
         desk.run(2)
         desk.errors(fingerprint=fingerprint)
     desk.clock.seconds += 400
-    desk.sender.turn()
+    desk.turn()
     *firsts, both = (m["Message-ID"] for m in messages(server))
     assert len(firsts) == 2
     assert set(firsts) < set(messages(server)[-1]["References"].split())
@@ -491,7 +498,10 @@ class KilledError(BaseException):
     ("target", "mails"),
     [
         ("Outbox.publish", [3]),
-        ("sender.deliver", [3]),
+        ("Ledger.attempt", [3]),
+        ("Session._transaction", [3]),
+        ("Session._content", [3]),
+        ("Ledger.answered", [3, 3]),
         ("Ledger.accepted", [3, 3]),
         ("Outbox.remove", [3]),
         ("Ledger.close", [3]),
@@ -507,11 +517,11 @@ def test_a_kill_at_any_step_loses_no_count_and_repeats_a_mail_only_after_the_ser
     def die(*args, **kwargs):
         raise KilledError
 
-    where = {"Outbox": "outbox.", "Ledger": "ledger."}.get(target.partition(".")[0], "")
+    where = {"Outbox": "outbox.", "Ledger": "ledger.", "Session": "channels.session."}[target.partition(".")[0]]
     with monkeypatch.context() as patch:
-        patch.setattr(f"visigate_logging.mail.{where}{target}", die)
+        patch.setattr(f"visigate_logging.delivery.{where}{target}", die)
         with pytest.raises(KilledError):
-            desk.sender.turn()
+            desk.turn()
     next_process = make_desk(server, clock=desk.clock)
     next_process.run(100)
     assert told(messages(server)) == mails
@@ -529,7 +539,7 @@ def full_card(monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("visigate_logging.mail.outbox._write", full)
+        patch.setattr("visigate_logging.delivery.outbox._write", full)
         yield patch
 
 
@@ -547,7 +557,7 @@ def test_a_mail_that_can_neither_be_written_nor_sent_has_told_nothing(desk, serv
     desk.errors(3)
     desk.clock.seconds += 5
     with pytest.raises(OSError, match="No space"):
-        desk.sender.turn()
+        desk.turn()
     assert desk.ledger.sheet()["pending"] == 3
     server.inbox.answers.clear()
     full_card.undo()
@@ -583,13 +593,13 @@ def test_a_letter_is_given_up_after_two_weeks_and_that_is_said(make_desk, caplog
     desk.errors(3)
     desk.run(5)
     desk.clock.seconds += 15 * 24 * 3600
-    desk.sender.turn()
+    desk.turn()
     assert said(caplog, "too long in the outbox")
     assert desk.ledger.sheet()["dropped"] == {"too long in the outbox": 3}
 
 
 def test_the_outbox_is_bounded_in_size(make_desk, monkeypatch):
-    monkeypatch.setattr("visigate_logging.mail.sender._LARGEST_OUTBOX", 1000)
+    monkeypatch.setattr("visigate_logging.delivery.sender._LARGEST_OUTBOX", 1000)
     desk = make_desk(MailServer("localhost", 1))
     desk.errors(3)
     desk.run(60)
@@ -599,12 +609,12 @@ def test_the_outbox_is_bounded_in_size(make_desk, monkeypatch):
 
 def test_at_the_end_of_the_process_new_groups_are_not_waited_for(desk, server):
     desk.errors(2)
-    desk.sender.turn(hurry=True)
+    desk.turn(hurry=True)
     assert told(messages(server)) == [2]
 
 
 def test_more_groups_than_the_books_hold_share_one(desk, server, monkeypatch):
-    monkeypatch.setattr("visigate_logging.mail.ledger._MOST_GROUPS", 5)
+    monkeypatch.setattr("visigate_logging.delivery.ledger._MOST_GROUPS", 5)
     for n in range(12):
         desk.errors(2, fingerprint=f"v1:{n}")
     desk.run(5)

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import pytest
 import trustme
 
-from tests.mail.servers import Server, told
+from tests.delivery.servers import Server, told
+from visigate_logging.delivery.channels.server import MailServer
+from visigate_logging.delivery.channels.smtp import SmtpChannel
+from visigate_logging.delivery.journal import Entry
+from visigate_logging.delivery.ledger import SCHEMA, Ledger
+from visigate_logging.delivery.message import Envelope
+from visigate_logging.delivery.outbox import Outbox
+from visigate_logging.delivery.sender import Sender
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import State
 from visigate_logging.host.clock import Instant
-from visigate_logging.mail.ledger import SCHEMA, Ledger
-from visigate_logging.mail.message import Envelope
-from visigate_logging.mail.outbox import Outbox
-from visigate_logging.mail.page import Entry
-from visigate_logging.mail.sender import Sender
-from visigate_logging.mail.server import MailServer
-from visigate_logging.mail.throttle import Windows
 
 TO = ("one@example.org", "two@example.org", "three@example.org")
 
@@ -36,6 +37,12 @@ def error(fingerprint="v1:camera", **changes):
         host="gate",
     )
     return dataclasses.replace(detail, **changes)
+
+
+def entry(detail, n=1):
+    times = detail.timestamp, detail.timestamp
+    signs = (f"host {detail.host}", *(f"cause {e.type}" for e in detail.exceptions[1:2]))
+    return Entry(detail.fingerprint, n, *times, detail.severity, detail.event_id, detail.to_json(), signs)
 
 
 @dataclass
@@ -59,18 +66,23 @@ class Desk:
         self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock)
         self.outbox = Outbox(directory / "outbox")
         envelope = Envelope("gate@example.org", TO, "VisiGate Error")
-        self.sender = Sender(self.ledger, self.outbox, server, envelope, directory / "mail.lock")
+        self.sender = Sender(self.ledger, self.outbox, SmtpChannel(server, envelope), directory / "mail.lock")
 
     def errors(self, n=1, fingerprint="v1:camera", **changes):
-        detail = error(fingerprint, **changes)
-        entry = Entry(n, detail, detail.timestamp)
-        self.ledger.store(uuid.uuid4().hex, [entry])
+        self.book(entry(error(fingerprint, **changes), n))
+
+    def book(self, *entries):
+        """As if the entries had been read from a journal, each call a piece of its own."""
+        self.ledger.book(lambda cursor: (entries, {**cursor, uuid.uuid4().hex: 1}))
+
+    def turn(self, *, hurry=False):
+        return min(self.sender.prepare(hurry=hurry), self.sender.send())
 
     def run(self, seconds):
         """Let time pass, with a turn whenever the sender has asked for one."""
         end = self.clock.seconds + seconds
         while True:
-            wait = self.sender.turn()
+            wait = self.turn()
             if self.clock.seconds + wait > end:
                 self.clock.seconds = end
                 return
@@ -112,4 +124,4 @@ def authority(tmp_path_factory):
     return made, str(path)
 
 
-__all__ = ["TO", "Clock", "Desk", "error", "told"]
+__all__ = ["TO", "Clock", "Desk", "entry", "error", "told"]

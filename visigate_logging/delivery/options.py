@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.delivery.channels.server import Credentials, MailServer, Security
+from visigate_logging.delivery.message import Envelope
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.mail.message import Envelope
-from visigate_logging.mail.server import Credentials, MailServer, Security
-from visigate_logging.mail.throttle import Windows
 
 __all__ = ["MailOptions", "addresses", "directory", "envelope", "level", "mail_server", "text", "windows"]
 

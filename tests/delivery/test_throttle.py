@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visigate_logging.mail.throttle import Group, Windows, after_telling, is_at_rest, note, plan
+from visigate_logging.delivery.throttle import Group, Windows, after_telling, is_at_rest, note, plan
 
 W = Windows()
 

@@ -1,0 +1,83 @@
+"""Ways to reach people: one file each, all behind one Protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from visigate_logging.delivery.digest import Digest
+
+__all__ = ["Accepted", "Channel", "Later", "Message", "Outcome", "Refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be handed over.
+
+    Args:
+        id: its name for ever, so that one that comes twice can be known as one.
+        recipients: who has not got it yet.
+        content: as the channel composed it.
+    """
+
+    id: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The other side has taken it for these recipients, and answers for it from now on."""
+
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nobody has taken it for these recipients yet.
+
+    Args:
+        recipients: who waits.
+        reason: what was met and what to do, in words that an operator can act on.
+        after: seconds to the next try, where the other side has named them.
+        perhaps: it was handed over whole, and no answer came: they may have it.
+        about_all: the reason is not this message: no other would be taken either.
+        longest: seconds that the growing waits end at.
+    """
+
+    recipients: tuple[str, ...]
+    reason: str
+    after: float | None = None
+    perhaps: bool = False
+    about_all: bool = False
+    longest: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The other side will never take it for these recipients."""
+
+    recipients: tuple[str, ...]
+    reason: str
+
+
+Outcome = Accepted | Later | Refused
+
+
+class Channel(Protocol):
+    """One way to reach people. It keeps nothing: what waits, and how often it was tried, is the outbox's to know."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who gets what is sent this way."""
+
+    def compose(self, digest: Digest, message_id: str) -> bytes:
+        """Return the content of the message that tells a digest."""
+
+    def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
+        """Hand a message over, however long that takes; one outcome for each recipient, and no exception.
+
+        Args:
+            message: what is to be handed over.
+            commit: to be called just before the last step, after which the message may have arrived even when no
+                answer comes.
+        """

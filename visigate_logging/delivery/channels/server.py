@@ -1,0 +1,136 @@
+"""The mail server: how to reach it, and what to do when a step fails."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Credentials", "MailServer", "MailServerError", "Security"]
+
+
+class MailServerError(Exception):
+    """A step with the mail server failed.
+
+    Args:
+        step: ``login data``, ``connect``, ``greeting``, ``tls``, ``login``, ``send`` or ``answer``.
+        problem: what was met.
+        cure: what to do.
+        perhaps: the mail was handed over whole, and no answer came.
+    """
+
+    def __init__(self, step: str, problem: str, cure: str, *, perhaps: bool = False) -> None:
+        super().__init__(step, problem, cure)
+        self.perhaps = perhaps
+        self.step = step
+        self.problem = problem
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.problem}. {self.cure}"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """User and password; the password from one of four places, read anew for each login.
+
+    Args:
+        username: who logs in.
+        password: as it is.
+        password_env: name of the environment variable that holds it.
+        password_file: path of the file that holds it.
+        password_credential: name of the credential that systemd passes
+            (https://systemd.io/CREDENTIALS, ``LoadCredential=``).
+    """
+
+    username: str
+    password: str | None = None
+    password_env: str | None = None
+    password_file: str | None = None
+    password_credential: str | None = None
+
+    def secret(self) -> str:
+        """The password.
+
+        Raises:
+            MailServerError: it is not where it should be.
+        """
+        if self.password is not None:
+            return self.password
+        if self.password_env is not None:
+            return _environment(self.password_env, "Set it for the service, or use password_file")
+        path = Path(self.password_file or "")
+        if self.password_credential is not None:
+            cure = f"Add LoadCredential={self.password_credential}:PATH to the systemd unit"
+            path = Path(_environment("CREDENTIALS_DIRECTORY", cure)) / self.password_credential
+        try:
+            return path.read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            cure = "Check the path and that the service's user may read it"
+            raise MailServerError("login data", f"{path}: {error}", cure) from error
+
+
+def _environment(name: str, cure: str) -> str:
+    if not os.environ.get(name):
+        raise MailServerError("login data", f"the environment variable {name} is not set, or empty", cure)
+    return os.environ[name]
+
+
+@dataclass(frozen=True)
+class Security:
+    """How the connection is encrypted; the server's certificate is verified unless ``verify`` is false.
+
+    Args:
+        mode: ``starttls`` or ``tls`` (from the first byte, usually port 465).
+        ca_file: PEM file of the authority that signed the server's certificate; default: the system's.
+        cert_file: PEM file of a client certificate.
+        key_file: its key, when it is not in ``cert_file``.
+        verify: whether certificate and name are checked.
+    """
+
+    mode: str
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    verify: bool = True
+
+    def context(self) -> "ssl.SSLContext":
+        """The settings for the connection.
+
+        Raises:
+            MailServerError: a file cannot be used.
+        """
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            cure = "Check the PEM files under secure"
+            raise MailServerError("tls", f"{self.ca_file or self.cert_file}: {error}", cure) from error
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where mails are handed in.
+
+    Args:
+        host: name or address.
+        port: its port.
+        credentials: None to send without a login.
+        security: None for a connection in clear text.
+        timeout: seconds for the connection; what comes after it has the limits of RFC 5321.
+    """
+
+    host: str
+    port: int
+    credentials: Credentials | None = None
+    security: Security | None = None
+    timeout: float = 5.0

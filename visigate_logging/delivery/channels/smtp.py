@@ -1,0 +1,48 @@
+"""Mail: hands messages to one mail server."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from visigate_logging.delivery.channels import Accepted, Later, Message, Outcome, Refused
+from visigate_logging.delivery.channels.server import MailServer, MailServerError
+from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.message import Envelope, compose
+
+__all__ = ["SmtpChannel"]
+
+
+@dataclass(frozen=True)
+class SmtpChannel:
+    """Hands mails to a server.
+
+    Args:
+        server: which.
+        envelope: what is the same for all mails.
+    """
+
+    server: MailServer
+    envelope: Envelope
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who gets the mails."""
+        return self.envelope.recipients
+
+    def compose(self, digest: Digest, message_id: str) -> bytes:
+        """Return the mail that tells a digest."""
+        return compose(digest, message_id, self.envelope)
+
+    def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
+        """Hand a mail in."""
+        from visigate_logging.delivery.channels.session import opened
+
+        try:
+            with opened(self.server) as session:
+                answers = session.deliver(self.envelope.sender, message.recipients, message.content, commit)
+        except MailServerError as error:
+            return [Later(message.recipients, str(error), perhaps=error.perhaps, about_all=not error.perhaps)]
+        taken = tuple(who for who in message.recipients if who not in answers)
+        outcomes: list[Outcome] = [Accepted(taken)] if taken else []
+        for who, (code, text) in answers.items():
+            outcomes.append((Refused if code >= 500 else Later)((who,), f"{code} {text}"))
+        return outcomes

@@ -1,0 +1,242 @@
+"""The sender: takes what is due through the outbox to a channel, one process of the host at a time."""
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from visigate_logging.delivery.channels import Accepted, Channel, Later, Message, Outcome, Refused
+from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.ledger import Ledger, LetterRow
+from visigate_logging.delivery.outbox import Letter, Outbox
+from visigate_logging.host import HostLock
+
+__all__ = ["Sender"]
+
+_LOOK_AGAIN = 60.0  # another process may have stored what this one does not know of, and have died
+_POLL_WHILE_BUSY = 1.0
+_LONGEST_STAY = 14 * 24 * 3600.0
+_LARGEST_OUTBOX = 20 * 1024 * 1024
+_KEPT_REFUSED = 50
+_MOST_PERHAPS = 3
+_PERHAPS = "perhaps delivered"
+
+_log = logging.getLogger("visigate_logging")
+
+
+class Sender:
+    """Decides, composes and sends.
+
+    Whatever happens half-way is finished by the next process: a letter is first staged in a file, then entered into
+    the books with what it tells, then published into the outbox, then sent, then booked as sent, then removed. Each
+    attempt is booked before it is made, and the handing over of the message once more: a kill between that and the
+    server's answer is the one place where a mail is sent twice.
+
+    Args:
+        ledger: the books.
+        outbox: where letters wait.
+        channel: where they go to.
+        lock: path of the file that the sender of the host locks.
+    """
+
+    def __init__(self, ledger: Ledger, outbox: Outbox, channel: Channel, lock: Path) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._channel = channel
+        self._lock = HostLock(lock)
+
+    def prepare(self, *, hurry: bool = False) -> float:
+        """Put what is due into the outbox; in how many seconds to come again. For who alone keeps the books.
+
+        While a letter waits that nobody has got, no other is composed: what comes is counted, and told together when
+        mails go out again.
+
+        Args:
+            hurry: the process ends: do not wait for further new groups.
+
+        Raises:
+            StateError: the state file cannot be used.
+            OSError: the outbox cannot be written.
+        """
+        self._settle()
+        while all(row.reached or row.sent or row.perhaps for row in self._ledger.letters().values()):
+            letter_id = f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
+            wait = self._compose(letter_id, hurry=hurry)
+            if wait != 0.0:
+                return _LOOK_AGAIN if wait is None else min(wait, _LOOK_AGAIN)
+        return _LOOK_AGAIN
+
+    def send(self) -> float:
+        """Try what waits, however long that takes; in how many seconds to try again.
+
+        Raises:
+            StateError: the state file cannot be used: then nothing is sent, since nothing could be booked.
+            OSError: the outbox cannot be written.
+        """
+        due, wait = self._due()
+        if not due:
+            return wait
+        if not self._lock.acquire():
+            return _POLL_WHILE_BUSY
+        try:
+            due, wait = self._due()  # another process may have tried meanwhile
+            while due:
+                letter = due.pop(0)
+                failed = self._try(letter)
+                if failed:
+                    self._put_off_all([letter, *due], failed)
+                    break
+        finally:
+            self._lock.release()
+        return 0.0
+
+    def drop(self, letter_id: str, reason: str) -> None:
+        """Take a letter out of the outbox, and count its errors as dropped; for who holds the host's lock."""
+        self._ledger.dropped(letter_id, reason)
+        self._finish(letter_id)
+
+    def _compose(self, letter_id: str, *, hurry: bool) -> float | None:
+        look_again = self._ledger.compose(letter_id, lambda digest: self._stage(letter_id, digest), hurry=hurry)
+        self._outbox.publish(letter_id)
+        return look_again
+
+    def _stage(self, letter_id: str, digest: Digest) -> bool:
+        content = self._channel.compose(digest, letter_id)
+        try:
+            self._outbox.stage(letter_id, self._channel.recipients, content)
+        except OSError:
+            # Sent at once or not at all: a full card is what is to be told.
+            outcomes = self._channel.send(Message(letter_id, self._channel.recipients, content), lambda: None)
+            if not any(isinstance(outcome, Accepted) for outcome in outcomes):
+                raise
+            return False
+        return True
+
+    def _settle(self) -> None:
+        """Finish what a process that was killed has left half-done, and keep the outbox within its bounds."""
+        rows = self._ledger.letters()
+        for letter_id in self._outbox.staged():
+            if letter_id in rows and not rows[letter_id].sent:
+                self._outbox.publish(letter_id)
+            else:
+                self._outbox.remove(letter_id)
+        waiting = self._outbox.waiting()
+        for letter_id in waiting:
+            if letter_id not in rows:
+                self._ledger.adopt(letter_id)
+        for letter_id, row in rows.items():
+            if row.sent:
+                self._finish(letter_id)
+            elif letter_id not in waiting:
+                self.drop(letter_id, "removed from the outbox")
+        self._bound(rows)
+
+    def _bound(self, rows: dict[str, LetterRow]) -> None:
+        sizes = self._outbox.sizes()
+        total = sum(sizes.values())
+        for letter_id, size in sizes.items():
+            too_old = letter_id in rows and rows[letter_id].age > _LONGEST_STAY
+            if too_old or total > _LARGEST_OUTBOX:
+                total -= size
+                reason = "too long in the outbox" if too_old else "outbox full"
+                _log.error("Mail %s was given up: %s", letter_id, reason)
+                self._ledger.failed(f"a mail was given up: {reason}")
+                self.drop(letter_id, reason)
+
+    def _finish(self, letter_id: str) -> None:
+        self._outbox.remove(letter_id)
+        self._ledger.close(letter_id)
+
+    def _due(self) -> tuple[list[Letter], float]:
+        """What may be tried now, and in how many seconds something else may be."""
+        due, wait = [], _LOOK_AGAIN
+        for row in self._ledger.letters().values():
+            letter = None if row.sent or row.wait > 0 else self._outbox.letter(row.id)
+            if letter is not None:
+                due.append(letter)
+            elif not row.sent:
+                wait = min(wait, max(row.wait, 0.0))
+        return due, wait
+
+    def _try(self, letter: Letter) -> Later | None:
+        """Try one letter; what stands against all others as well."""
+        row = self._ledger.letters().get(letter.id)
+        if row is None:
+            return None
+        if row.perhaps >= _MOST_PERHAPS:
+            self._give_up_perhaps(letter)
+            return None
+        self._ledger.attempt(letter.id)
+        message = Message(letter.id, letter.recipients, letter.message)
+        outcomes = self._channel.send(message, lambda: self._ledger.commit(letter.id))
+        later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
+        if later and later[0].about_all:
+            return later[0]
+        if later and later[0].perhaps:
+            self._ledger.failed(f"a mail has perhaps arrived: {later[0].reason}")
+            if row.perhaps + 1 >= _MOST_PERHAPS:
+                self._give_up_perhaps(letter)
+            else:
+                self._wait_for(letter, later)
+            return None
+        self._ledger.answered(letter.id)
+        self._hand_in(letter, outcomes, later)
+        return None
+
+    def _hand_in(self, letter: Letter, outcomes: Sequence[Outcome], later: Sequence[Later]) -> None:
+        """Book what the other side answered."""
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        if refused:
+            self._set_aside(letter, {who: outcome.reason for outcome in refused for who in outcome.recipients})
+        if any(isinstance(outcome, Accepted) for outcome in outcomes):
+            failures = self._ledger.accepted(letter.id, sent=not later)
+            if failures:
+                _log.warning("Mails go out again after %d failed attempts", failures)
+        elif not later:
+            self._ledger.dropped(letter.id, "refused by the mail server")
+        if later:
+            self._wait_for(letter, later)
+        else:
+            self._finish(letter.id)
+
+    def _set_aside(self, letter: Letter, answers: dict[str, str]) -> None:
+        told = "; ".join(f"{who}: {answer}" for who, answer in answers.items())
+        path = self._keep(letter, answers)
+        if self._ledger.failed(f"a mail was refused for good: {told}"):
+            _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, told, path)
+
+    def _give_up_perhaps(self, letter: Letter) -> None:
+        path = self._keep(letter, dict.fromkeys(letter.recipients, f"{_PERHAPS}: handed over, and no answer came"))
+        _log.error(
+            "Mail %s has perhaps been delivered: %d times no answer came. It is kept as %s",
+            letter.id,
+            _MOST_PERHAPS,
+            path,
+        )
+        self.drop(letter.id, _PERHAPS)
+
+    def _keep(self, letter: Letter, answers: dict[str, str]) -> Path:
+        refused = self._outbox.refused
+        refused.stage(letter.id, list(answers), letter.message, answers)
+        path = refused.publish(letter.id)
+        for old in refused.waiting()[:-_KEPT_REFUSED]:
+            refused.remove(old)
+        return path
+
+    def _wait_for(self, letter: Letter, later: Sequence[Later]) -> None:
+        waiting = [who for outcome in later for who in outcome.recipients]
+        if len(waiting) < len(letter.recipients):
+            self._outbox.stage(letter.id, waiting, letter.message)
+            self._outbox.publish(letter.id)
+        told = "; ".join(f"{', '.join(o.recipients)}: {o.reason}" for o in later)
+        wait = self._ledger.put_off(letter.id, told, later[0].longest, later[0].after)
+        _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, told)
+        self._ledger.failed(f"a mail was put off: {told}")
+
+    def _put_off_all(self, letters: Sequence[Letter], later: Later) -> None:
+        is_news = self._ledger.failed(f"mails cannot be sent: {later.reason}")
+        waits = [self._ledger.put_off(letter.id, later.reason, later.longest, later.after) for letter in letters]
+        if is_news or self._ledger.letters()[letters[0].id].tries == 1:
+            text = "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s"
+            _log.error(text, later.reason, min(waits), self._outbox.directory)
