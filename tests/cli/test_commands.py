@@ -219,7 +219,9 @@ def test_index_shows_checks_and_rebuilds(run, log):
     assert run("index", "check")[0] == 0
     import sqlite3
 
-    with sqlite3.connect(log.with_name(".details.index.sqlite3")) as db:
+    from visigate_logging.store.index import index_path
+
+    with sqlite3.connect(index_path(log)) as db:
         db.execute("DELETE FROM record WHERE offset = 0")
     db.close()
     code, out, _ = run("index", "check", "--json")
@@ -307,3 +309,17 @@ def test_output_into_a_pipe_that_closes_early_is_no_error(log):
     command = f"{sys.executable} -m visigate_logging export --log {log}; echo $? >&2"
     done = subprocess.run(["bash", "-c", f"({command}) | head -1"], capture_output=True, text=True, check=True)
     assert done.stderr == "0\n"
+
+
+@pytest.mark.parametrize("command", ["recent", "stats", "groups", "trends", "show", "index"])
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_any_encoding_of_the_terminal_takes_what_is_printed(log, command, encoding):
+    """Also where LANG is C; JSON is UTF-8 everywhere."""
+    write(log, detail(77, datetime.now(UTC), error_message="Kein Bild: Kamera „Süd“ 📷 →"))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    main = [sys.executable, "-m", "visigate_logging", command, "--log", str(log)]
+    done = subprocess.run(main, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    done.stdout.decode(encoding)
+    as_json = subprocess.run([*main, "--json"], env=environment, capture_output=True, check=True)
+    assert orjson.loads(as_json.stdout)

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, timedelta
 
 import pytest
@@ -199,3 +200,25 @@ def test_the_order_of_records_in_one_file_is_kept(log):
     write(log, *(detail(n, NOON - timedelta(seconds=n)) for n in range(5)))
     assert seen(follower) == [0, 1, 2, 3, 4]
     follower.close()
+
+
+def test_a_file_that_is_emptied_in_place_and_outgrows_itself_is_followed(tmp_path):
+    """As logrotate's copytruncate does it, with more records between two looks than there were before."""
+    log = write(tmp_path / "details.jsonl", *(detail(n) for n in range(3)))
+    with closing(ErrorStore(log).follower()) as follower:
+        write(log, detail(3))
+        assert [line.record["additional_info"]["attempt"] for line in follower.poll()] == [3]
+        for first in (10, 20, 40):
+            os.truncate(log, 0)
+            write(log, *(detail(n) for n in range(first, first + first)))
+            followed = [line.record["additional_info"]["attempt"] for line in follower.poll()]
+            assert followed == list(range(first, first + first))
+        assert list(follower.poll()) == []
+
+
+def test_a_file_that_is_emptied_before_anything_was_followed_is_followed(tmp_path):
+    log = write(tmp_path / "details.jsonl", detail(1))
+    with closing(ErrorStore(log).follower()) as follower:
+        os.truncate(log, 0)
+        write(log, detail(2), detail(3))
+        assert [line.record["additional_info"]["attempt"] for line in follower.poll()] == [2, 3]

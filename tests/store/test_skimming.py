@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.records import NOON, detail, uuid7, write
 from visigate_logging.store.files import log_files
 from visigate_logging.store.index import Index, prepared
-from visigate_logging.store.ingest import take
+from visigate_logging.store.ingest import Part, take
 from visigate_logging.store.lines import read_lines, skimmer
 
 
@@ -84,7 +84,7 @@ def content(draw):
 def indexed(file, loads):
     """Everything that an index of a file holds."""
     index = Index(prepared(), None)
-    take(index, 1, read_lines(file, 0, loads), start=0, counted=0)
+    take(index, read_lines(file, 0, loads), Part(source=1))
     tables = ("record", "grp", "facet", "tally", "daily", "unreadable")
     found = {table: index.db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
     index.close()

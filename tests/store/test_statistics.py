@@ -125,8 +125,8 @@ def compare(zone, change, drawn, days, hours):
                     stream.writelines(orjson.dumps(r, default=str) + b"\n" for r in part)
                 store.recent(1)
             wanted = expected_statistics(records, now, days, tz)
-            assert store.statistics(days) == wanted
-            assert store.statistics(days, tz) == wanted
+            assert store.statistics(days).items() >= wanted.items()
+            assert store.statistics(days, tz).items() >= wanted.items()
             for given_zone in (None, tz):
                 with ErrorStore(log, tz=given_zone, clock=now.timestamp) as other:
                     found = {

@@ -24,7 +24,7 @@ from visigate_logging.cli import (
     upkeep,
 )
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
-from visigate_logging.cli.output import complain
+from visigate_logging.cli.output import complain, use_any_encoding
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done; 1 nothing found, or a check failed; 2 wrong usage; 78 a wrong configuration.
     """
+    use_any_encoding()
     args = build_parser().parse_args(argv)
     try:
         code: int = args.run(args)

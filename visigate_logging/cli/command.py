@@ -10,6 +10,7 @@ from typing import Any
 
 from visigate_logging.cli.output import Progress, complain
 from visigate_logging.cli.where import find_log
+from visigate_logging.store.facets import FACETS
 from visigate_logging.store.store import ErrorStore
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "FAILED",
     "USAGE",
     "Command",
+    "add_facets",
     "add_filters",
     "add_json",
     "add_log",
     "days",
+    "facets",
     "filters",
     "moment",
     "open_store",
@@ -29,15 +32,6 @@ __all__ = [
 ]
 
 DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
-FILTERS = {
-    "type": "TimeoutError",
-    "module": "gate.camera",
-    "severity": "CRITICAL",
-    "category": "camera",
-    "host": "gate-north",
-    "process": "camera",
-    "group": "v1:0123456789abcdef",
-}
 MOST_DAYS = 36_500
 AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -84,16 +78,44 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """``--type``, ``--since`` and the others that say which errors are meant."""
     group = parser.add_argument_group("which errors")
-    for name, example in FILTERS.items():
-        group.add_argument(f"--{name}", metavar=name.upper(), help=f"only this {name}, such as {example}")
+    group.add_argument("--group", metavar="GROUP", help="only this group, such as v1:0123456789abcdef")
+    add_facets(group)
     group.add_argument("--since", type=moment, metavar="WHEN", help="from then on: 2h, 3d, 2026-05-04, …T12:30")
     group.add_argument("--until", type=moment, metavar="WHEN", help="before then")
     group.add_argument("--text", help="only with this in messages, traceback or additional information")
 
 
+def add_facets(parser: Any) -> None:
+    """``--type`` and the other facets, on a parser or a group of one."""
+    for facet in FACETS:
+        parser.add_argument(
+            f"--{facet.name}", metavar=facet.name.upper(), help=f"only this {facet.name}, such as {facet.example}"
+        )
+    parser.add_argument(
+        "--facet",
+        action="append",
+        type=_facet,
+        default=[],
+        metavar="NAME=VALUE",
+        help="only this value of a facet of the application's own, such as camera=entrance",
+    )
+
+
+def _facet(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is no facet; give its name and value, such as camera=entrance")
+    return name, value
+
+
+def facets(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_facets` declared, as ``ErrorStore.groups`` takes it."""
+    return dict(args.facet) | {facet.name: getattr(args, facet.name) for facet in FACETS}
+
+
 def filters(args: argparse.Namespace) -> dict[str, Any]:
     """What :func:`add_filters` declared, as ``ErrorStore.recent`` takes it."""
-    return {name: getattr(args, name) for name in (*FILTERS, "since", "until", "text")}
+    return facets(args) | {name: getattr(args, name) for name in ("group", "since", "until", "text")}
 
 
 def moment(text: str) -> datetime:

@@ -7,16 +7,18 @@ from typing import Any
 from visigate_logging.cli.command import (
     DONE,
     FAILED,
-    FILTERS,
     Command,
+    add_facets,
     add_json,
     add_log,
     days,
+    facets,
     open_store,
     positive,
 )
 from visigate_logging.cli.output import bar, bold, complain, dim, painted, plain, say, say_json, table, width
-from visigate_logging.cli.reading import local_time, warn_of_unreadable
+from visigate_logging.cli.reading import local_time, time_of, warn_of_unreadable
+from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
 
 __all__ = ["GROUPS", "STATS", "TRENDS", "sparkline"]
@@ -51,18 +53,12 @@ def stats(args: argparse.Namespace) -> int:
         say_json(found)
         return DONE
     say(bold(f"{found['total_errors']} errors in {args.days} days"))
-    for title, key in (
-        ("by day", "daily_counts"),
-        ("by type", "error_types"),
-        ("by module", "modules"),
-        ("by category", "categories"),
-        ("by severity", "severities"),
-        ("by host", "hosts"),
-        ("by process", "processes"),
-        ("by hour of the day", "hours"),
-    ):
-        shown = found[key] if key in {"daily_counts", "hours"} else dict(list(found[key].items())[:SHOWN])
-        _bars(title, shown, len(found[key]) - len(shown))
+    _bars("by day", found["daily_counts"], 0)
+    by_facet = {facet.name: found[facet.counts] for facet in FACETS} | found["facets"]
+    for name, counts in by_facet.items():
+        if counts.keys() - {""}:
+            _bars(f"by {name}", dict(list(counts.items())[:SHOWN]), max(0, len(counts) - SHOWN))
+    _bars("by hour of the day", found["hours"], 0)
     return DONE
 
 
@@ -85,17 +81,14 @@ def _groups_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most so many (default: 20)")
     parser.add_argument("--order", choices=("last", "count"), default="last", help="latest or most frequent first")
     parser.add_argument("--text", help="only with this in title or culprit")
-    for name, example in FILTERS.items():
-        if name != "group":
-            parser.add_argument(f"--{name}", metavar=name.upper(), help=f"only this {name}, such as {example}")
+    add_facets(parser)
 
 
 def groups(args: argparse.Namespace) -> int:
     """Errors that belong together: how often, since when, whether they become more."""
     if args.key:
         return _one_group(args)
-    words = {name: getattr(args, name) for name in FILTERS if name != "group"}
-    page = open_store(args).groups(args.limit, days=args.days, order=args.order, text=args.text, **words)
+    page = open_store(args).groups(args.limit, days=args.days, order=args.order, text=args.text, **facets(args))
     if args.json:
         say_json([group.to_dict() for group in page])
     elif page.groups:
@@ -140,7 +133,7 @@ def _one_group(args: argparse.Namespace) -> int:
         say("\n" + bold("events"))
         for record in found["events"]:
             message = plain(record.error_message[:80], one_line=True)
-            say(f"  {local_time(record.timestamp)}  {record.event_id}  {message}")
+            say(f"  {time_of(record)}  {record.event_id}  {message}")
     return DONE
 
 

@@ -1,5 +1,7 @@
 """What the command line writes: tables, colours, bars, JSON."""
 
+import codecs
+import io
 import os
 import shutil
 import sys
@@ -24,11 +26,40 @@ __all__ = [
     "say",
     "say_json",
     "table",
+    "use_any_encoding",
     "width",
 ]
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+LOOK_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys(BLOCKS[1:], "#"),
+        **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True)),
+        "↗": "/",
+        "↘": "\\",
+        "→": "-",
+    }
+    | {"…": "~", "—": "-", "·": ".", "“": '"', "”": '"', "„": '"'}
+)
+"""What a terminal that does not know Unicode gets instead, as wide as it is."""
+
+
+def use_any_encoding() -> None:
+    """Let standard output and error write every text, whatever their encoding (``LANG=C``, ``PYTHONIOENCODING``)."""
+    codecs.register_error("visigate_logging", _look_alike)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="visigate_logging")
+
+
+def _look_alike(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(LOOK_ALIKE)
+    return text.encode("ascii", "backslashreplace"), error.end
 
 
 def say(text: str = "") -> None:
@@ -39,7 +70,14 @@ def say(text: str = "") -> None:
 def say_json(value: Any, *, line: bool = False) -> None:
     """Write one JSON document, indented, or on one line."""
     options = orjson.OPT_APPEND_NEWLINE | (0 if line else orjson.OPT_INDENT_2)
-    sys.stdout.write(orjson.dumps(value, option=options).decode())
+    text = orjson.dumps(value, option=options)
+    sys.stdout.flush()
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # JSON is UTF-8 wherever it is read (RFC 8259), whatever the terminal
+        sys.stdout.buffer.write(text)
+    else:
+        sys.stdout.write(text.decode())
 
 
 def complain(text: str) -> None:

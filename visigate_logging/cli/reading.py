@@ -18,8 +18,9 @@ from visigate_logging.cli.command import (
 from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.store.typed import about
 
-__all__ = ["FOLLOW", "RECENT", "SHOW", "local_time"]
+__all__ = ["FOLLOW", "RECENT", "SHOW", "local_time", "time_of"]
 
 LONGEST = 300
 SEVERITY_COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
@@ -58,7 +59,7 @@ def recent(args: argparse.Namespace) -> int:
 
 def _row(record: ErrorDetail) -> tuple[str, ...]:
     what = f"{record.error_type}: {record.error_message[:LONGEST]}"
-    return (local_time(record.timestamp), record.severity, what, where(record), record.event_id)
+    return (time_of(record), record.severity, what, where(record), record.event_id)
 
 
 def where(record: ErrorDetail) -> str:
@@ -72,6 +73,11 @@ def local_time(timestamp: str) -> str:
         return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return timestamp
+
+
+def time_of(record: ErrorDetail) -> str:
+    """When an error was, in the local time zone; worked out, and so only about, if the clock was wrong."""
+    return f"~{local_time(about(record))}" if about(record) else local_time(record.timestamp)
 
 
 def warn_of_unreadable(store: ErrorStore) -> None:
@@ -123,7 +129,8 @@ def _sheet(record: ErrorDetail) -> list[str]:
 
 def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
     return [
-        ("time", f"{local_time(record.timestamp)} ({record.timestamp})"),
+        ("time", f"{time_of(record)} ({record.timestamp})"),
+        ("", "the clock was wrong: about this time by the clock that was right later" if about(record) else ""),
         ("severity", " ".join(filter(None, (record.severity, record.category)))),
         ("logged", f"{record.message} ({record.logger}, {record.level})"),
         ("at", f"{record.file}:{record.line}" if record.file else ""),

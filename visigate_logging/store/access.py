@@ -4,16 +4,19 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
-from visigate_logging.store.catchup import catch_up
+from visigate_logging.host import clock as host_clock
+from visigate_logging.store.catchup import catch_up, share_read
+from visigate_logging.store.clocks import ReaderClock
 from visigate_logging.store.fetch import fetch
-from visigate_logging.store.files import LogFile
-from visigate_logging.store.index import Index, Row, is_damage, open_index
+from visigate_logging.store.files import LogFile, log_files
+from visigate_logging.store.index import Index, Row, is_damage, open_index, remove_older
 
 __all__ = ["Access"]
 
@@ -30,15 +33,28 @@ class Access:
     Args:
         log: the details file.
         progress: told while the index is brought up to date: bytes read, and of how many.
+        now: seconds since 1970.
+
+    Attributes:
+        patience: seconds that a question waits for an index that is far behind, before it is answered from what
+            there is while a thread goes on; None to wait until all is read.
     """
 
-    def __init__(self, log: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        log: Path,
+        progress: Callable[[int, int], None] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.files: dict[int, LogFile] = {}
+        self.patience: float | None = None
         self._log = log
         self._progress = progress
+        self._now = now
         self._lock = threading.RLock()
         self._index: Index | None = None
         self._inherited: Index | None = None
+        self._builder: _Builder | None = None
 
     @property
     def place(self) -> str:
@@ -47,8 +63,17 @@ class Access:
 
     @property
     def note(self) -> str:
-        """Why the index is not beside the log; empty when it is."""
-        return self._index.note if self._index else ""
+        """Why the index is not beside the log, or how far it has been read; empty when all is well."""
+        return (self._index.note if self._index else "") or self.building
+
+    @property
+    def building(self) -> str:
+        """How far an index that is being made has come, in a sentence; empty when all has been read."""
+        with self._lock:
+            if self._index is None or self._builder is None:
+                return ""
+            done, total = share_read(self._index, log_files(self._log))
+            return f"the index is being made: {min(1, done / max(1, total)):.0%} is read, the newest first"
 
     def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Bring the index up to date and put a question to it; again, when something gives way meanwhile.
@@ -61,7 +86,7 @@ class Access:
             for _ in range(ATTEMPTS):
                 try:
                     index = self._opened(trouble)
-                    self.files = catch_up(index, self._log, self._progress)
+                    self._catch_up(index)
                     return question(index.db)
                 except (sqlite3.Error, FileNotFoundError) as error:  # the latter: rotated meanwhile
                     trouble = error
@@ -69,9 +94,26 @@ class Access:
                     raise StoreError(f"{error.filename}: {error.strerror}") from error
             raise StoreError(f"{self._log}: gave up after {ATTEMPTS} attempts: {trouble}") from trouble
 
+    def _catch_up(self, index: Index) -> None:
+        building = self._builder is not None and self._builder.is_alive()
+        patient = self.patience is None or index.path is None
+        until = None if patient else time.monotonic() + (0 if building else self.patience or 0)
+        self.files, done = catch_up(index, self._log, self.reader_clock(), self._progress, until)
+        if done:
+            self._builder = None
+            remove_older(self._log)
+        elif not building:
+            self._builder = _Builder(self._log, self.reader_clock())
+            self._builder.start()
+
+    def reader_clock(self) -> ReaderClock:
+        """What the reader's own clock says."""
+        now, (boot, seconds) = self._now(), host_clock.clock()
+        return ReaderClock(boot, int((now - seconds) * 1e6), int(now * 1e6))
+
     def read(self, rows: Sequence[Row]) -> list[ErrorDetail | None]:
         """The records that rows of the index point to; for use within a question."""
-        return fetch(rows, self.files)
+        return fetch(rows, self.files, partial=self._builder is not None)
 
     def read_one(self, row: Row | None) -> ErrorDetail | None:
         """The record of one row, if there is one; for use within a question."""
@@ -87,9 +129,11 @@ class Access:
     def close(self) -> None:
         """Let go of the index."""
         with self._lock:
+            if self._builder:
+                self._builder.stop()
             if self._index:
                 self._index.close()
-            self._index = None
+            self._index = self._builder = None
 
     def __del__(self) -> None:
         """Close what nobody has closed: most users ask until they end."""
@@ -113,3 +157,44 @@ class Access:
             self._index = None
         self._index = self._index or open_index(self._log)
         return self._index
+
+
+class _Builder(threading.Thread):
+    """Reads a log to its end while questions are answered from what there is.
+
+    Args:
+        log: the details file.
+        reader: what the reader's own clock says.
+    """
+
+    def __init__(self, log: Path, reader: ReaderClock) -> None:
+        super().__init__(name="visigate-index", daemon=True)
+        self._log = log
+        self._reader = reader
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Catch up, step by step; whoever asks next meets what went wrong, and begins anew."""
+        try:
+            index = open_index(self._log)
+            try:
+                if index.path:
+                    catch_up(index, self._log, self._reader, self._go_on)
+            finally:
+                index.close()
+        except (_StoppedError, OSError, sqlite3.Error, StoreError) as error:
+            _logger.debug("the index of %s is left as far as it is: %s", self._log, error)
+
+    def stop(self) -> None:
+        """Stop after the step that is being taken."""
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
+
+    def _go_on(self, done: int, total: int) -> None:  # noqa: ARG002 -- as catch_up tells it
+        if self._stopped.is_set():
+            raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """The store is being closed."""

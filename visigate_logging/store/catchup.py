@@ -1,18 +1,20 @@
 """Catching up: what is new in the files goes into the index, and what has been rotated out leaves it."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
+from visigate_logging.store.clocks import ReaderClock, reader_moved, settle_all
 from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
-from visigate_logging.store.ingest import take
+from visigate_logging.store.ingest import Part, take
 from visigate_logging.store.lines import read_lines, skimmer
 from visigate_logging.store.tally import recount_days, zone_moved
 
-__all__ = ["catch_up"]
+__all__ = ["catch_up", "share_read"]
 
 BATCH = 10_000
 """Lines to a transaction: what an interrupted build loses, and how long another reader waits."""
@@ -34,6 +36,7 @@ class Source:
     first: int | None
     last: int | None
     present: int
+    carried: int
 
     def is_unchanged(self, file: LogFile) -> bool:
         """Whether the file is just as it was when last read to its end."""
@@ -45,16 +48,24 @@ class Source:
         )
 
 
-def catch_up(index: Index, log: Path, progress: Callable[[int, int], None] | None = None) -> dict[int, LogFile]:
+def catch_up(
+    index: Index,
+    log: Path,
+    reader: ReaderClock,
+    progress: Callable[[int, int], None] | None = None,
+    until: float | None = None,
+) -> tuple[dict[int, LogFile], bool]:
     """Bring the index up to date with the files.
 
     Args:
         index: the index; other processes may be at the same at the same time.
         log: the details file.
+        reader: what the reader's own clock says.
         progress: told after each step how many bytes have been read, and of how many.
+        until: of ``time.monotonic``: when to be content with what there is; None to go on to the end.
 
     Returns:
-        The files by the id of their source.
+        The files by the id of their source, and whether all of them have been read to the end.
 
     Raises:
         OSError: a file cannot be read.
@@ -62,23 +73,36 @@ def catch_up(index: Index, log: Path, progress: Callable[[int, int], None] | Non
     """
     while True:
         files = log_files(log)
-        if (placed := _all_unchanged(index, files)) is not None:
-            return placed
+        if (placed := _all_unchanged(index, files, reader)) is not None:
+            return placed, True
+        if until is not None and time.monotonic() > until:
+            return _known(index, files), False
         try:
-            placed, done = _step(index, files)
+            placed, done = _step(index, files, reader)
         except FileNotFoundError:  # rotated while we looked
             continue
         if progress:
-            progress(sum(s.indexed for s in _sources(index) if s.present), sum(f.size for f in files))
+            progress(*share_read(index, files))
         if done:
-            return placed
+            return placed, True
+
+
+def share_read(index: Index, files: Sequence[LogFile]) -> tuple[int, int]:
+    """Return how many bytes have been read, and of how many."""
+    return sum(s.indexed for s in _sources(index) if s.present), sum(f.size for f in files)
 
 
 def _sources(index: Index) -> list[Source]:
     return [Source(*row) for row in index.db.execute("SELECT * FROM source")]
 
 
-def _all_unchanged(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile] | None:
+def _known(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]:
+    """The files of which something has been read, by source."""
+    present = {(s.dev, s.ino): s.id for s in _sources(index) if s.present}
+    return {present[file.dev, file.ino]: file for file in files if (file.dev, file.ino) in present}
+
+
+def _all_unchanged(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> dict[int, LogFile] | None:
     """The files by source, if there is nothing to do: the common case, which takes no lock."""
     present = {(s.dev, s.ino): s for s in _sources(index) if s.present}
     placed = {}
@@ -88,29 +112,32 @@ def _all_unchanged(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]
             placed[source.id] = file
         elif file.size:
             return None
-    if len(placed) != len(present) or zone_moved(index):
+    if len(placed) != len(present) or zone_moved(index) or reader_moved(index, reader):
         return None
     return placed
 
 
-def _step(index: Index, files: Sequence[LogFile]) -> tuple[dict[int, LogFile], bool]:
+def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[dict[int, LogFile], bool]:
     """One transaction: whether it got to the end of all files."""
     index.db.execute("BEGIN IMMEDIATE")
     try:
         if zone_moved(index):
             recount_days(index)
+        if reader_moved(index, reader):
+            settle_all(index, reader)
         placed = _place(index, files)
         known = {source.id: source for source in _sources(index)}
         _drop_gone(index, [s for s in known.values() if s.present and s.id not in placed])
         budget = BATCH
-        for number, file in reversed(placed.items()):  # the oldest first
+        for number, file in placed.items():  # the newest first: what has just happened is asked for most
             if budget and not known[number].is_unchanged(file):
-                budget -= _read(index, known[number], file, budget)
+                budget -= _read(index, known[number], file, budget, reader)
         index.db.execute("COMMIT")
     except BaseException:
         if index.db.in_transaction:
             index.db.execute("ROLLBACK")
         index.facets.clear()
+        index.carried.clear()
         raise
     return placed, budget > 0
 
@@ -147,7 +174,7 @@ def _by_content(sources: Iterable[Source], file: LogFile, head: bytes) -> Source
 
 def _new_source(index: Index, head: bytes) -> Source:
     cursor = index.db.execute("INSERT INTO source (head, indexed, counted, present) VALUES (?, 0, 0, 1)", (head,))
-    return Source(cursor.lastrowid or 0, head, 0, 0, -1, 0, 0, 0, None, None, 1)
+    return Source(cursor.lastrowid or 0, head, 0, 0, -1, 0, 0, 0, None, None, 1, 0)
 
 
 def _come_back(index: Index, source: Source, file: LogFile) -> None:
@@ -172,10 +199,10 @@ def _forget(index: Index, source: Source) -> None:
     index.db.execute("DELETE FROM unreadable WHERE source = ?", (source.id,))
 
 
-def _read(index: Index, source: Source, file: LogFile, most: int) -> int:
+def _read(index: Index, source: Source, file: LogFile, most: int, reader: ReaderClock) -> int:
     """Read on in a file; how many lines there were."""
     lines = islice(read_lines(file, source.indexed, skimmer()), most)
-    taken = take(index, source.id, lines, start=source.indexed, counted=source.counted)
+    taken = take(index, lines, Part(source.id, source.indexed, source.counted, source.carried))
     whole = taken.lines < most and (file.gzipped or taken.position == file.size)
     if taken.lines or whole:
         times = [at for at in (source.first, source.last, taken.first, taken.last) if at is not None]
@@ -194,4 +221,5 @@ def _read(index: Index, source: Source, file: LogFile, most: int) -> int:
                 source.id,
             ),
         )
+    taken.clocks.store(reader)
     return taken.lines

@@ -28,7 +28,8 @@ def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict
     for facet, words in facets.items():
         own[words.grp].append(facet)
     found = []
-    for number, name, title in db.execute("SELECT id, key, title FROM grp WHERE ifnull(key = ?, 1)", (key,)):
+    mine = "id = (SELECT coalesce(heir, id) FROM grp WHERE key = ?1)" if key else "heir IS NULL"
+    for number, name, title in db.execute(f"SELECT id, key, title FROM grp WHERE {mine}", (key,) if key else ()):  # noqa: S608
         if number in tallies or key:
             daily = tallies[number].daily if number in tallies else [0] * period.days
             found.append({"key": name, "title": title} | _course(db, period, daily, own[number]))

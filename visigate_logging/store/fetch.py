@@ -11,11 +11,11 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.files import LogFile
+from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Row
-from visigate_logging.store.ingest import identify
 from visigate_logging.store.search import cursor_at
 from visigate_logging.store.times import from_micros
-from visigate_logging.store.typed import typed
+from visigate_logging.store.typed import read_record
 
 __all__ = ["Page", "fetch", "first_page", "search_text"]
 
@@ -55,8 +55,13 @@ class Page:
         return self.records[number]
 
 
-def fetch(rows: Sequence[Row], files: Mapping[int, LogFile]) -> list[ErrorDetail | None]:
+def fetch(rows: Sequence[Row], files: Mapping[int, LogFile], *, partial: bool = False) -> list[ErrorDetail | None]:
     """The records that rows of the index point to, in their order; None for one that cannot be read any more.
+
+    Args:
+        rows: of the index.
+        files: by source.
+        partial: whether the index is still being made, so that files may be missing.
 
     Raises:
         FileNotFoundError: a file has been rotated since the index was brought up to date.
@@ -64,20 +69,24 @@ def fetch(rows: Sequence[Row], files: Mapping[int, LogFile]) -> list[ErrorDetail
     found: dict[tuple[int, int], ErrorDetail | None] = {}
     with ExitStack() as stack:
         streams: dict[int, IO[bytes]] = {}
-        for _, _, source, offset, length, _ in sorted(rows, key=lambda row: (row[2], row[3])):
+        for row in sorted(rows, key=lambda row: (row[2], row[3])):
+            source, offset, length = row[2:5]
             if source not in streams:
+                if partial and source not in files:
+                    found[source, offset] = None
+                    continue
                 if source not in files:
                     raise FileNotFoundError(f"the file of source {source} is gone")
                 streams[source] = stack.enter_context(files[source].open(SMALL))
             streams[source].seek(offset)
-            found[source, offset] = _detail(streams[source].read(length))
+            found[source, offset] = _detail(streams[source].read(length), row[0])
     return [found[row[2], row[3]] for row in rows]
 
 
-def _detail(line: bytes) -> ErrorDetail | None:
+def _detail(line: bytes, at: int) -> ErrorDetail | None:
     try:
         record = orjson.loads(line)
-        return ErrorDetail.from_dict(typed(record | {"event_id": identify(record)}))
+        return read_record(record | {"event_id": identify(record)}, at)
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
 

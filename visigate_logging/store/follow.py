@@ -11,6 +11,9 @@ from visigate_logging.store.lines import Line, parse
 
 __all__ = ["Follower"]
 
+TELLING = 1024
+"""Bytes at the end of what has been read by which it is known again."""
+
 _logger = logging.getLogger("visigate_logging")
 
 
@@ -64,6 +67,9 @@ class Follower:
 class _Tail:
     """The end of one open file.
 
+    What was read last is looked at again before more is: if it stands there no more, the file has been emptied in
+    place, as logrotate's copytruncate does, however long it has become again since.
+
     Attributes:
         absences: how many times in a row it was not among the log's files; once may be a rotation in the way.
     """
@@ -71,20 +77,28 @@ class _Tail:
     def __init__(self, stream: IO[bytes], *, from_end: bool) -> None:
         self.absences = 0
         self._stream = stream
+        self._before = b""
         self._offset = self._last_line_end() if from_end else 0
+        self._before = self._bytes_before()
 
     def read(self) -> Iterator[Line]:
         """The whole lines that have come."""
-        if self._size() < self._offset:  # emptied in place, as logrotate's copytruncate does
+        if self._bytes_before() != self._before:
             self._offset = 0
+        self._stream.seek(0, os.SEEK_END)  # so that nothing comes from the buffer, which may be of before
         self._stream.seek(self._offset)
         while (line := self._stream.readline()).endswith(b"\n"):
             yield from parse(line, self._offset)
             self._offset += len(line)
+            self._before = line[-TELLING:]
 
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+    def _bytes_before(self) -> bytes:
+        start = max(0, self._offset - (len(self._before) or TELLING))
+        return os.pread(self._stream.fileno(), self._offset - start, start)
 
     def _size(self) -> int:
         return os.fstat(self._stream.fileno()).st_size

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
-from visigate_logging.store.search import Filter, facets_of
+from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.statistics import cells
 from visigate_logging.store.times import Period, from_micros
 from visigate_logging.store.trends import mann_kendall
@@ -97,8 +97,9 @@ class Facet(NamedTuple):
 
 def all_facets(db: sqlite3.Connection) -> dict[int, Facet]:
     """What the counts of the index are of, by number."""
-    columns = ", ".join(Facet._fields)
-    return {row[0]: Facet(*row[1:]) for row in db.execute(f"SELECT id, {columns} FROM facet")}  # noqa: S608 -- fields of ours
+    columns = ", ".join(Facet._fields[1:])
+    sql = f"SELECT facet.id, coalesce(grp.heir, grp.id), {columns} FROM facet JOIN grp ON grp.id = facet.grp"  # noqa: S608 -- fields of ours
+    return {row[0]: Facet(*row[1:]) for row in db.execute(sql)}
 
 
 def find_groups(

@@ -14,68 +14,22 @@ from typing import Any
 from visigate_logging.exceptions import StoreError
 from visigate_logging.store.files import log_files
 from visigate_logging.store.lines import holds_records
+from visigate_logging.store.schema import APPLICATION, PAGE, VERSION, prepare, version_of
 
-__all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared"]
+__all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared", "remove_older"]
 
-APPLICATION = 0x56474958
-"""PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
-VERSION = 1
 PATIENCE = 2.0
 """Seconds to wait for another process that is writing to the index."""
-PAGE = 4096
 MODE = 0o640
 """Of the file: it holds messages, as the log does."""
 RETRY_AFTER = 30.0
 """Seconds after which an index in memory makes way for one on disk again, if that could not be used."""
+UNUSED = 86_400.0
+"""Seconds after which an index of an older form that nobody has written to is removed."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
 
-Row = tuple[int, bytes, int, int, int, int]
-"""Of the table ``record``: at, tie, source, offset, length, facet."""
-
-SCHEMA = """
-CREATE TABLE source (
-    id INTEGER PRIMARY KEY,
-    head BLOB NOT NULL,             -- digest of the first line: which content this is, whatever its name
-    dev INTEGER, ino INTEGER, size INTEGER, mtime_ns INTEGER,   -- as last read to the end
-    indexed INTEGER NOT NULL,       -- bytes read so far
-    counted INTEGER NOT NULL,       -- bytes whose records are in the counts
-    first INTEGER, last INTEGER,    -- times of its records
-    present INTEGER NOT NULL
-);
-CREATE TABLE grp (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
-    title TEXT NOT NULL, culprit TEXT NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, latest TEXT NOT NULL
-);
-CREATE INDEX grp_by_last ON grp (last);
-CREATE TABLE facet (
-    id INTEGER PRIMARY KEY,
-    type TEXT NOT NULL, module TEXT NOT NULL, severity TEXT NOT NULL, category TEXT NOT NULL,
-    host TEXT NOT NULL, process TEXT NOT NULL, grp INTEGER NOT NULL,
-    UNIQUE (grp, type, module, severity, category, host, process)
-);
-CREATE TABLE record (
-    at INTEGER NOT NULL,            -- microseconds since 1970
-    tie BLOB NOT NULL,              -- the lower half of the event's id
-    source INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, facet INTEGER NOT NULL,
-    PRIMARY KEY (at, tie)
-) WITHOUT ROWID;
-CREATE INDEX record_by_facet ON record (facet, at, tie);
-CREATE TABLE tally (                -- counts for each quarter of an hour; facet 0 is everything
-    facet INTEGER NOT NULL, quarter INTEGER NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (facet, quarter)
-) WITHOUT ROWID;
-CREATE TABLE daily (                -- the same for each day of meta's zone, by its first quarter
-    start INTEGER NOT NULL, facet INTEGER NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (start, facet)
-) WITHOUT ROWID;
-CREATE TABLE unreadable (
-    source INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, problem TEXT NOT NULL,
-    PRIMARY KEY (source, offset)
-) WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-"""
+Row = tuple[int, bytes, int, int, int, int, int, int]
+"""Of the table ``record``: at, tie, source, offset, length, facet, clock, repeats."""
 
 
 class Index:
@@ -92,7 +46,8 @@ class Index:
         self.db = db
         self.path = path
         self.note = note
-        self.facets: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self.facets: dict[Any, tuple[int, int]] = {}
+        self.carried: dict[tuple[int, str], int] = {}
         self.inode = path.stat().st_ino if path else 0
         self.pid = os.getpid()
         self._until = time.monotonic() + RETRY_AFTER if temporary else None
@@ -124,9 +79,9 @@ class Index:
             _delete(self.path)
 
 
-def index_path(log: Path) -> Path:
-    """Where the index of a log is."""
-    return log.with_name(f".{log.stem}.index.sqlite3")
+def index_path(log: Path, version: int = VERSION) -> Path:
+    """Where the index of a log is; the first form had no number in its name."""
+    return log.with_name(f".{log.stem}.index{f'-{version}' if version > 1 else ''}.sqlite3")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -144,15 +99,30 @@ def open_index(log: Path, *, memory: str = "") -> Index:
     """
     path = index_path(log)
     if refusal := _refusal(path):
-        return Index(_in_memory(path), None, refusal)
+        return Index(_in_memory(path, _older(log)), None, refusal)
     if not (memory or path.exists() or any(map(holds_records, log_files(log)))):
         memory = "it is made when the log holds records"
     if not memory:
         try:
-            return Index(_on_disk(path), path)
+            return Index(_on_disk(path, _older(log)), path)
         except (sqlite3.Error, OSError) as error:
             memory = str(error)
-    return Index(_in_memory(path), None, f"{path}: {memory}", temporary=True)
+    return Index(_in_memory(path, _older(log)), None, f"{path}: {memory}", temporary=True)
+
+
+def _older(log: Path) -> Path | None:
+    """The index of the last older form, if there is one."""
+    paths = (index_path(log, version) for version in range(VERSION - 1, 0, -1))
+    return next((path for path in paths if path.exists()), None)
+
+
+def remove_older(log: Path) -> None:
+    """Delete indexes of older forms, unless a program that knows no other has written to them within a day."""
+    for version in range(1, VERSION):
+        path = index_path(log, version)
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > UNUSED:
+                _delete(path)
 
 
 def _refusal(path: Path) -> str:
@@ -166,14 +136,14 @@ def _refusal(path: Path) -> str:
     return "" if os.access(path.parent, os.W_OK) else f"{path.parent} is read-only"
 
 
-def _on_disk(path: Path) -> sqlite3.Connection:
+def _on_disk(path: Path, older: Path | None) -> sqlite3.Connection:
     if not path.exists() or _is_cut(path.stat()):
         _delete(path)  # what a deleted index leaves behind would be taken for the new one's
     for _ in range(2):
         path.touch(mode=MODE)
         db = _connect(str(path))
         try:
-            if _prepare(db):
+            if prepare(db, older):
                 return db
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
@@ -193,48 +163,18 @@ def _connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(db: sqlite3.Connection) -> bool:
-    """Make the tables of a new index; False for one of another version."""
-    db.execute(f"PRAGMA page_size={PAGE}")
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.execute("PRAGMA cache_size=-8000")
-    db.execute("PRAGMA temp_store=MEMORY")
-    db.execute("PRAGMA wal_autocheckpoint=4000")
-    if _version(db) == (APPLICATION, VERSION):
-        return True
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        if _version(db) == (APPLICATION, VERSION):  # another process was faster
-            return True
-        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            return False
-        for statement in SCHEMA.split(";\n"):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id={APPLICATION}")
-        db.execute(f"PRAGMA user_version={VERSION}")
-    return True
-
-
-def _version(db: sqlite3.Connection) -> tuple[int, int]:
-    return (
-        db.execute("PRAGMA application_id").fetchone()[0],
-        db.execute("PRAGMA user_version").fetchone()[0],
-    )
-
-
-def _in_memory(path: Path) -> sqlite3.Connection:
+def _in_memory(path: Path, older: Path | None) -> sqlite3.Connection:
     """An index in memory that begins with what the one on disk knows, if that can be read."""
     db = _connect(":memory:")
     with suppress(sqlite3.Error, OSError):
         source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
         try:
-            if _version(source) == (APPLICATION, VERSION):
+            if version_of(source) == (APPLICATION, VERSION):
                 source.backup(db, pages=10_000, progress=_unlocked)
         finally:
             source.close()
     try:
-        _prepare(db)
+        prepare(db, older)
     except sqlite3.DatabaseError:  # the copy is damaged as well
         db.close()
         db = prepared()
@@ -244,7 +184,7 @@ def _in_memory(path: Path) -> sqlite3.Connection:
 def prepared() -> sqlite3.Connection:
     """An empty index in memory."""
     db = _connect(":memory:")
-    _prepare(db)
+    prepare(db)
     return db
 
 

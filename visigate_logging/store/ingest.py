@@ -1,37 +1,32 @@
 """Taking lines into the index: where each record stands, and what it is searched by."""
 
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
-from operator import itemgetter
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
+from visigate_logging.store.clocks import Clocks
+from visigate_logging.store.facets import word_of
+from visigate_logging.store.identity import id_bytes, identify
 from visigate_logging.store.index import Index, Row
+from visigate_logging.store.interning import always, carried_facet, numbers_of, title
+from visigate_logging.store.keys import LONGEST
 from visigate_logging.store.lines import Line
 from visigate_logging.store.tally import count
-from visigate_logging.store.times import parse_timestamp
+from visigate_logging.store.times import QUARTER, parse_timestamp
 
-__all__ = ["Taken", "id_bytes", "identify", "take"]
-
-WORD, SENTENCE = 200, 500
-"""Characters that the index keeps of a name and of a title; the records on disk keep all."""
-FACET = ("error_type", "module", "severity", "category", "host", "process", "fingerprint")
-"""What records are searched and counted by."""
-MAX_FACETS = 50_000
-"""Facets that are remembered; a hostile log may make any number."""
-TELLING = ("timestamp", "error_type", "error_message", "module", "function", "message", "pid")
-"""What tells a record without an id from another."""
-_facet_words = itemgetter(*FACET)
+__all__ = ["Part", "Taken", "take"]
 
 
 class Taken(NamedTuple):
-    """What came of reading on in a file: lines read, the position after them, and the records' times."""
+    """What came of reading on in a file: lines read, the position after them, the records' times and clocks."""
 
     lines: int
     position: int
     first: int | None
     last: int | None
+    clocks: Clocks
 
 
 class _Newest:
@@ -44,20 +39,36 @@ class _Newest:
         self.record = record
 
 
-def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counted: int) -> Taken:
+class Part(NamedTuple):
+    """A part of a file whose lines are taken.
+
+    Args:
+        source: the number of the file in the index.
+        start: offset of the first line.
+        counted: offset up to which the records are in the counts already.
+        carried: offset up to which an index of an older form had counted them.
+    """
+
+    source: int
+    start: int = 0
+    counted: int = 0
+    carried: int = 0
+
+
+def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:
     """Take lines of a file into the index.
 
     Args:
         index: in a transaction.
-        source: the number of the file there.
-        lines: what stands in the file from ``start`` on.
-        start: offset of the first line.
-        counted: offset up to which the records are in the counts already.
+        lines: what stands in the file from the part's start on.
+        part: which part of which file they are.
     """
     rows: list[Row] = []
     groups: dict[int, _Newest] = {}
     damage: list[tuple[int, int, int, str]] = []
-    position, number = start, 0
+    carried: dict[tuple[int, bytes], tuple[int, int]] = {}
+    clocks = Clocks(index)
+    source, position, number, at = part.source, part.start, 0, None
     # The one loop that runs a million times: it calls little, and makes plain tuples.
     for offset, length, record, problem in lines:
         number += 1
@@ -67,14 +78,18 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
                 damage.append((source, offset, length, problem))
             continue
         try:
-            at = parse_timestamp(record["timestamp"])
+            stamped = parse_timestamp(record["timestamp"])
         except ValueError as error:
             damage.append((source, offset, length, f"a record without a time: {error}"))
             continue
+        boot = record.get("boot_id")
+        clock, shift = clocks.of(boot, record.get("monotonic"), stamped, at) if boot and type(boot) is str else (0, 0)
+        at = stamped + shift
+        own = record.get("facets")
         try:
-            facet, group = index.facets[_facet_words(record)]
+            facet, group = index.facets[always(record), record.get("handled"), own and orjson.dumps(own)]
         except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
-            facet, group = _new_facet(index, record)
+            facet, group = numbers_of(index, record)
         newest = groups.get(group)
         if newest is None:
             groups[group] = _Newest(at, record)
@@ -83,84 +98,34 @@ def take(index: Index, source: int, lines: Iterable[Line], *, start: int, counte
         elif at < newest.first:
             newest.first = at
         whole = id_bytes(record.get("event_id")) or bytes.fromhex(identify(record))
-        rows.append((at, whole[8:], source, offset, length, facet))
-    count(index, [row for row in _insert(index, rows) if row[3] >= counted])
+        rows.append((at, whole[8:], source, offset, length, facet, clock, 1 if record.get("repeats") else 0))
+        if offset < part.carried:
+            carried[at, whole[8:]] = carried_facet(index, facet, record), stamped // QUARTER
+    _count(index, _insert(index, rows), part, carried)
     _note_groups(index, groups)
     index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
     first = min((newest.first for newest in groups.values()), default=None)
     last = max((newest.last for newest in groups.values()), default=None)
-    return Taken(number, position, first, last)
+    return Taken(number, position, first, last, clocks)
 
 
-def id_bytes(event_id: object) -> bytes | None:
-    """The 16 bytes of an event's id, of which the lower half tells it from others; None for what is no id."""
-    try:
-        whole = bytes.fromhex(event_id)  # type: ignore[arg-type]  # what is no text is refused here
-    except (ValueError, TypeError):
-        return None
-    return whole if len(whole) == 16 else None
-
-
-def identify(record: dict[str, Any]) -> str:
-    """The id of a record: its own, or one made from its content when it has none that is valid."""
-    if id_bytes(record.get("event_id")):
-        return str(record["event_id"])
-    telling = orjson.dumps([_scalar(record.get(name)) for name in TELLING])
-    content = blake2b(telling, digest_size=10).hexdigest()
-    milliseconds = parse_timestamp(record["timestamp"]) // 1000
-    return f"{milliseconds & (1 << 48) - 1:012x}7{content[:3]}{content[-16:]}"
-
-
-def _new_facet(index: Index, record: dict[str, Any]) -> tuple[int, int]:
-    """The numbers of a record's facet and group, looked up in the index or given."""
-    words = [_text(record.get(name), WORD) for name in FACET[:-1]]
-    group = _text(record.get(FACET[-1]), SENTENCE)
-    if len(index.facets) >= MAX_FACETS:
-        index.facets.clear()
-    # Errors without a fingerprint, as other programs write them, are grouped by type and module.
-    found = _intern(index, words, group or f"{words[0]} in {words[1]}", record)
-    return index.facets.setdefault((*words, group), found)
-
-
-def _intern(index: Index, words: Sequence[str], name: str, record: dict[str, Any]) -> tuple[int, int]:
-    title, culprit = _title(record), _text(record.get("culprit"), SENTENCE)
-    index.db.execute(
-        "INSERT OR IGNORE INTO grp (key, title, culprit, first, last, latest) VALUES (?, ?, ?, ?, ?, '')",
-        (name, title, culprit, (1 << 63) - 1, -(1 << 63)),
-    )
-    (group,) = index.db.execute("SELECT id FROM grp WHERE key = ?", (name,)).fetchone()
-    index.db.execute(
-        "INSERT OR IGNORE INTO facet (type, module, severity, category, host, process, grp) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*words, group),
-    )
-    (facet,) = index.db.execute(
-        "SELECT id FROM facet WHERE (type, module, severity, category, host, process, grp) = (?, ?, ?, ?, ?, ?, ?)",
-        (*words, group),
-    ).fetchone()
-    return facet, group
-
-
-def _scalar(value: object) -> object:
-    """A value of the kinds that fields of ours have; what is within a nested one may not have been read."""
-    return None if isinstance(value, dict | list) else value
-
-
-def _text(value: object, longest: int) -> str:
-    """A value as text that SQLite takes: no lone surrogates, not too long."""
-    value = _scalar(value)
-    text = value if isinstance(value, str) else "" if value is None else repr(value)
-    return text[:longest].encode("utf-8", "replace").decode()
-
-
-def _title(record: dict[str, Any]) -> str:
-    message = _text(record.get("error_message"), SENTENCE).partition("\n")[0]
-    return f"{_text(record['error_type'], WORD)}: {message}"[:SENTENCE]
+def _count(
+    index: Index, rows: Iterable[Row], part: Part, carried: Mapping[tuple[int, bytes], tuple[int, int]]
+) -> None:
+    """Count new rows; those that an index of an older form had counted leave the counts that come from there."""
+    changes = Counter[tuple[int, int]]()
+    for row in rows:
+        if row[3] >= part.counted:
+            if not row[7]:
+                changes[row[5], row[0] // QUARTER] += 1
+            if row[:2] in carried:
+                changes[carried[row[:2]]] -= 1
+    count(index, changes)
 
 
 def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
     """Put rows in; those that were not there before."""
-    statement = "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?)"
+    statement = "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     index.db.execute("SAVEPOINT rows")
     before = index.db.total_changes
     index.db.executemany(statement, rows)
@@ -175,23 +140,13 @@ def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def _note_groups(index: Index, groups: dict[int, _Newest]) -> None:
-    index.db.executemany(
-        "UPDATE grp SET first = min(first, ?), last = ?, latest = ?, title = ?, culprit = ? "
-        "WHERE id = ? AND last <= ?",
-        [
-            (
-                newest.first,
-                newest.last,
-                identify(newest.record),
-                _title(newest.record),
-                _text(newest.record.get("culprit"), SENTENCE),
-                group,
-                newest.last,
-            )
-            for group, newest in groups.items()
-        ],
-    )
-    index.db.executemany(
-        "UPDATE grp SET first = min(first, ?) WHERE id = ?",
-        [(newest.first, group) for group, newest in groups.items()],
-    )
+    heirs = dict(index.db.execute("SELECT id, heir FROM grp WHERE heir NOTNULL"))
+    for group, newest in groups.items():
+        record = newest.record
+        group = heirs.get(group, group)  # noqa: PLW2901 -- it may have become part of another in this batch
+        words = identify(record), title(record), word_of(record.get("culprit"), LONGEST)
+        index.db.execute(
+            "UPDATE grp SET last = ?, latest = ?, title = ?, culprit = ? WHERE id = ? AND last <= ?",
+            (newest.last, *words, group, newest.last),
+        )
+        index.db.execute("UPDATE grp SET first = min(first, ?) WHERE id = ?", (newest.first, group))

@@ -4,53 +4,19 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from visigate_logging.exceptions import StoreError
+from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.index import Row
-from visigate_logging.store.ingest import id_bytes
 from visigate_logging.store.times import micros
 
-__all__ = ["Filter", "cursor_at", "facets_of", "find", "locate", "locate_tie", "next_newer"]
+__all__ = ["cursor_at", "find", "locate", "locate_tie", "next_newer"]
 
 MERGED = 400
 """Facets up to which each is read from its newest on; beyond, records are read by time and sorted out."""
-SELECT = "SELECT at, tie, source, offset, length, facet FROM record"
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which records; what is None does not matter.
-
-    Args:
-        type, module, severity, category, host, process, group: as the record has them, exactly.
-    """
-
-    type: str | None = None
-    module: str | None = None
-    severity: str | None = None
-    category: str | None = None
-    host: str | None = None
-    process: str | None = None
-    group: str | None = None
-
-    def words(self) -> dict[str, str]:
-        """What was asked for, by column."""
-        asked = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: word for name, word in asked.items() if word is not None}
-
-
-def facets_of(db: sqlite3.Connection, asked: Filter) -> list[int] | None:
-    """The facets that a filter lets through; None for all of them."""
-    words = asked.words()
-    if not words:
-        return None
-    clauses = " AND ".join(
-        "grp = (SELECT id FROM grp WHERE key = :group)" if name == "group" else f"{name} = :{name}" for name in words
-    )
-    return [row[0] for row in db.execute(f"SELECT id FROM facet WHERE {clauses}", words)]  # noqa: S608 -- names are the dataclass's own
+SELECT = "SELECT at, tie, source, offset, length, facet, clock, repeats FROM record"
 
 
 def _place_of(cursor: str) -> tuple[int, bytes]:
@@ -82,7 +48,7 @@ def find(
 
     Args:
         db: the index.
-        facets: as from :func:`facets_of`.
+        facets: as from ``facets_of``.
         since: from this time on.
         until: before this time.
         cursor: after this place of an earlier question.
@@ -111,9 +77,12 @@ def locate(db: sqlite3.Connection, event_id: str) -> Row | None:
     if whole is None:
         return None
     at = int.from_bytes(whole[:6]) * 1000
-    sql = f"{SELECT} WHERE at BETWEEN ? AND ? AND tie = ?"
-    found: Row | None = db.execute(sql, (at, at + 999, whole[8:])).fetchone()
-    return found or locate_tie(db, whole[8:])
+    for shift in (0, *(row[0] for row in db.execute("SELECT DISTINCT shift FROM clock WHERE shift"))):
+        sql = f"{SELECT} WHERE at BETWEEN ? AND ? AND tie = ?"
+        found: Row | None = db.execute(sql, (at + shift, at + shift + 999, whole[8:])).fetchone()
+        if found:
+            return found
+    return locate_tie(db, whole[8:])
 
 
 def locate_tie(db: sqlite3.Connection, tie: bytes) -> Row | None:

@@ -6,42 +6,34 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
+
+from visigate_logging.store.facets import FACETS, NAMES, counts_of
 from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["cells", "count_errors", "count_over_time"]
 
-COLUMNS = {
-    "error_types": "type",
-    "modules": "module",
-    "categories": "category",
-    "severities": "severity",
-    "hosts": "host",
-    "processes": "process",
-}
-
 
 def count_errors(db: sqlite3.Connection, period: Period) -> dict[str, Any]:
     """See :meth:`ErrorStore.statistics`."""
     by_day, by_facet = [0] * period.days, Counter[int]()
-    for facet, day, n in cells(db, period.limits, by_day=period.tz is None):
+    for number, day, n in cells(db, period.limits, by_day=period.tz is None):
         by_day[day] += n
-        by_facet[facet] += n
+        by_facet[number] += n
     answer: dict[str, Any] = {"total_errors": sum(by_day)}
-    words = {row[0]: row[1:] for row in db.execute(f"SELECT id, {', '.join(COLUMNS.values())} FROM facet")}  # noqa: S608 -- columns of ours
-    for column, name in enumerate(COLUMNS):
-        answer[name] = _ranked((words[facet][column], n) for facet, n in by_facet.items())
+    words = {row[0]: row[1:] for row in db.execute(f"SELECT id, {', '.join(NAMES)}, own FROM facet")}  # noqa: S608 -- names of ours
+    for column, facet in enumerate(FACETS):
+        answer[facet.counts] = counts_of((words[number][column], n) for number, n in by_facet.items())
+    own = {number: orjson.loads(words[number][-1]) for number in by_facet}
+    names = sorted({name for values in own.values() for name in values})
+    answer["facets"] = {
+        name: counts_of((values[name], by_facet[number]) for number, values in own.items() if name in values)
+        for name in names
+    }
     answer["daily_counts"] = {day.isoformat(): n for day, n in zip(period.dates, by_day, strict=True)}
     answer["hours"] = _hours_of_day(db, period)
     return answer
-
-
-def _ranked(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Summed by name, the most frequent first."""
-    summed = Counter[str]()
-    for name, n in counts:
-        summed[name] += n
-    return dict(sorted(summed.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _hours_of_day(db: sqlite3.Connection, period: Period) -> dict[str, int]:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store.access import Access
 from visigate_logging.store.courses import find_trends
+from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower
-from visigate_logging.store.groups import GroupPage, find_groups, varying
+from visigate_logging.store.groups import Group, GroupPage, find_groups, varying
 from visigate_logging.store.legacy import legacy_tie
-from visigate_logging.store.search import Filter, cursor_at, facets_of, find, locate, locate_tie, next_newer
+from visigate_logging.store.search import cursor_at, find, locate, locate_tie, next_newer
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.times import Period
 from visigate_logging.store.upkeep import check_index, files_before, overview, unreadable_places
@@ -52,7 +54,24 @@ class ErrorStore:
         self.path = given / "details.jsonl" if given.is_dir() else given
         self.tz = tz
         self._clock = clock
-        self._access = Access(self.path, progress)
+        self._access = Access(self.path, progress, clock)
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that a question waits for an index that is far behind; None, as at first, to wait for all of it.
+
+        After that it is answered from what has been read, the newest first, and a thread goes on: see ``building``.
+        """
+        return self._access.patience
+
+    @patience.setter
+    def patience(self, seconds: float | None) -> None:
+        self._access.patience = seconds
+
+    @property
+    def building(self) -> str:
+        """How far an index that is being made has come, in a sentence; empty when all has been read."""
+        return self._access.building
 
     def recent(
         self,
@@ -78,7 +97,7 @@ class ErrorStore:
         Raises:
             StoreError: the log cannot be read, or the cursor is none.
         """
-        asked, read = Filter(**words), self._access.read
+        asked, read = Filter(words), self._access.read
 
         def question(db: sqlite3.Connection) -> Page:
             rows = find(db, facets_of(db, asked), since, until, cursor)
@@ -106,7 +125,7 @@ class ErrorStore:
             place = locate(db, record.event_id)
             if place is None:
                 return None, None
-            facets = facets_of(db, Filter(group=record.fingerprint)) or ()
+            facets = facets_of(db, Filter({"group": record.fingerprint})) or ()
             beside = next(find(db, facets, None, None, cursor_at(place)), None), next_newer(db, facets, place)
             older, newer = map(self._access.read_one, beside)
             return older.event_id if older else None, newer.event_id if newer else None
@@ -153,7 +172,7 @@ class ErrorStore:
             hours: how many.
             words: as in :meth:`recent`; only errors with them count.
         """
-        asked = Filter(**words)
+        asked = Filter(words)
 
         def question(db: sqlite3.Connection) -> list[dict[str, Any]]:
             facets = facets_of(db, asked)
@@ -181,10 +200,19 @@ class ErrorStore:
             cursor: from an earlier page: go on after it.
             words: as in :meth:`recent`; only errors with them count.
         """
-        period, asked = self._period(days), Filter(**words)
-        return self._access.ask(
-            lambda db: find_groups(db, period, asked, limit=limit, order=order, text=text, cursor=cursor)
-        )
+        period, asked = self._period(days), Filter(words)
+
+        def question(db: sqlite3.Connection) -> GroupPage:
+            page = find_groups(db, period, asked, limit=limit, order=order, text=text, cursor=cursor)
+            return replace(page, groups=[g if g.latest else self._with_latest(db, g) for g in page])
+
+        return self._access.ask(question)
+
+    def _with_latest(self, db: sqlite3.Connection, group: Group) -> Group:
+        """A group whose records have been moved in time with its latest error, which has to be looked up."""
+        newest = next(find(db, facets_of(db, Filter({"group": group.key})), None, None, None), None)
+        record = self._access.read_one(newest)
+        return replace(group, latest=record.event_id) if record else group
 
     def group(self, key: str, *, days: int = 30, limit: int = EVENTS, cursor: str | None = None) -> dict[str, Any]:
         """One group: itself, its events, what differs between them, its trend and bursts.
@@ -229,14 +257,8 @@ class ErrorStore:
         return self._access.ask(lambda db: find_trends(db, period, group))
 
     def choices(self) -> dict[str, list[str]]:
-        """The values that records can be filtered by: of type, module, severity, category, host, process."""
-        names = ("type", "module", "severity", "category", "host", "process")
-        return self._access.ask(
-            lambda db: {
-                name: [row[0] for row in db.execute(f"SELECT DISTINCT {name} FROM facet ORDER BY 1")]  # noqa: S608
-                for name in names
-            }
-        )
+        """The values that errors can be filtered by, by facet; those of the application's own as well."""
+        return self._access.ask(choices_of)
 
     def unreadable(self, limit: int = 100) -> list[dict[str, Any]]:
         """Where the files hold something that is no record: ``file``, ``offset``, ``length``, ``problem``."""
@@ -273,7 +295,7 @@ class ErrorStore:
 
     def check(self) -> list[str]:
         """What is wrong with the index: found by SQLite itself, and by reading all files again."""
-        return self._access.ask(lambda db: check_index(db, self.path))
+        return self._access.ask(lambda db: check_index(db, self.path, self._access.reader_clock()))
 
     def health(self) -> dict[str, Any]:
         """What the answers rest on: files, records, unreadable places, and where the index is."""

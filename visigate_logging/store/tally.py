@@ -1,38 +1,42 @@
 """Counts in the index: for each quarter of an hour, and for each day of the local time zone."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import lru_cache
 
-from visigate_logging.store.index import Index, Row
+from visigate_logging.store.index import Index
 from visigate_logging.store.times import QUARTER, from_micros, midnight, zone_name
 
-__all__ = ["EVERYTHING", "count", "recount_days", "zone_moved"]
+__all__ = ["EVERYTHING", "Counts", "count", "recount_days", "zone_moved"]
 
 EVERYTHING = 0
 """The facet that stands for all of them in the tally."""
 
-
-def count(index: Index, rows: Iterable[Row]) -> None:
-    """Add new rows to the counts."""
-    tally = Counter([(row[5], row[0] // QUARTER) for row in rows])
-    _add_days(index, ((facet, quarter, n) for (facet, quarter), n in tally.items()))
-    for (_, quarter), n in list(tally.items()):
-        tally[EVERYTHING, quarter] += n
-    index.db.executemany(
-        "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(*key, n) for key, n in tally.items()],
-    )
+Counts = Mapping[tuple[int, int], int]
+"""Numbers of records, or how they change, by facet and quarter of an hour since 1970."""
 
 
-def _add_days(index: Index, tally: Iterable[tuple[int, int, int]]) -> None:
-    days: Counter[tuple[int, int]] = Counter()
-    for facet, quarter, n in tally:
+def count(index: Index, changes: Counts) -> None:
+    """Add to the counts, or take away from them."""
+    _add_days(index, changes)
+    everything = Counter[tuple[int, int]]()
+    for (_, quarter), n in changes.items():
+        everything[EVERYTHING, quarter] += n
+    _add(index, "tally (facet, quarter, n)", {**changes, **everything})
+
+
+def _add(index: Index, table: str, changes: Counts) -> None:
+    sql = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"  # noqa: S608 -- ours
+    index.db.executemany(sql, [(*key, n) for key, n in changes.items() if n])
+    if any(n < 0 for n in changes.values()):
+        index.db.execute(f"DELETE FROM {table.partition(' ')[0]} WHERE n <= 0")  # noqa: S608
+
+
+def _add_days(index: Index, changes: Counts) -> None:
+    days = Counter[tuple[int, int]]()
+    for (facet, quarter), n in changes.items():
         days[_day_of(quarter), facet] += n
-    index.db.executemany(
-        "INSERT INTO daily VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(*key, n) for key, n in days.items()],
-    )
+    _add(index, "daily (start, facet, n)", days)
 
 
 @lru_cache(10_000)
@@ -51,5 +55,6 @@ def recount_days(index: Index) -> None:
     """Count by day anew: the days of another time zone begin elsewhere."""
     _day_of.cache_clear()
     index.db.execute("DELETE FROM daily")
-    _add_days(index, index.db.execute("SELECT * FROM tally WHERE facet != ?", (EVERYTHING,)))
+    rows = index.db.execute("SELECT facet, quarter, n FROM tally WHERE facet != ?", (EVERYTHING,))
+    _add_days(index, {(facet, quarter): n for facet, quarter, n in rows})
     index.db.execute("INSERT OR REPLACE INTO meta VALUES ('zone', ?)", (zone_name(),))

@@ -6,19 +6,39 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 
-__all__ = ["HOUR", "QUARTER", "Period", "from_micros", "micros", "midnight", "parse_timestamp", "zone_name"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "QUARTER",
+    "Period",
+    "from_micros",
+    "micros",
+    "midnight",
+    "parse_timestamp",
+    "zone_name",
+]
 
 QUARTER = 900_000_000
 """Microseconds of a quarter of an hour: every time zone in use begins its days with one."""
 HOUR = 4 * QUARTER
+DAY = 24 * HOUR
+MINUTE = QUARTER // 15
+EARLIEST, LATEST = -2_208_988_800_000_000, 7_258_118_400_000_000
+"""1900 and 2200, microseconds since 1970: times before and after are taken for these, since no time zone and no
+calendar can be trusted to bear them."""
 JANUARY_2020 = 1_577_836_800
+FAR = 2000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(when: datetime) -> int:
-    """Microseconds since 1970; a time without a zone is local."""
-    return (when.astimezone(UTC) - EPOCH) // MICROSECOND
+    """Microseconds since 1970; a time without a zone is local, one too far away is the farthest that there is."""
+    try:
+        return (when.astimezone(UTC) - EPOCH) // MICROSECOND
+    except (OverflowError, OSError, ValueError):
+        return EARLIEST if when.year < FAR else LATEST
 
 
 def from_micros(at: int, tz: tzinfo | None = None) -> datetime:
@@ -27,14 +47,15 @@ def from_micros(at: int, tz: tzinfo | None = None) -> datetime:
 
 
 def parse_timestamp(text: str) -> int:
-    """Microseconds since 1970 of an RFC 3339 timestamp; of one without an offset, as UTC.
+    """Microseconds since 1970 of an RFC 3339 timestamp, of one without an offset as UTC; at least 1900, at most 2200.
 
     Raises:
         ValueError: it is none.
     """
     when = datetime.fromisoformat(text)
     since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds  # half the time of // MICROSECOND
+    at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds  # half the time of // MICROSECOND
+    return at if EARLIEST <= at <= LATEST else EARLIEST if at < EARLIEST else LATEST
 
 
 def midnight(day: date, tz: tzinfo | None = None) -> int:

@@ -2,11 +2,33 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC
 from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+from visigate_logging.store.times import from_micros, parse_timestamp
 
-__all__ = ["ErrorDetail", "ExceptionData", "Frame", "typed"]
+__all__ = ["ErrorDetail", "ExceptionData", "Frame", "about", "read_record", "typed"]
+
+
+def read_record(data: Mapping[str, Any], at: int) -> ErrorDetail:
+    """Return a line's object as a record.
+
+    Args:
+        data: the object.
+        at: when it happened, microseconds since 1970. If that is not what the record says of itself, its clock was
+            wrong: the time that was worked out goes along as ``about``.
+    """
+    record = ErrorDetail.from_dict(typed(data))
+    if parse_timestamp(data["timestamp"]) != at:
+        record.__dict__["about"] = from_micros(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return record
+
+
+def about(record: ErrorDetail) -> str:
+    """Return when a record whose clock was wrong really was, as a timestamp; empty where it says so itself."""
+    found: str = record.__dict__.get("about", "")
+    return found
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ HEADERS = {
 TOOLS = {"shown": SHOWN, "kind_of": kind_of, "sparkline": sparkline, "group_url": group_url}
 """What the templates call."""
 
+PATIENCE = 2.0
+"""Seconds that a page waits for an index that is being made anew, before it shows what there is."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -44,7 +46,7 @@ def create_blueprint(
     """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
     Args:
-        store: the errors.
+        store: the errors; unless it has a ``patience`` it gets two seconds of it.
         login_required: the application's decorator for views that need a login; flask-login's will do.
         admin_required: the one for views that need an administrator.
         unprotected: show everything to everybody, without decorators.
@@ -70,6 +72,8 @@ def create_blueprint(
                 name, "None would show errors to everybody; pass the decorator, or unprotected=True"
             )
     blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
+    if store.patience is None:
+        store.patience = PATIENCE
     pages = Pages(store, health, recoveries)
     for rule, endpoint, view in pages.routes():
         for guard in reversed(guards):

@@ -29,9 +29,9 @@ HealthSource = Callable[[], Iterable[tuple[str, str]]]
 
 
 def banners(store: ErrorStore, health: HealthSource | None) -> list[Banner]:
-    """Return all that is not well: what the host tells, then the log, unreadable places and a disk nearly full."""
+    """Return all that is not well: what the host tells, then the log, its index, unreadable places, a full disk."""
     told = [Banner(*pair) for pair in health()] if health else []
-    return [*told, *_absent(store), *_unreadable(store), *_disk(store)]
+    return [*told, *_absent(store), *_index(store), *_unreadable(store), *_disk(store)]
 
 
 def _absent(store: ErrorStore) -> list[Banner]:
@@ -41,6 +41,11 @@ def _absent(store: ErrorStore) -> list[Banner]:
     except OSError as error:
         return [Banner("error", f"{store.path}: {error.strerror}; what happens now is not seen here")]
     return []
+
+
+def _index(store: ErrorStore) -> list[Banner]:
+    """Tell how far an index that is being made has come."""
+    return [Banner("warning", f"{note}: what is older comes as it goes on")] if (note := store.building) else []
 
 
 def _unreadable(store: ErrorStore) -> list[Banner]:

@@ -1,7 +1,7 @@
 """The pages: what each takes out of the store, and what its template gets."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from visigate_logging.store.trends import mann_kendall
 from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.health import HealthSource, banners
-from visigate_logging.web.query import FILTERS, PERIODS, Query
+from visigate_logging.web.query import PERIODS, Query
 from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
 from visigate_logging.web.shown import text
@@ -60,7 +60,8 @@ class Pages:
 
     def system_errors(self) -> str:
         """The list: what is wrong, how often, since when."""
-        query, now = Query.from_address(request.args), datetime.now(UTC)
+        known, now = self._store.choices(), datetime.now(UTC)
+        query = Query.from_address(request.args, known)
         return self._render(
             "list",
             query=query,
@@ -68,7 +69,7 @@ class Pages:
             periods=PERIODS,
             banners=banners(self._store, self._health),
             chart=self._chart(query),
-            choices=self._choices(query),
+            choices=_choices(query, known),
             **(self._groups(query, now) if query.view == "groups" else self._errors(query, now)),
         )
 
@@ -141,10 +142,6 @@ class Pages:
             return stacked(self._store.timeline(hours=24, **query.words), "%H:%M")
         return stacked(self._store.timeline(days=PERIODS[query.period][1].days, **query.words), "%d %b")
 
-    def _choices(self, query: Query) -> dict[str, list[str]]:
-        known = self._store.choices()
-        return {name: _offered(query.words.get(name, ""), known[name]) for name in FILTERS if known[name] != [""]}
-
     def _groups(self, query: Query, now: datetime) -> dict[str, Any]:
         page = self._store.groups(ROWS, days=DAYS, text=query.text or None, cursor=query.cursor, **query.words)
         shown = [group for group in page if group.last_seen >= query.begin(now)]
@@ -183,6 +180,12 @@ def group_url(key: str) -> str:
 
 def _listed(**found: Any) -> dict[str, Any]:
     return {"groups": (), "errors": (), "cursor": None, "searched_back_to": None} | found
+
+
+def _choices(query: Query, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What to offer for each facet, as far as errors differ in it or one is asked for."""
+    asked = query.words
+    return {name: _offered(asked.get(name, ""), words) for name, words in known.items() if words != [""]}
 
 
 def _offered(chosen: str, known: list[str]) -> list[str]:

@@ -1,21 +1,22 @@
 """What a page's address asks for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from werkzeug.exceptions import BadRequest
 
-__all__ = ["FILTERS", "PERIODS", "Query"]
+from visigate_logging.store.facets import GROUP, NAMES
+
+__all__ = ["PERIODS", "Query"]
 
 PERIODS = {
     "24h": ("24 hours", timedelta(hours=24)),
     "7d": ("7 days", timedelta(7)),
     "30d": ("30 days", timedelta(30)),
 }
-FILTERS = ("type", "module", "category", "severity", "host", "process")
 CURSORS = {"groups": re.compile(r"-?\d{1,18}-\d{1,18}"), "errors": re.compile(r"-?\d{1,18}-[0-9a-f]{16}")}
 LONGEST = 500
 
@@ -27,7 +28,7 @@ class Query:
     Args:
         view: ``groups`` or ``errors``.
         period: a key of PERIODS.
-        words: of type, module and the other FILTERS, those that are set; ``group`` as well.
+        words: of type, module and the other facets, those that are set; ``group`` as well.
         text: what errors must contain.
         since, until: a span of time instead of the period, for single errors.
         cursor: where the page begins.
@@ -42,8 +43,12 @@ class Query:
     cursor: str | None = None
 
     @classmethod
-    def from_address(cls, args: Mapping[str, str]) -> "Query":
+    def from_address(cls, args: Mapping[str, str], facets: Iterable[str] = NAMES) -> "Query":
         """The query of an address.
+
+        Args:
+            args: of the address.
+            facets: which there are, those of the application's own as well.
 
         Raises:
             BadRequest: a value that cannot be; it names it.
@@ -52,7 +57,7 @@ class Query:
         cursor = args.get("cursor") or None
         if cursor and not CURSORS[view].fullmatch(cursor):
             raise BadRequest(f"cursor: {cursor!r} is none; take the one that the page before gave")
-        given = {name: args.get(name, "")[:LONGEST] for name in (*FILTERS, "group")}
+        given = {name: args.get(name, "")[:LONGEST] for name in (*facets, GROUP)}
         return cls(
             view=view,
             period=_one_of(args, "period", tuple(PERIODS), cls.period),

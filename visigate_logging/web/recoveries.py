@@ -9,6 +9,7 @@ from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.typed import ErrorDetail
 from visigate_logging.web.shown import parsed_time
+from visigate_logging.web.shown import when as when_of
 
 __all__ = ["Recoveries", "RecoverySource"]
 
@@ -42,7 +43,7 @@ class Recoveries:
         mended: dict[str, datetime] = {}
         for outcome in list(filter(_is_success, self._attempts(None)))[-LATEST:]:
             record = self._record(str(outcome.get("event_id")))
-            when = record and (parsed_time(outcome.get("timestamp")) or parsed_time(record.timestamp))
+            when = record and (parsed_time(outcome.get("timestamp")) or when_of(record))
             if record and when:
                 mended[record.fingerprint] = when
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from visigate_logging.store.source import source_around
-from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame
-from visigate_logging.web.shown import parsed_time
+from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
+from visigate_logging.web.shown import when as when_of
 
 __all__ = ["Node", "Run", "facts", "nodes", "plain_report"]
 
@@ -57,7 +57,7 @@ def nodes(record: ErrorDetail) -> list[Node]:
         exception = record.exceptions[number]
         runs = [Run(own, list(frames)) for own, frames in groupby(exception.frames, lambda f: bool(f.in_app))]
         marked = next((f for f in exception.frames if f is culprit), None)
-        when = parsed_time(record.timestamp)
+        when = when_of(record)
         source = source_around(marked, when) if marked and when else []
         found.append(Node(min(depth, DEEPEST), lead, exception, runs, marked, source))
     return found
@@ -116,7 +116,9 @@ def plain_report(record: ErrorDetail) -> str:
     lines = [
         f"{record.error_type}: {record.error_message}",
         f"{record.module} in {record.function}",
-        f"Time: {record.timestamp}",
+        f"Time: about {about(record)}; the clock said {record.timestamp}"
+        if about(record)
+        else f"Time: {record.timestamp}",
         *(f"{name}: {value}" for name, value in facts(record).items()),
         f"Message: {record.message}",
     ]

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from visigate_logging.store.plain import plain
-from visigate_logging.store.typed import Frame
+from visigate_logging.store.typed import ErrorDetail, Frame, about
 
-__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "size", "text", "value"]
+__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "size", "text", "value", "when"]
 
 LONGEST = 20_000
 """Characters of one text on a page; the JSON download has all."""
@@ -58,6 +58,11 @@ def parsed_time(timestamp: Any) -> datetime | None:
         return None
 
 
+def when(record: ErrorDetail) -> datetime | None:
+    """When an error was, in the local zone: worked out if the clock was wrong."""
+    return parsed_time(about(record) or record.timestamp)
+
+
 def ago(when: datetime, now: datetime | None = None) -> str:
     """How long ago: ``3 min ago``; of what is to come, as after a clock was put right: ``in 2 h``."""
     seconds = ((now or datetime.now(UTC)) - when).total_seconds()
@@ -80,5 +85,7 @@ def place(frame: Frame) -> str:
     return text(f"{file}:{frame.line}", 300)
 
 
-SHOWN = SimpleNamespace(ago=ago, number=number, pairs=pairs, parsed_time=parsed_time, place=place, text=text)
+SHOWN = SimpleNamespace(
+    about=about, ago=ago, number=number, pairs=pairs, parsed_time=parsed_time, place=place, text=text, when=when
+)
 """What the templates use."""

@@ -1,0 +1,109 @@
+"""The numbers of facets and groups in the index: looked up, or given."""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from visigate_logging.store.facets import FACETS, NAMES, word_of, words_of
+from visigate_logging.store.identity import identify
+from visigate_logging.store.index import Index
+from visigate_logging.store.keys import LONGEST, group_keys
+
+__all__ = ["always", "carried_facet", "numbers_of", "title"]
+
+ALWAYS = (*(facet.field for facet in FACETS if facet.field != "handled"), "fingerprint")
+"""What our own writers give every record: fetched at once, for speed."""
+MAX_FACETS = 50_000
+"""Facets that are remembered; a hostile log may make any number."""
+FUTURE, PAST = 1 << 62, -1 << 62
+"""When a group begins and ends that has no error yet."""
+HANDLED = (None, True, False)
+always = itemgetter(*ALWAYS)
+
+
+def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
+    """The numbers of a record's facet and group, looked up or given."""
+    words = (*words_of(record), *group_keys(record))
+    found = index.facets.get(words)
+    if found is None:
+        if len(index.facets) >= MAX_FACETS:
+            index.facets.clear()
+        found = index.facets[words] = _intern(index, words, record)
+    own, handled, usual = record.get("facets"), record.get("handled"), tuple(map(record.get, ALWAYS))
+    if all(type(value) is str for value in usual) and any(handled is known for known in HANDLED):
+        index.facets[usual, handled, own and orjson.dumps(own)] = found  # the next like it is found at once
+    return found
+
+
+def _intern(index: Index, words: Sequence[str], record: dict[str, Any]) -> tuple[int, int]:
+    key, *older = group_keys(record)
+    own, group = _group(index, key, record)
+    for other in older:
+        _inherit(index, group, other)
+    columns = ", ".join((*NAMES, "own", "grp"))
+    marks = ", ".join("?" * (len(NAMES) + 2))
+    values = (*words[: len(NAMES) + 1], own)
+    index.db.execute(f"INSERT OR IGNORE INTO facet ({columns}) VALUES ({marks})", values)  # noqa: S608 -- names of ours
+    sql = f"SELECT id FROM facet WHERE ({columns}) = ({marks})"  # noqa: S608
+    (number,) = index.db.execute(sql, values).fetchone()
+    return number, group
+
+
+def _group(index: Index, key: str, record: dict[str, Any]) -> tuple[int, int]:
+    """The numbers of the group with a key, and of the one that it is part of."""
+    index.db.execute(
+        "INSERT OR IGNORE INTO grp (key, title, culprit, first, last, latest) VALUES (?, ?, ?, ?, ?, ?)",
+        (key, title(record), word_of(record.get("culprit"), LONGEST), FUTURE, PAST, identify(record)),
+    )
+    number, heir = index.db.execute("SELECT id, coalesce(heir, id) FROM grp WHERE key = ?", (key,)).fetchone()
+    return number, heir
+
+
+def _inherit(index: Index, group: int, older: str) -> None:
+    """Make a group the heir of one with an older key: that one's errors, and since when it is known, are its own."""
+    row = index.db.execute("SELECT id, first, last, heir FROM grp WHERE key = ?", (older,)).fetchone()
+    if row is None:
+        sql = (
+            "INSERT INTO grp (key, title, culprit, first, last, latest, heir) "
+            "SELECT ?, title, culprit, first, last, latest, id FROM grp WHERE id = ?"
+        )
+        index.db.execute(sql, (older, group))
+        return
+    old, first, _, heir = row
+    if old == group:
+        return
+    index.db.execute("UPDATE grp SET first = min(first, ?) WHERE id = ?", (first, group))
+    if heir is None:  # the first that claims it; of errors that are told apart now, who knows
+        index.db.execute("UPDATE grp SET heir = ? WHERE id = ? OR heir = ?", (group, old, old))
+        index.db.execute(
+            "UPDATE grp SET (last, latest, title, culprit) = "
+            "(SELECT last, latest, title, culprit FROM grp AS old WHERE old.id = ?1) "
+            "WHERE id = ?2 AND last < (SELECT last FROM grp AS old WHERE old.id = ?1)",
+            (old, group),
+        )
+        index.facets.clear()
+
+
+def carried_facet(index: Index, number: int, record: dict[str, Any]) -> int:
+    """Return the facet under which an index of an older form has counted a record: as far as it had its columns."""
+    key = word_of(record.get("fingerprint"), LONGEST) or group_keys(record)[-1]
+    if (number, key) not in index.carried:
+        row = index.db.execute("SELECT value FROM meta WHERE key = 'carried'").fetchone()
+        had = row[0].split() if row else []
+        same = " AND ".join(f"old.{name} = " + (f"facet.{name}" if name in had else "''") for name in NAMES)
+        same += " AND old.own = " + ("facet.own" if "own" in had else "'{}'")
+        sql = (
+            f"SELECT old.id FROM facet JOIN facet AS old ON {same} JOIN grp ON grp.id = old.grp "  # noqa: S608 -- names of ours
+            "WHERE facet.id = ? AND grp.key = ?"
+        )
+        found = index.db.execute(sql, (number, key)).fetchone()
+        index.carried[number, key] = found[0] if found else number
+    return index.carried[number, key]
+
+
+def title(record: dict[str, Any]) -> str:
+    """Return what a group is called by one of its errors: type and first line of the message."""
+    message = word_of(record.get("error_message"), LONGEST).partition("\n")[0]
+    return f"{word_of(record['error_type'])}: {message}"[:LONGEST]
