@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from visigate_logging.config.apply import configure as configure
     from visigate_logging.detail.classification import Classifier as Classifier
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
-    from visigate_logging.error_handler import ErrorHandler as ErrorHandler
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
     from visigate_logging.formatters import TextFormatter as TextFormatter
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler as ThrottledSMTPHandler
     from visigate_logging.hooks import install_hooks as install_hooks
     from visigate_logging.hooks import uninstall_hooks as uninstall_hooks
+    from visigate_logging.migrate.error_handler import ErrorHandler as ErrorHandler
+    from visigate_logging.migrate.error_handler import setup_error_handler as setup_error_handler
+    from visigate_logging.migrate.error_logs import get_error_logs as get_error_logs
     from visigate_logging.store.store import ErrorStore as ErrorStore
 
 _HOME = {
@@ -29,14 +31,16 @@ _HOME = {
     "DetailFormatter": "formatters",
     "ErrorDetail": "detail.record",
     "JsonFileHandler": "handlers.json_file",
-    "ErrorHandler": "error_handler",
+    "ErrorHandler": "migrate.error_handler",
     "ErrorStore": "store.store",
     "RecoveryHandler": "handlers.recovery",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",
     "ThrottledSMTPHandler": "handlers.smtp",
     "configure": "config.apply",
+    "get_error_logs": "migrate.error_logs",
     "install_hooks": "hooks",
+    "setup_error_handler": "migrate.error_handler",
     "uninstall_hooks": "hooks",
 }
 

@@ -169,8 +169,14 @@ def test_import_takes_old_files_each_once_however_often(run, log, tmp_path):
     assert (code, orjson.loads(out)) == (0, {"imported": 2, "known": 0, "failed": {}})
     code, out, _ = run("import", old, "--json")
     assert (code, orjson.loads(out)) == (0, {"imported": 0, "known": 2, "failed": {}})
+    own = {"timestamp": "2026-05-04T12:00:00", "type": "CameraError", "message": "dark", "traceback": "Error: dark"}
+    (old / "error_20260504_120000.json").write_bytes(orjson.dumps(own | {"system_info": {"platform": "linux"}}))
+    code, out, _ = run("import", old, "--json")
+    assert (code, orjson.loads(out)) == (0, {"imported": 1, "known": 2, "failed": {}})
+    (found,) = orjson.loads(run("recent", "--type", "CameraError", "--json")[1])
+    assert (found["error_message"], found["additional_info"]) == ("dark", {"system_info": {"platform": "linux"}})
     records = orjson.loads(run("recent", "--limit", "99", "--json")[1])
-    assert len(records) == 11
+    assert len(records) == 12
     (found,) = [r for r in records if r["error_type"] == "ValueError"]
     expected = datetime(2026, 5, 4, 12, 0, 0, 123456).astimezone(UTC)
     assert datetime.fromisoformat(found["timestamp"]) == expected

@@ -236,7 +236,7 @@ def test_a_group_shows_why_what_differs_and_its_errors(client):
 
 
 def test_an_old_link_finds_its_imported_record(tmp_path, make_client):
-    from visigate_logging.store.legacy import import_files
+    from visigate_logging.migrate.legacy import import_files
 
     log, name = write(tmp_path / "details.jsonl", ago(1, hours=1)), "error_20250412_081500_CameraError.json"
     old = tmp_path / name

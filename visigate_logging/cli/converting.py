@@ -6,8 +6,9 @@ from pathlib import Path
 
 from visigate_logging.cli.command import CONFIGURATION, DONE, Command
 from visigate_logging.cli.output import complain, say, say_json
-from visigate_logging.config.convert import Conversion, convert
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.migrate.convert import convert
+from visigate_logging.migrate.sections import Conversion
 
 __all__ = ["CONVERT"]
 
@@ -21,10 +22,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def convert_config(args: argparse.Namespace) -> int:
     """The logging.yaml that says what VisiGate's configuration says."""
     done = _read(args.config)
-    for warning in done.warnings:
+    for warning in done.told():
         complain(f"{args.config}: {warning}")
     if args.json:
-        say_json({"config": done.values, "warnings": done.warnings})
+        say_json({"config": done.values, "warnings": done.told()})
     elif args.output:
         if args.output.exists():
             complain(f"{args.output} is there already; remove it, or name another file")
@@ -44,7 +45,7 @@ def _read(path: Path) -> Conversion:
     except ValueError as error:
         raise ConfigurationError("", f"{path}: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigurationError("", f"{path}: a JSON object is needed, with error_handling in it")
+        raise ConfigurationError("", f"{path}: a JSON object is needed: VisiGate's configuration")
     return convert(config)
 
 

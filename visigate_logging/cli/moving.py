@@ -21,8 +21,8 @@ from visigate_logging.cli.command import (
 from visigate_logging.cli.output import Progress, complain, say, say_json
 from visigate_logging.cli.where import find_log
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.migrate.legacy import import_files
 from visigate_logging.store.export import FORMATS
-from visigate_logging.store.legacy import import_files
 from visigate_logging.store.store import ErrorStore
 
 __all__ = ["EXPORT", "IMPORT", "PRUNE"]

@@ -18,7 +18,7 @@ from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower
 from visigate_logging.store.groups import Group, GroupPage, find_groups, varying
-from visigate_logging.store.legacy import legacy_tie
+from visigate_logging.store.imported import legacy_tie
 from visigate_logging.store.search import cursor_at, find, locate, locate_tie, next_newer
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.times import Period

@@ -31,7 +31,7 @@ CHOICES = 100
 """Values offered for one filter."""
 WORST = 5
 RECENT = timedelta(days=1)
-LEGACY = re.compile(r"error_\d{8}_\d{6}_[^/]*\.json")
+LEGACY = re.compile(r"error_\d{8}_\d{6}(_[^/]*)?\.json")
 DOTS = {".", ".."}
 RANKS = {"CRITICAL": 0, "ERROR": 1}
 

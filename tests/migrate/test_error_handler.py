@@ -1,5 +1,6 @@
-"""The interface that VisiGate's code calls today: the same calls, the same keys back."""
+"""The interfaces that VisiGate's code calls today: the same calls, the same keys back."""
 
+import json
 import logging
 import shutil
 import sqlite3
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.error_handler import ErrorHandler
+from visigate_logging import ErrorHandler, get_error_logs, setup_error_handler
+from visigate_logging.cli import main
 
 KEYS = {"timestamp", "error_type", "error_message", "module", "function", "traceback", "additional_info"}
 
@@ -157,14 +159,14 @@ def test_attempt_recovery_leaves_a_sound_database_alone(config, tmp_path):
 def test_an_unknown_key_is_warned_of(config, caplog):
     config["error_handling"]["lgo_path"] = "x"
     ErrorHandler(config)
-    assert "error_handling.lgo_path is not known" in caplog.text
+    assert "passed over: error_handling.lgo_path (did you mean log_path?)" in caplog.text
 
 
 def test_what_nobody_caught_is_recorded_and_still_shown(config):
     script = textwrap.dedent(
         f"""
         import sys
-        from visigate_logging.error_handler import ErrorHandler
+        from visigate_logging import ErrorHandler
         sys.excepthook = ErrorHandler({config!r}).global_exception_handler
 
         def work():
@@ -181,3 +183,87 @@ def test_what_nobody_caught_is_recorded_and_still_shown(config):
         assert ("KeyboardInterrupt" if args else "ZeroDivisionError: at the end") in done.stderr
     (found,) = ErrorHandler(config).get_recent_errors()
     assert (found["error_type"], found["module"], found["function"]) == ("ZeroDivisionError", "__main__", "work")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: ErrorHandler(log_dir=path),
+        lambda path: ErrorHandler(log_dir=path, notification_manager=None),
+        lambda path: ErrorHandler(str(path), None),
+        ErrorHandler,
+        lambda path: setup_error_handler(None, path),
+        lambda path: setup_error_handler(log_dir=str(path)),
+    ],
+)
+def test_given_a_directory_it_keeps_its_files_in_errors_below(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    handler = make(tmp_path / "logs")
+    handler.log_error(broken(), "camera_module", "grab_frame")
+    assert str(handler.log_dir) == str(tmp_path / "logs")
+    assert (tmp_path / "logs/errors/details.jsonl").exists()
+    (found,) = get_error_logs(tmp_path / "logs")
+    assert found.keys() == {"timestamp", "type", "message", "traceback", "module", "function", "system_info"}
+    assert (found["type"], found["module"], found["function"]) == (
+        "FileNotFoundError",
+        "camera_module",
+        "grab_frame",
+    )
+    assert found["traceback"].startswith("Traceback (most recent call last):")
+    assert found["system_info"]["platform"] == sys.platform
+
+
+def test_setup_takes_the_place_of_the_excepthook(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    handler = setup_error_handler(log_dir=tmp_path)
+    assert sys.excepthook == handler.handle_exception
+    error = broken()
+    sys.excepthook(type(error), error, error.__traceback__)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert [e["type"] for e in get_error_logs(tmp_path)] == ["FileNotFoundError"]
+    assert capsys.readouterr().err.count("FileNotFoundError") == 1
+
+
+def test_called_from_an_except_block_it_records_and_shows_nothing(tmp_path, capsys):
+    handler = ErrorHandler(log_dir=tmp_path)
+    try:
+        {}["x"]
+    except KeyError:
+        handler.handle_exception(*sys.exc_info())
+    assert get_error_logs(tmp_path)[0]["function"] == "test_called_from_an_except_block_it_records_and_shows_nothing"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_text_is_an_error_too(tmp_path):
+    assert ErrorHandler(log_dir=tmp_path).log_error("no picture", "camera", "grab")["error_message"] == (
+        "Error in camera.grab: no picture"
+    )
+
+
+def test_get_error_logs_gives_the_newest_and_those_of_the_old_files_too(tmp_path):
+    old = {
+        "timestamp": "2025-04-12T08:15:00.123",
+        "type": "CameraError",
+        "message": "dark",
+        "traceback": 'Traceback (most recent call last):\n  File "/gate/cam.py", line 7, in f\nCameraError: dark\n',
+        "module": "cam",
+        "function": "grab",
+        "system_info": {"python_version": "3.9", "platform": "linux"},
+    }
+    (tmp_path / "errors").mkdir()
+    (tmp_path / "errors/error_20250412_081500.json").write_text(json.dumps(old))
+    (tmp_path / "errors/error_20250412_081600.json").write_text("{half")
+    handler = ErrorHandler(log_dir=tmp_path)
+    for number in range(3):
+        handler.log_error(ValueError(str(number)), "m", "f")
+    assert [e["message"] for e in get_error_logs(tmp_path)] == ["2", "1", "0", "dark"]
+    assert [e["message"] for e in get_error_logs(tmp_path, limit=2)] == ["2", "1"]
+    assert get_error_logs(tmp_path)[-1].items() >= {k: old[k] for k in old if k != "timestamp"}.items()
+    assert main(["import", str(tmp_path / "errors"), "--log", str(tmp_path / "errors/details.jsonl")]) == 1
+    assert len(get_error_logs(tmp_path)) == 4
+
+
+def test_get_error_logs_of_nothing_is_nothing(tmp_path):
+    assert get_error_logs(tmp_path / "none") == []
+    (tmp_path / "errors").mkdir()
+    assert get_error_logs(str(tmp_path)) == []

@@ -1,13 +1,15 @@
 """VisiGate's configuration as it was becomes a logging.yaml that means the same."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from visigate_logging.cli import main
-from visigate_logging.config.convert import convert
 from visigate_logging.config.load import read
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.migrate.convert import convert
 
 PRESENT = {
     "error_handling": {
@@ -38,7 +40,7 @@ def with_email(**changes):
 def test_every_present_option_finds_its_place():
     done = convert(PRESENT)
     handlers = done.values["handlers"]
-    assert done.warnings == []
+    assert done.told() == ["passed over: database.pool_size"]
     for name, file in (("error_log", "error.log"), ("details", "details.jsonl")):
         assert handlers[name]["filename"] == f"/var/log/visi gate/{file}"
         assert (handlers[name]["maxBytes"], handlers[name]["backupCount"]) == (5_000_000, 7)
@@ -77,7 +79,7 @@ def test_the_section_alone_is_taken_too():
 def test_without_notifications_there_is_no_mail_and_the_file_says_why():
     done = convert({"error_handling": PRESENT["error_handling"] | {"email_notifications": False}})
     assert "mail" not in done.values["handlers"]
-    assert "email_notifications is false" in done.text
+    assert "not switched on: there is no mail handler" in done.text
 
 
 @pytest.mark.parametrize(
@@ -118,11 +120,68 @@ def test_other_spellings_are_understood():
     assert (handlers["mail"]["mailhost"], handlers["mail"]["secure"]) == (["s"], "tls")
 
 
-def test_an_unknown_key_is_told_in_a_warning_and_in_the_file():
-    done = convert({"error_handling": {"log_pth": "x", "a\nhandlers: {}": 1}})
-    assert any("error_handling.log_pth is not known" in warning for warning in done.warnings)
-    assert "# Not carried over: error_handling.log_pth" in done.text
+def test_what_is_passed_over_is_named_once_in_one_line_there_and_in_the_file():
+    config = {"error_handling": {"log_pth": "x", "a\nhandlers: {}": 1}, "camera": {}, "database": {"pool": 4}}
+    done = convert(config | {"notifications": {"sms": {}}})
+    (told,) = done.told()
+    assert told == (
+        "passed over: error_handling.log_pth (did you mean log_path?), error_handling.a handlers: {}, "
+        "database.pool, notifications.sms, camera"
+    )
+    assert f"# Not carried over: {told}\n" in done.text
     assert set(done.values["handlers"]) == {"error_log", "details"}
+
+
+WHOLE = {
+    "camera": {"url": "rtsp://10.0.0.7/1"},
+    "logging": {"level": "debug", "file": "/var/log/visigate/app.log", "max_size": 5242880, "backup_count": 3},
+    "notifications": {
+        "email": {
+            "enabled": True,
+            "smtp_server": "smtp.example.org",
+            "smtp_port": 465,
+            "use_tls": False,
+            "use_ssl": True,
+            "username": "gate",
+            "password": "geheim",
+            "from_address": "gate@example.org",
+            "to_addresses": ["admin@example.org"],
+        },
+    },
+    "database": {"path": "data/visigate.db", "backup_path": "backups/visigate.db"},
+}
+
+
+def test_the_whole_of_config_json_is_understood():
+    done = convert(WHOLE)
+    values, handlers = done.values, done.values["handlers"]
+    assert done.told() == ["passed over: camera"]
+    assert values["root"] == {"level": "DEBUG", "handlers": ["app_log", "error_log", "details", "mail", "recovery"]}
+    assert handlers["app_log"]["filename"] == "/var/log/visigate/app.log"
+    assert (handlers["app_log"]["maxBytes"], handlers["app_log"]["backupCount"]) == (5242880, 3)
+    assert (handlers["mail"]["mailhost"], handlers["mail"]["secure"]) == (["smtp.example.org", 465], "tls")
+    assert (handlers["mail"]["fromaddr"], handlers["mail"]["toaddrs"]) == ("gate@example.org", ["admin@example.org"])
+    (step,) = handlers["recovery"]["procedures"]["database"]["steps"]
+    assert step["restore_sqlite"]["database"] == "data/visigate.db"
+
+
+@pytest.mark.parametrize(
+    ("change", "mails"),
+    [
+        ({}, True),
+        ({"notifications": {"enabled": False, "email": WHOLE["notifications"]["email"]}}, False),
+        ({"notifications": {"email": WHOLE["notifications"]["email"] | {"enabled": False}}}, False),
+        ({"error_handling": {"email_notifications": False}}, False),
+        ({"error_handling": {"email_notifications": True}}, True),
+    ],
+)
+def test_mail_is_sent_where_it_is_switched_on(change, mails):
+    assert ("mail" in convert(WHOLE | change).values["handlers"]) is mails
+
+
+def test_the_rules_are_those_of_the_shipped_file():
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "logging.yaml").read_text("utf-8"))
+    assert convert({}).values["filters"]["classify"]["rules"] == shipped["filters"]["classify"]["rules"]
 
 
 def test_a_database_without_a_backup_gets_no_procedure_and_a_warning():
@@ -139,6 +198,8 @@ def test_a_database_without_a_backup_gets_no_procedure_and_a_warning():
         ({"max_log_size": "10 MB"}, "error_handling.max_log_size"),
         ({"backup_count": -1}, "error_handling.backup_count"),
         ({"backup_count": True}, "error_handling.backup_count"),
+        ({"logging": {"file": "x", "max_size": "10 MB"}}, "logging.max_size"),
+        ({"notifications": {"email": {"smtp_server": "x"}}}, "notifications.email.to_addrs"),
         (with_email(smtp_server=None), "error_handling.email_config.smtp_server"),
         (with_email(to_addrs=[]), "error_handling.email_config.to_addrs"),
     ],

@@ -1,11 +1,10 @@
-"""Errors as VisiGate kept them before: one ``error_YYYYMMDD_HHMMSS_Type.json`` for each."""
+"""Errors as VisiGate kept them before, one file for each: ``error_YYYYMMDD_HHMMSS.json`` or ``…_Type.json``."""
 
 import dataclasses
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,15 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.files import log_files
+from visigate_logging.store.imported import imported_log, legacy_tie
 from visigate_logging.store.lines import read_lines
 from visigate_logging.store.times import from_micros, micros
 
-__all__ = ["extra", "import_files", "imported_log", "legacy_tie", "read_legacy"]
+__all__ = ["extra", "import_files", "read_legacy"]
 
 
-def imported_log(log: Path) -> Path:
-    """The file beside a log that takes imported errors; no handler writes to it or rotates it."""
-    return log.with_name(log.name + ".imported")
-
-
-def legacy_tie(name: str) -> bytes:
-    """The lower half of the id that an imported file gets: by its name alone, so that old links find it."""
-    return blake2b(Path(name).name.encode(), digest_size=8).digest()
+_OTHER_NAMES = {"type": "error_type", "message": "error_message"}
+"""Names in the files that VisiGate's own module wrote, and those of the design document."""
 
 
 def import_files(log: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -73,9 +67,12 @@ def read_legacy(path: Path) -> ErrorDetail:
         ValueError: it is not such a file; the message says why.
     """
     data = orjson.loads(path.read_bytes())
-    kind = data.get("error_type") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 -- the file's content, not an argument
+    data = {_OTHER_NAMES.get(name, name): value for name, value in data.items()}
+    kind = data.get("error_type")
     if not isinstance(kind, str):
-        raise ValueError("no JSON object with an error_type")  # noqa: TRY004 -- the file's content, not an argument
+        raise ValueError("neither error_type nor type is in it")  # noqa: TRY004 -- likewise
     when = datetime.fromisoformat(str(data.get("timestamp"))).astimezone(UTC)
     detail = ErrorDetail.from_record(_log_record(data, when))
     return dataclasses.replace(
@@ -110,8 +107,11 @@ def _log_record(data: dict[str, Any], when: datetime) -> logging.LogRecord:
     )
     record.created = when.timestamp()
     record.exc_text = data.get("traceback") if "Traceback" in str(data.get("traceback")) else None
-    info = data.get("additional_info")
-    record.__dict__.update(extra(info if isinstance(info, dict) else {"additional_info": info} if info else None))
+    info = data.get("additional_info") or {}
+    info = info if isinstance(info, dict) else {"additional_info": info}
+    if "system_info" in data:
+        info = info | {"system_info": data["system_info"]}
+    record.__dict__.update(extra(info))
     return record
 
 

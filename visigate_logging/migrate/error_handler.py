@@ -1,7 +1,8 @@
-"""ErrorHandler: the interface that VisiGate's code calls, over the handlers."""
+"""ErrorHandler: the two interfaces that VisiGate's code calls, over the handlers."""
 
 import dataclasses
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,18 @@ from types import TracebackType
 from typing import Any
 
 from visigate_logging.config.build import Built
-from visigate_logging.config.convert import convert
 from visigate_logging.detail.record import CACHED_AS, ErrorDetail
-from visigate_logging.store.legacy import extra
+from visigate_logging.detail.values import safe_str
+from visigate_logging.migrate.convert import convert
+from visigate_logging.migrate.legacy import extra
+from visigate_logging.migrate.notifications import ManagerHandler, NotificationManager
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["ErrorHandler"]
+__all__ = ["LOG_DIR", "ErrorHandler", "setup_error_handler"]
+
+LOG_DIR = "/var/log/visigate"
+OWN_SECTIONS = ("error_handling", "database")
+"""Of a whole configuration: the application's own log and its notifications are its own to set up."""
 
 _logger = logging.getLogger("visigate_logging")
 _installed: dict[str, dict[str, logging.Handler]] = {}
@@ -29,31 +36,49 @@ class ErrorHandler:
 
     Args:
         config: VisiGate's configuration, with ``error_handling`` and perhaps ``database``; or what stands under
-            ``error_handling`` alone. Unknown keys are told in a warning.
+            ``error_handling`` alone; or a directory: ``log_dir``. Unknown keys are told in a warning.
+        notification_manager: its ``send_email_notification(subject=, message=)`` tells of what comes through
+            `log_error` and `handle_exception`, in a thread of its own and not more often than mail would be.
+        log_dir: the directory in whose ``errors`` the files are; default ``/var/log/visigate``.
 
     Raises:
         ConfigurationError: an option cannot be; names its key.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        conversion = convert(config)
+    def __init__(
+        self,
+        config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        notification_manager: NotificationManager | None = None,
+        *,
+        log_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not isinstance(config, Mapping):
+            directory = log_dir or config or LOG_DIR
+            config = {"log_path": os.path.join(directory, "errors")}
+        conversion = convert({name: config[name] for name in OWN_SECTIONS if name in config} or config)
         self._values = conversion.values
-        self.store = ErrorStore(self._values["handlers"]["details"]["filename"])
+        details = Path(self._values["handlers"]["details"]["filename"])
+        self.log_dir = str(log_dir or details.parent.parent)
+        self.notification_manager = notification_manager
+        self._notifications = None
+        if notification_manager is not None:
+            self._notifications = ManagerHandler(notification_manager, details.parent / "state")
+        self.store = ErrorStore(details)
         _install(conversion.text, self._values)
-        for warning in conversion.warnings:
+        for warning in conversion.told():
             _logger.warning("configuration: %s", warning)
 
     def log_error(
         self,
-        error: BaseException,
-        module_name: str,
-        function_name: str,
+        error: BaseException | str,
+        module_name: str = "",
+        function_name: str = "",
         additional_info: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Record an error, and let mail and recovery know.
 
         Args:
-            error: the exception, with its traceback where it has one.
+            error: the exception, with its traceback where it has one; or a text.
             module_name: where it was met.
             function_name: likewise.
             additional_info: whatever helps to understand it; secrets are masked.
@@ -68,9 +93,9 @@ class ErrorHandler:
             logging.ERROR,
             "",
             0,
-            "Error in %s.%s",
-            (module_name, function_name),
-            (type(error), error, error.__traceback__),
+            "Error in %s.%s: %s",
+            (module_name, function_name, safe_str(error)),
+            (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None,
             func=function_name,
         )
         record.__dict__.update(extra(additional_info))
@@ -78,6 +103,8 @@ class ErrorHandler:
         named = dataclasses.replace(ErrorDetail.from_record(record), module=module_name, function=function_name)
         record.__dict__[CACHED_AS] = named.to_dict()
         logger.handle(record)
+        if self._notifications is not None:
+            self._notifications.handle(record)
         return ErrorDetail.from_record(record).to_dict()
 
     def get_recent_errors(self, limit: int = 10) -> list[dict[str, Any]]:
@@ -124,10 +151,10 @@ class ErrorHandler:
                 return bool(settled and runner.budgets.load(full_key(asked))[0].mended)
         return False
 
-    def global_exception_handler(
+    def handle_exception(
         self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        """Record what nobody caught; for ``sys.excepthook``."""
+        """Record what nobody caught; for ``sys.excepthook``, after which it is shown as ever."""
         if not issubclass(kind, KeyboardInterrupt | SystemExit):
             where = traceback
             while where is not None and where.tb_next is not None:
@@ -135,7 +162,27 @@ class ErrorHandler:
             frame = where.tb_frame if where else None
             module = str(frame.f_globals.get("__name__", "__main__")) if frame else "__main__"
             self.log_error(error.with_traceback(traceback), module, frame.f_code.co_name if frame else "<module>")
-        sys.__excepthook__(kind, error, traceback)
+        if sys.exc_info()[1] is None:  # else it is called from an except block, and nobody is waiting for a traceback
+            sys.__excepthook__(kind, error, traceback)
+
+    global_exception_handler = handle_exception
+
+
+def setup_error_handler(
+    notification_manager: NotificationManager | None = None, log_dir: str | os.PathLike[str] = LOG_DIR
+) -> ErrorHandler:
+    """Record what nobody catches from now on.
+
+    Args:
+        notification_manager: as for :class:`ErrorHandler`.
+        log_dir: likewise.
+
+    Returns:
+        The handler that ``sys.excepthook`` calls.
+    """
+    handler = ErrorHandler(log_dir=log_dir, notification_manager=notification_manager)
+    sys.excepthook = handler.handle_exception
+    return handler
 
 
 def _install(text: str, values: Mapping[str, Any]) -> None:
