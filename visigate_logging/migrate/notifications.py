@@ -26,6 +26,8 @@ SUBJECT = "VisiGate Error"
 EXIT_TIMEOUT = 2.0
 LOOK_AGAIN = 1.0
 MAX_GROUPS = 500
+MAX_KEPT = 1000
+"""Errors that are held while the books cannot be written."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notified (fingerprint TEXT PRIMARY KEY, incident TEXT NOT NULL, detail BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS notified_at (seconds REAL NOT NULL);
@@ -102,7 +104,8 @@ class ManagerHandler(ForkAware, logging.Handler):
 
     def _work(self, details: list[ErrorDetail]) -> float | None:
         """In the worker's thread: note what came, tell what is due; in how many seconds to look again."""
-        self._noted += details
+        self._keep(details)
+        self._state.directory.mkdir(parents=True, exist_ok=True)
         if not self._lock.acquire(LOOK_AGAIN):  # another process of the host tells
             return LOOK_AGAIN
         try:
@@ -120,6 +123,12 @@ class ManagerHandler(ForkAware, logging.Handler):
             return None if decision.look_again is None else max(0.0, decision.look_again - now)
         finally:
             self._lock.release()
+
+    def _keep(self, details: list[ErrorDetail]) -> None:
+        """Hold until they are noted in the books, which may not be possible for long."""
+        room = MAX_KEPT - len(self._noted)
+        self._noted += details[:room]
+        self._counts.drop("not noted", len(details[room:]))
 
     def _note(self, connection: "sqlite3.Connection", books: Books, now: float) -> None:
         too_many = 0
