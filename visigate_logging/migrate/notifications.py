@@ -26,7 +26,7 @@ SUBJECT = "VisiGate Error"
 EXIT_TIMEOUT = 2.0
 LOOK_AGAIN = 1.0
 MAX_GROUPS = 500
-MAX_KEPT = 1000
+MAX_KEPT = 10_000
 """Errors that are held while the books cannot be written."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notified (fingerprint TEXT PRIMARY KEY, incident TEXT NOT NULL, detail BLOB NOT NULL);
