@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {"formatters", "detail", "delivery", "recovery"} | BELOW_ALL,
     "store": {"detail"} | BELOW_ALL,
     "config": {"detail", "hooks"} | BELOW_ALL,
-    "migrate": {"config", "store", "mail", "recovery", "detail"} | BELOW_ALL,
+    "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
     "web": {"store"} | BELOW_ALL,
 }
 HEAVY = {

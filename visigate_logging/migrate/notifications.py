@@ -13,8 +13,8 @@ from visigate_logging.host import CountSheet, ForkAware, HostLock, Sheet, State,
 from visigate_logging.host.clock import host_seconds
 from visigate_logging.host.counts import add_counts, host_counts
 from visigate_logging.host.worker import Worker
-from visigate_logging.mail.digest import Item, section, title
-from visigate_logging.mail.throttle import Group, Windows, after_telling, note, plan
+from visigate_logging.delivery.digest import Item, section, title
+from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
 
 if TYPE_CHECKING:
     import sqlite3
