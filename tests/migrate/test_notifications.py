@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from visigate_logging.delivery.throttle import Windows
 
 from visigate_logging import ErrorHandler
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.migrate.notifications import ManagerHandler
 
 QUICK = Windows(group_wait=0.05, interval=0.2, max_interval=0.2, quiet=60.0)

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from visigate_logging.delivery.digest import Item, section, title
+from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import CountSheet, ForkAware, HostLock, Sheet, State, watch_forks
 from visigate_logging.host.clock import host_seconds
 from visigate_logging.host.counts import add_counts, host_counts
 from visigate_logging.host.worker import Worker
-from visigate_logging.delivery.digest import Item, section, title
-from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
 
 if TYPE_CHECKING:
     import sqlite3
