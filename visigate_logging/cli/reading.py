@@ -133,6 +133,8 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ("", "the clock was wrong: about this time by the clock that was right later" if about(record) else ""),
         ("severity", " ".join(filter(None, (record.severity, record.category)))),
         ("logged", f"{record.message} ({record.logger}, {record.level})"),
+        ("handled", "yes: logged where it was caught" if record.handled else ""),
+        ("repeats", record.repeats and f"{record.repeats}, the same exception"),
         ("at", f"{record.file}:{record.line}" if record.file else ""),
         ("culprit", record.culprit),
         (

@@ -58,6 +58,7 @@ def examine(source: Source) -> list[Object]:
         source.add(("version",), "version: 1 is wanted, the only one that dictConfig knows")
     settings = signature(Settings).parameters
     _check_mapping(source, ("visigate",), values.get("visigate"), {p.name: p.kind for p in settings.values()})
+    _check_handled(source)
     objects = []
     for section in _OBJECTS:
         if section == "handlers" and values.get("incremental") is True:
@@ -133,6 +134,15 @@ def _check_level(source: Source, key: KeyPath, level: Any) -> None:
         source.add(
             key, f"{source.shown(key, level)} is no level; possible are {', '.join(known)}{meant(level, known)}"
         )
+
+
+def _check_handled(source: Source) -> None:
+    given = source.values.get("visigate")
+    level = given.get("handled_exceptions") if isinstance(given, Mapping) else None
+    if isinstance(level, str):
+        _check_level(source, ("visigate", "handled_exceptions"), level)
+    elif level is True:
+        source.add(("visigate", "handled_exceptions"), "the name of a level is wanted, or false")
 
 
 def _find_unused(source: Source) -> None:

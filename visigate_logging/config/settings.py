@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from visigate_logging.detail.adopted import VARIABLE
+
 __all__ = ["Settings", "environment"]
 
 _inherited: dict[str, str] = {}
@@ -17,20 +19,28 @@ class Settings:
     Args:
         service: name of the application, for mails and pages; children inherit it as ``VISIGATE_SERVICE``.
         release: the application's version; children inherit it as ``VISIGATE_RELEASE``.
+        handled_exceptions: name of the level from which a record gets the exception that is being handled where it
+            is logged; false: none does. Children inherit it as ``VISIGATE_HANDLED_EXCEPTIONS``.
         hooks: log what nobody caught, as `install_hooks` does; default false.
         watch: apply changes of the file within 2 s, and at once on SIGHUP; default false.
     """
 
     service: str = ""
     release: str = ""
+    handled_exceptions: str | bool = "ERROR"
     hooks: bool = False
     watch: bool = False
 
 
 @contextlib.contextmanager
 def environment(settings: Settings) -> Iterator[None]:
-    """Put service and release where handlers and children find them; undone when the body raises."""
-    wanted = {"VISIGATE_SERVICE": settings.service, "VISIGATE_RELEASE": settings.release}
+    """Put what is set where handlers and children find it; undone when the body raises."""
+    given = settings.handled_exceptions
+    wanted = {
+        "VISIGATE_SERVICE": settings.service,
+        "VISIGATE_RELEASE": settings.release,
+        VARIABLE: given if isinstance(given, str) else str(given).lower(),
+    }
     before = {name: os.environ.get(name, "") for name in wanted}
     for name, value in wanted.items():
         inherited = _inherited.setdefault(name, before[name])

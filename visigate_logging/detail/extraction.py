@@ -12,7 +12,7 @@ import orjson
 
 from visigate_logging.detail import fingerprint, texts, written
 from visigate_logging.detail.description import Describer
-from visigate_logging.detail.log_record import call_of, given_with, raised_by, task_of
+from visigate_logging.detail.log_record import call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import Sanitiser, safe_str, utf8, word
@@ -92,6 +92,9 @@ class Extractor:
         exc, tb = raised_by(record)
         if exc is not None:
             told = self._raised(exc, tb, record)
+            values["handled"] = is_handled(record)
+            if record.exc_info is None and written.is_in(message):  # its traceback as text
+                message = written.split(message)[0]
         else:
             text = record.exc_text
             if not text and written.is_in(message):  # what a QueueHandler has made of it

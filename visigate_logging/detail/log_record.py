@@ -5,9 +5,10 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from visigate_logging.detail.adopted import ADOPTED_AS, adopted_by
 from visigate_logging.detail.values import word
 
-__all__ = ["call_of", "given_with", "raised_by", "task_of"]
+__all__ = ["call_of", "given_with", "is_handled", "raised_by", "task_of"]
 
 # What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
 _OWN = frozenset(
@@ -20,6 +21,7 @@ _OWN = frozenset(
         "category",
         "_visigate_detail",
         "_visigate_ignored",
+        ADOPTED_AS,
     ]
 )
 _OWN_COUNT = len(vars(logging.makeLogRecord({})))
@@ -44,13 +46,20 @@ def call_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
-    """The live exception of a record and its traceback."""
+    """The live exception of a record and its traceback: what it was given, else the one it was made for."""
     info = record.exc_info
     if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
         return info[1], info[2]
     if isinstance(info, BaseException):  # a record made by hand
         return info, info.__traceback__
-    return None, None
+    adopted = adopted_by(record)
+    return (None, None) if adopted is None else (adopted.exception, adopted.exception.__traceback__)
+
+
+def is_handled(record: logging.LogRecord) -> bool:
+    """Whether the exception of a record was taken up from the ``except`` clause that the record was made in."""
+    adopted = record.__dict__.get(ADOPTED_AS)
+    return adopted is not None and adopted.handled
 
 
 def task_of(record: logging.LogRecord) -> str:

@@ -57,6 +57,8 @@ class ErrorDetail:
     release: str = ""
     boot_id: str = ""
     monotonic: float = 0.0
+    handled: bool = False
+    repeats: str = ""
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.detail import written
+from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.formatters import DetailFormatter, TextFormatter
@@ -96,8 +97,8 @@ class RecoveryHandler(logging.Handler, ForkAware):
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
         """The procedure that a record calls for, with the error numbers of its exceptions."""
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else record.exc_info
-        if isinstance(error, BaseException):
+        error, _ = raised_by(record)
+        if error is not None:
             chain = chain_of(error)
         elif record.exc_text or written.is_in(str(record.msg)):
             chain = detail_chain(ErrorDetail.from_record(record))

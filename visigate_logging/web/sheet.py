@@ -106,6 +106,8 @@ def facts(record: ErrorDetail) -> dict[str, Any]:
         "Service": " ".join(filter(None, map(str, (record.service, record.release)))),
         "Logger": f"{record.logger} ({record.level})",
         "Place": f"{record.file}:{record.line}" if record.file else "",
+        "Handled": "yes: logged where it was caught" if record.handled else "",
+        "Repeats": record.repeats,
         "Id": record.event_id,
     }
     return {name: value for name, value in known.items() if value}

@@ -1,0 +1,166 @@
+"""The exception that a log call was made for, though the call does not say so: the one that is being handled.
+
+``logger.error(f"cannot open {path}: {e}")`` inside an ``except`` block makes a record without ``exc_info``. It gets
+the exception when that belongs to it, which is decided once, while the call is made, in its thread:
+
+- the frame that logs is in a handler of that exception, or
+- a frame further out is, and the record names the exception: among its arguments, or by its text in the message.
+
+A helper that is called from an ``except`` block and reports an error of its own does neither. ``record.exc_info``
+stays as it is: it belongs to other people's formatters.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from visigate_logging.detail.clauses import clause_at
+from visigate_logging.detail.values import safe_str
+
+__all__ = ["ADOPTED_AS", "VARIABLE", "Adopted", "adopted_by"]
+
+ADOPTED_AS = "_visigate_adopted"
+"""Attribute of a ``LogRecord`` that holds what was decided; the underscore keeps JSON formatters from merging it."""
+VARIABLE = "VISIGATE_HANDLED_EXCEPTIONS"
+"""Environment variable: name of the level from which records take up exceptions; ``false``: none does."""
+SHORTEST_TEXT = 8
+"""Characters of an exception's text from which it is known by it."""
+MAX_PLACES = 100
+"""Places in a message at which the text may stand."""
+
+_WRAPPERS = {"logging", "loguru", "structlog"}
+
+
+class Adopted(NamedTuple):
+    """An exception that was taken up.
+
+    Args:
+        exception: it itself.
+        handled: whether an ``except`` clause has it, not a ``finally`` or the end of a ``with`` that it passes.
+    """
+
+    exception: BaseException
+    handled: bool
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process the record goes without it, as it goes without ``exc_info``."""
+        return type(None), ()
+
+
+def adopted_by(record: logging.LogRecord) -> Adopted | None:
+    """The handled exception that belongs to a record without one of its own; None when none does.
+
+    Args:
+        record: any; only while the call that made it is under way, and in its thread, is anything found.
+    """
+    if ADOPTED_AS in record.__dict__:
+        known: Adopted | None = record.__dict__[ADOPTED_AS]
+        return known
+    exc = sys.exception()
+    if exc is None or record.exc_info is not None or record.exc_text:
+        return None
+    try:
+        found = _decide(record, exc)
+    except Exception:  # a hostile exception or record: then it is not taken up
+        found = None
+    record.__dict__[ADOPTED_AS] = found
+    return found
+
+
+def _decide(record: logging.LogRecord, exc: BaseException) -> Adopted | None:
+    if record.levelno < _from_level():
+        return None
+    logs = _frame_that_logs(record)
+    for frame in _outwards(logs):
+        clause = clause_at(frame.f_code, frame.f_lasti)
+        if clause is not None:
+            belongs = (frame is logs and _went_through(exc, frame)) or _is_named(exc, record)
+            return Adopted(exc, clause == "except") if belongs else None
+    return None
+
+
+def _from_level() -> float:
+    level = logging.getLevelNamesMapping().get(os.environ.get(VARIABLE, "ERROR"))
+    return float("inf") if level is None else level
+
+
+def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
+    """The frame of the logging call that makes a record; None when the record is from another call or thread.
+
+    Where the record was made is known by its file and line alone. That it is not an older one, which is flushed
+    while the same line logs again, is known by the call that is handing it to the handlers.
+    """
+    if record.thread not in (None, threading.get_ident()):
+        return None
+    frames = _outwards(sys._getframe())
+    if not any(_hands_on(frame, record) for frame in frames):
+        return None
+    for frame in frames:
+        if frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname:
+            return next((f for f in _outwards(frame) if _package(f) not in _WRAPPERS), None)
+    return None
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+_HANDLE: CodeType = logging.Logger.handle.__code__
+
+
+def _hands_on(frame: FrameType, record: logging.LogRecord) -> bool:
+    """Whether a frame is that of ``Logger.handle``, or loguru's ``StandardSink.write``, with a record or its copy."""
+    code = frame.f_code
+    if code is not _HANDLE and not (code.co_name == "write" and _package(frame) == "loguru"):
+        return False
+    handled = frame.f_locals.get("record")
+    return handled is record or getattr(handled, "created", None) == record.created
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _went_through(exc: BaseException, frame: FrameType) -> bool:
+    """Whether an exception came up to a frame; a helper that has raised it again is before it in the traceback."""
+    entry = exc.__traceback__
+    while entry is not None:
+        if entry.tb_frame is frame:
+            return True
+        entry = entry.tb_next
+    return False
+
+
+def _is_named(exc: BaseException, record: logging.LogRecord) -> bool:
+    """Whether a record has an exception among what it was given, or its text in the message."""
+    given = [*record.__dict__.values()]
+    given += record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    given += record.msg.values() if isinstance(record.msg, Mapping) else ()
+    if any(value is exc for value in given):
+        return True
+    text = safe_str(exc).strip()
+    return len(text) >= SHORTEST_TEXT and _stands_in(text, record.getMessage())
+
+
+def _stands_in(text: str, message: str) -> bool:
+    """Whether a text stands in a message, not as a part of longer words."""
+    start = message.find(text)
+    for _ in range(MAX_PLACES):
+        if start < 0:
+            return False
+        end = start + len(text)
+        before, behind = message[max(start - 1, 0) : start], message[end : end + 1]
+        if not (_are_one_word(before, text[0]) or _are_one_word(text[-1], behind)):
+            return True
+        start = message.find(text, start + 1)
+    return False
+
+
+def _are_one_word(left: str, right: str) -> bool:
+    return (left.isalnum() or left == "_") and (right.isalnum() or right == "_")
