@@ -34,6 +34,14 @@ BODIES = [
 Statement = tuple[str, list[Any], list[Any]]
 
 
+_RAISE: list[Statement] = [("raise", [], [])]
+_TELL: list[Statement] = [("again", [], []), ("report", [], []), ("flush", [], [])]
+EVERYTHING: list[Statement] = [
+    ("except", [(body, _RAISE, _TELL)], [("finally", _TELL, []), (body, _TELL, _RAISE)]) for body in BODIES
+]
+"""A program that has each kind of statement, and every other in its handler."""
+
+
 def statements() -> st.SearchStrategy[list[Statement]]:
     """Blocks of statements, nested."""
     leaf = st.tuples(st.sampled_from(LEAVES), st.just([]), st.just([]))

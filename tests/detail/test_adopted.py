@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from tests.detail import programs, raising
 from tests.detail.programs import HANDLED, NAMED, NOTHING, PASSING
@@ -86,6 +86,7 @@ def test_no_record_takes_up_an_exception_that_its_caller_did_not_handle(is_async
     seen: dict[str, int] = {}
 
     @settings(max_examples=60, deadline=None)
+    @example(programs.EVERYTHING)
     @given(programs.statements())
     def run(block: list[programs.Statement]) -> None:
         with judged() as (judge, names):
@@ -95,7 +96,7 @@ def test_no_record_takes_up_an_exception_that_its_caller_did_not_handle(is_async
                 seen[place] = seen.get(place, 0) + n
 
     run()
-    assert all(seen[place] for place in (NOTHING, HANDLED, PASSING, NAMED)), seen
+    assert all(seen[place] for place in (NOTHING, HANDLED, PASSING, NAMED)), seen  # the programs reach each
 
 
 @pytest.mark.stress
@@ -308,12 +309,12 @@ def test_detail_classifier_and_recovery_see_the_same_exception(tmp_path: Path) -
     except sqlite3.Error as e:
         logger.error(f"Error getting vehicles: {e}")
         logger.exception("Error getting vehicles")
-        logger.error(f"Traceback: {traceback.format_exc()}")
+        logger.error(f"it failed\n{traceback.format_exc()}")
     recovery.close()
     told, explicit, as_text = details
     assert (told.error_type, told.category, told.severity) == ("OperationalError", "database", "CRITICAL")
     assert (told.handled, explicit.handled, as_text.handled) == (True, False, True)
-    assert (told.message, as_text.message) == ("Error getting vehicles: no such table: vehicles", "Traceback:")
+    assert (told.message, as_text.message) == ("Error getting vehicles: no such table: vehicles", "it failed")
     assert {(d.fingerprint, d.traceback, d.category) for d in details} == {
         (told.fingerprint, told.traceback, "database")
     }
