@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from visigate_logging.config.replace import replace, set_levels
 from visigate_logging.config.settings import Settings, environment
 from visigate_logging.config.watch import Watch
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.host.clock import utc_text
+from visigate_logging.host.forks import in_forked_child
 
 __all__ = ["Applied", "apply", "configure", "running"]
 
@@ -102,7 +103,7 @@ def apply(source: Source) -> Applied:
         except ConfigurationError as error:
             if _running is not None:
                 _log.error("configuration %s is refused, what ran before goes on: %s", source.path, error)
-                _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": _now()})
+                _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": utc_text()})
             raise
         finally:
             try:
@@ -127,7 +128,7 @@ def _apply(source: Source) -> Applied:
             built = before.built if before else Built({"version": 1})
         else:
             built = replace(source, values, before.built if before else None)
-    _running = applied = Applied(source, settings, built, _now())
+    _running = applied = Applied(source, settings, built, utc_text())
     _hook(applied, before)
     _watch(applied, before)
     _be_present(applied, before, state_directories(objects))
@@ -197,13 +198,9 @@ def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float)
     applied.going_back.start()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _after_fork_in_child() -> None:
     global _applying  # noqa: PLW0603 -- another thread may hold it, which the child has not
     _applying = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_child(_after_fork_in_child)

@@ -10,8 +10,8 @@ import fcntl
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import orjson
 from visigate_logging.config.objects import Object
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.values import Sanitiser
+from visigate_logging.host.clock import utc_text
+from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.json_lines import JsonLines
 
 __all__ = ["Presence", "last_messages", "present", "state_directories"]
 
@@ -42,7 +45,7 @@ def state_directories(objects: Iterable[Object]) -> list[Path]:
     return list(found)
 
 
-class Presence(logging.Handler):
+class Presence(ForkAware, logging.Handler):
     """What others see of the process; as a handler it keeps the package's own messages.
 
     Args:
@@ -54,7 +57,7 @@ class Presence(logging.Handler):
         self.directory = directory
         self._facts: dict[str, Any] = {}
         self._fd: int | None = None
-        _presences.append(self)
+        watch_forks(self)
 
     def tell(self, **facts: Any) -> None:
         """Change what others see; that the card cannot be written is no reason to stop."""
@@ -65,13 +68,8 @@ class Presence(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a message of the package."""
         try:
-            line = {"time": _time(record.created), "pid": record.process, "level": record.levelname}
-            path = self.directory / "messages.jsonl"
-            if path.exists() and path.stat().st_size > _LARGEST:
-                path.replace(f"{path}.1")
-            path.touch(0o640)
-            with path.open("ab", buffering=0) as file:
-                file.write(orjson.dumps({**line, "message": _clean.text(record.getMessage())}) + b"\n")
+            line = {"time": utc_text(record.created), "pid": record.process, "level": record.levelname}
+            _messages(self.directory).append({**line, "message": _clean.text(record.getMessage())})
         except OSError:  # the handlers say that the card cannot be written; a traceback for each message helps nobody
             pass
         except Exception:
@@ -79,8 +77,6 @@ class Presence(logging.Handler):
 
     def close(self) -> None:
         """Be seen no more."""
-        if self in _presences:
-            _presences.remove(self)
         if self._fd is not None:
             self._path().unlink(missing_ok=True)
             os.close(self._fd)
@@ -123,15 +119,11 @@ def present(directory: Path, config: Path | None = None) -> list[Mapping[str, An
 
 def last_messages(directory: Path, most: int = 20) -> list[Mapping[str, Any]]:
     """The package's own last messages, the oldest first."""
-    lines: list[bytes] = []
-    for name in ("messages.jsonl.1", "messages.jsonl"):
-        with contextlib.suppress(OSError):
-            lines += (directory / name).read_bytes().splitlines()
-    found = []
-    for line in lines[-most:]:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            found.append(orjson.loads(line))
-    return found
+    return list(deque(_messages(directory).read(), most))
+
+
+def _messages(directory: Path) -> JsonLines:
+    return JsonLines(directory / "messages.jsonl", max_bytes=_LARGEST)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
@@ -144,18 +136,3 @@ def _read(path: Path) -> Mapping[str, Any] | None:
             return facts
         path.unlink(missing_ok=True)
     return None
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-_presences: list[Presence] = []
-
-
-def _after_fork_in_child() -> None:
-    for presence in list(_presences):
-        presence.after_fork_in_child()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,15 +2,15 @@
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import FrameType
 
 from visigate_logging.config.confirm import before_abandoned, put_back
+from visigate_logging.host.forks import in_forked_child
+from visigate_logging.host.upkeep import Task
 
 __all__ = ["Watch"]
 
@@ -35,7 +35,10 @@ class Watch:
         self.path = path
         self._known = self._seen = b""
         self._apply = apply
-        self._begin()
+        self._at_once = False
+        self._change: threading.Thread | None = None
+        self._task = Task(f"Watching {path}", self._look, close=self.stop)
+        self._task.wake()
         _listen_to_hangup()
         _watches.append(self)
 
@@ -47,31 +50,24 @@ class Watch:
         """Look no more; does not wait."""
         if self in _watches:
             _watches.remove(self)
-        self._signals.put("stop")
+        self._task.stop(0)
 
     def look_now(self) -> None:
         """Apply what is there, also when it is not new; for signal handlers too."""
-        self._signals.put("now")
+        self._at_once = True
+        self._task.wake()
 
-    def _begin(self) -> None:
-        # SimpleQueue: a signal handler may interrupt its own thread inside put.
-        self._signals: SimpleQueue[str] = SimpleQueue()
-        threading.Thread(target=self._run, args=(self._signals,), name="visigate-config", daemon=True).start()
+    def go_on(self) -> None:
+        """Look in a forked child as well."""
+        self._task.wake()
 
-    def _run(self, signals: "SimpleQueue[str]") -> None:
-        while True:
-            try:
-                signal_ = signals.get(timeout=LOOK_EVERY)
-            except Empty:
-                signal_ = ""
-            if signal_ == "stop":
-                return
-            try:
-                self._look(at_once=signal_ == "now")
-            except Exception:
-                _log.exception("%s: the change could not be applied", self.path)
+    def _look(self) -> float:
+        if self._change is None or not self._change.is_alive():
+            at_once, self._at_once = self._at_once, False
+            self._look_at_content(at_once=at_once)
+        return LOOK_EVERY
 
-    def _look(self, *, at_once: bool) -> None:
+    def _look_at_content(self, *, at_once: bool) -> None:
         try:
             content = before_abandoned(self.path) or self.path.read_bytes()
         except OSError:  # between two names, or the card is gone: the next look will tell
@@ -79,7 +75,22 @@ class Watch:
         rests, self._seen = content == self._seen, content
         if at_once or (rests and content.strip() and content != self._known):
             self._known = content
+            # A thread of its own: a change waits for handlers to end, and the upkeep of the others goes on meanwhile.
+            self._change = threading.Thread(
+                target=self._apply_and_put_back, args=(content,), name="visigate-config", daemon=True
+            )
+            self._change.start()
+        else:
+            self._put_back()
+
+    def _apply_and_put_back(self, content: bytes) -> None:
+        try:
             self._apply(self.path, content)
+        except Exception:
+            _log.exception("%s: the change could not be applied", self.path)
+        self._put_back()
+
+    def _put_back(self) -> None:
         with contextlib.suppress(OSError):  # has been said when it was applied
             put_back(self.path)
 
@@ -108,7 +119,7 @@ def _hang_up(number: int, frame: FrameType | None) -> None:
 
 def _after_fork_in_child() -> None:
     for watch in _watches:
-        watch._begin()
+        watch.go_on()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_child(_after_fork_in_child)

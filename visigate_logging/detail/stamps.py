@@ -4,6 +4,8 @@ import itertools
 import os
 import time
 
+from visigate_logging.host.forks import in_forked_child
+
 __all__ = ["EventIds", "rfc3339"]
 
 _second: tuple[int, str] = (-1, "")
@@ -25,7 +27,7 @@ class EventIds:
 
     def __init__(self) -> None:
         self._start()
-        os.register_at_fork(after_in_child=self._start)
+        in_forked_child(self._start)
 
     def _start(self) -> None:
         self._count = itertools.count(int.from_bytes(os.urandom(8), "big"))

@@ -14,8 +14,9 @@ from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.host.buffered_file import NOT_WRITABLE, BufferedFile
 from visigate_logging.host.clock import monotonic
+from visigate_logging.host.forks import notice_fork
 from visigate_logging.host.shared_file import SharedFile
-from visigate_logging.host.worker import Worker
+from visigate_logging.host.upkeep import Task
 from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
 
 __all__ = ["SharedRotatingFileHandler"]
@@ -30,7 +31,7 @@ PUBLISH_EVERY = 10.0
 """Seconds between two entries of the counts in the host's state file."""
 
 EXIT_TIMEOUT = 2.0
-"""Seconds that `close` waits for each of its threads."""
+"""Seconds that `close` waits for the upkeep, and for other processes that use the state file."""
 FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
 
 without_secrets = Redactor().text
@@ -111,9 +112,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode))
         self._file = BufferedFile(file, self._counts, buffer_bytes, syncs=sync != "never")
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
-        self._worker: Worker[None] = Worker("visigate-file", self._upkeep, close=self.close)
-        # A thread of its own: the state file may be busy for seconds, and the sync must not wait for that.
-        self._publisher: Worker[None] = Worker("visigate-counts", self._publish_in_time, close=self.close)
+        self._task = Task(f"Upkeep of {self.baseFilename}", self._upkeep, close=self.close)
         self._closed = False
         self._told: set[str] = set()
         self._told_lost = 0
@@ -157,6 +156,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
         try:
+            notice_fork()
             try:
                 line = self.encoded(record)
             except Exception:
@@ -193,9 +193,9 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
 
     def _wake(self) -> None:
         self._awake = True
-        self._worker.wake()
+        self._task.wake()
 
-    def _upkeep(self, _items: list[None]) -> float | None:
+    def _upkeep(self) -> float | None:
         """In the background: write what is kept, sync, tell; returns the seconds until there is more to do."""
         self._awake = True
         self._file.write()
@@ -204,14 +204,14 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             self._sync_all()
         if not self._closed:  # logging.shutdown then holds the lock of the handler that this may be told to
             self._tell()
-            self._publisher.wake()
+        waits = [self._publish_in_time(now)]
         self._awake = False  # before it looks: whoever writes from here on wakes it
-        wait = None
         if self._file.keeps_lines:
-            wait = RETRY_EVERY
+            waits.append(RETRY_EVERY)
         elif self._file.is_dirty:
-            wait = SYNC_EVERY - (now - self._synced)
-        self._awake = wait is not None
+            waits.append(SYNC_EVERY - (now - self._synced))
+        wait = min((wait for wait in waits if wait is not None), default=None)
+        self._awake = wait is not None and wait <= max(RETRY_EVERY, SYNC_EVERY)
         return wait
 
     def _sync_all(self) -> None:
@@ -240,18 +240,23 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             self._told.remove(what)
             _report.warning("%s can be %s again%s", self.baseFilename, what, addition)
 
-    def _publish_in_time(self, _items: list[None]) -> float | None:
-        wait = self._published + PUBLISH_EVERY - monotonic()
+    def _publish_in_time(self, now: float) -> float | None:
+        if not self._counts.has_news or self._closed:
+            return None
+        wait = self._published + PUBLISH_EVERY - now
         if wait > 0:
-            return wait if self._counts.has_news else None
-        self._publish()
-        self._published = monotonic()
-        return PUBLISH_EVERY if self._counts.has_news else None
+            return wait
+        # Not waiting for other processes that use the state file: the sync of other files would wait as well.
+        self._published = now if self._publish(timeout=0.0) else now - PUBLISH_EVERY + RETRY_EVERY
+        return self._published + PUBLISH_EVERY - now
 
-    def _publish(self) -> None:
-        if self._counts.has_news:
-            with contextlib.suppress(StateError):  # the next time adds it
-                self._counts.publish(self._state)
+    def _publish(self, timeout: float = EXIT_TIMEOUT) -> bool:
+        try:
+            if self._counts.has_news:
+                self._counts.publish(self._state, timeout)
+        except StateError:  # the next time adds it
+            return False
+        return True
 
     def flush(self) -> None:
         """Write what is kept in memory, if it can be written."""
@@ -267,8 +272,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
     def close(self) -> None:
         """Write and sync what is left, and close the file; a later record opens it for itself."""
         self._closed = True
-        self._worker.stop(EXIT_TIMEOUT)
-        self._publisher.stop(EXIT_TIMEOUT)
+        self._task.stop(EXIT_TIMEOUT)
         try:
             self._finish()
             self._publish()

@@ -1,7 +1,8 @@
-"""Time that nobody can set: seconds on a clock that does not jump, of one boot or of the host over its reboots."""
+"""Time: seconds on clocks that nobody can set, of one boot or of the host over its reboots; and text for people."""
 
 import sys
 import time
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Instant", "boot_id", "clock", "host_seconds", "monotonic"]
+__all__ = ["Instant", "boot_id", "clock", "host_seconds", "monotonic", "utc_text"]
 
 _SAVE_EVERY = 600.0
 
@@ -34,6 +35,17 @@ if hasattr(time, "CLOCK_BOOTTIME"):
 
 else:
     monotonic = time.monotonic
+
+
+def utc_text(seconds: float | None = None, timespec: str = "seconds") -> str:
+    """A time for people, by the wall clock, as RFC 3339 in UTC.
+
+    Args:
+        seconds: since 1970; default now.
+        timespec: how exact, as `datetime.isoformat` takes it.
+    """
+    when = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return when.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 @cache

@@ -97,11 +97,15 @@ class CountSheet(ForkAware):
         with self._lock:
             return self._failure is not None or self._now() != self._published
 
-    def publish(self, state: State) -> None:
+    def publish(self, state: State, timeout: float = 10.0) -> None:
         """Add what is new since the last time to the state file, the last failure too, in one transaction.
 
         What processes that have ended left there is kept under the host; their pending records are then
         dropped.
+
+        Args:
+            state: the state file.
+            timeout: seconds to wait for another process that uses it.
 
         Raises:
             StateError: the state file cannot be used; nothing is lost, the next call adds it.
@@ -111,7 +115,7 @@ class CountSheet(ForkAware):
                 counts, failed = self._now(), self._failure
             news = counts.copy()
             news.subtract(self._published)
-            with state.transaction() as connection:
+            with state.transaction(timeout) as connection:
                 _add_fields(connection, self.handler, self._owner, news)
                 note_drops(connection, self.handler, _dropped(news))
                 if failed is not None:

@@ -1,10 +1,9 @@
 """Records that were dropped lately: why, how many, and when."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from visigate_logging.host.clock import host_seconds
+from visigate_logging.host.clock import host_seconds, utc_text
 from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ def note_drops(connection: "sqlite3.Connection", handler: str, dropped: Mapping[
     """Keep that so many records were dropped just now, by reason, inside a transaction of the caller's."""
     if not any(dropped.values()):
         return
-    time, seconds = (
-        datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        host_seconds(connection),
-    )
+    time, seconds = utc_text(), host_seconds(connection)
     connection.execute("DELETE FROM drops WHERE seconds <= ?", (seconds - LATELY,))
     connection.executemany(
         "INSERT INTO drops VALUES (?, ?, ?, ?, ?, ?) "

@@ -1,8 +1,8 @@
 """The last failure of each handler: what went wrong, and when."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from visigate_logging.host.clock import utc_text
 from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ class Failure(TypedDict):
 
 def failure(text: str) -> Failure:
     """A failure that happens now."""
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Failure(time=now, text=text[:_LONGEST_TEXT])
+    return Failure(time=utc_text(), text=text[:_LONGEST_TEXT])
 
 
 def note_failure(connection: "sqlite3.Connection", handler: str, last: Failure) -> bool:

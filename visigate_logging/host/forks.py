@@ -1,32 +1,59 @@
-"""What must happen to locks and connections when the process forks."""
+"""What must happen to locks, threads and connections when the process forks, seen by Python or not."""
 
 import os
 import threading
 import weakref
+from collections.abc import Callable
 
-__all__ = ["ForkAware", "watch_forks"]
+__all__ = ["ForkAware", "in_forked_child", "notice_fork", "watch_forks"]
 
 
 class ForkAware:
     """Something that holds what a fork must not copy; to be announced with `watch_forks`."""
 
     def before_fork(self) -> None:
-        """In the parent, before; must not wait long."""
+        """In the parent, before; must not wait long. It does not run before a fork that Python does not see."""
 
     def after_fork_in_parent(self) -> None:
-        """In the parent, afterwards."""
+        """In the parent, afterwards; likewise."""
 
     def after_fork_in_child(self) -> None:
-        """In the child, before anything else runs there."""
+        """In the child, before anything else of ours runs there."""
 
 
 _watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
+_in_child: list[Callable[[], object]] = []
 _forking = threading.local()  # two threads may fork at once
+_noticing = threading.RLock()
+_PATIENCE = 1.0
+_pid = os.getpid()
 
 
 def watch_forks(thing: ForkAware) -> None:
-    """Tell ``thing`` of every ``os.fork`` as long as it lives; it is held weakly."""
+    """Tell ``thing`` of every fork as long as it lives; it is held weakly."""
     _watched.add(thing)
+
+
+def in_forked_child(act: Callable[[], object]) -> None:
+    """Call ``act``, for good, in each forked child."""
+    _in_child.append(act)
+
+
+def notice_fork() -> None:
+    """Tell of a fork that Python did not see, in its child: C code may fork without calling Python's hooks.
+
+    uWSGI does, unless it is given ``--py-call-uwsgi-fork-hooks``. Whoever hands work to a thread, or uses a descriptor
+    of its own, calls this first; it costs one ``getpid``.
+    """
+    if os.getpid() != _pid:
+        # Another thread of the child may be at it; one of the parent that was is not here to let go.
+        held = _noticing.acquire(timeout=_PATIENCE)
+        try:
+            if os.getpid() != _pid:
+                _after_in_child()
+        finally:
+            if held:
+                _noticing.release()
 
 
 def _all() -> list[ForkAware]:
@@ -50,9 +77,13 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    for thing in _forking.things:
+    global _pid  # noqa: PLW0603 -- which process the module's state belongs to
+    _pid = os.getpid()
+    for thing in getattr(_forking, "things", None) or _all():
         thing.after_fork_in_child()
     _forking.things = []
+    for act in _in_child:
+        act()
 
 
 os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

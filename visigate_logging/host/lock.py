@@ -3,10 +3,12 @@
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 
-from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.files import open_safely
+from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 
 __all__ = ["HostLock"]
 
@@ -22,7 +24,7 @@ class HostLock(ForkAware):
 
     Args:
         path: the file, which is made when absent and stays; or a folder.
-        mode: permissions that the file has at least, so that those who may take the lock can open it.
+        mode: permissions of the file, whatever the umask: who can open it can hold the lock, and stop the others.
     """
 
     def __init__(self, path: str | os.PathLike[str], mode: int = 0o600) -> None:
@@ -42,14 +44,10 @@ class HostLock(ForkAware):
         Raises:
             OSError: the file cannot be opened.
         """
+        notice_fork()
         if self._fd is not None:
             return False
-        folder = self.path.is_dir()
-        flags = os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        fd = os.open(self.path, flags | os.O_CLOEXEC, self._mode)
-        if not folder and self._mode & ~os.fstat(fd).st_mode:  # made under a umask, or by an earlier version
-            with contextlib.suppress(PermissionError):  # another's
-                os.fchmod(fd, self._mode)
+        fd = self._open()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -65,6 +63,15 @@ class HostLock(ForkAware):
             else:
                 self._fd = fd
                 return True
+
+    def _open(self) -> int:
+        if self.path.is_dir():
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_safely(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, self._mode)
+        if stat.S_IMODE(os.fstat(fd).st_mode) != self._mode:  # made by an earlier version
+            with contextlib.suppress(PermissionError):  # another's
+                os.fchmod(fd, self._mode)
+        return fd
 
     def release(self) -> None:
         """Let go; nothing happens when it is not held."""

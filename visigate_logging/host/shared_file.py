@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from visigate_logging.host import HostLock
+from visigate_logging.host.files import make_directory, open_safely
 
 __all__ = ["SharedFile", "ShortWriteError"]
 
@@ -45,9 +46,11 @@ class SharedFile:
         self._backups = backups
         self._mode = mode
         directory, name = os.path.split(self.path)
-        self._lock = HostLock(Path(directory, f".{name}.lock"), mode)
+        # Who may write the file may stop its rotation, and nobody else.
+        self._lock = HostLock(Path(directory, f".{name}.lock"), mode & 0o600 | mode & 0o022 | (mode & 0o022) << 1)
         self._fd: int | None = None
         self._identity = (0, 0)
+        self._like: os.stat_result | None = None  # whose owner the next file gets, when root makes it
         self._end = -1  # where our last line ended, to know without reading that the file ends with a whole line
         self._cut: tuple[int, int] | None = None  # where the last write was a short one: a pipe cannot be looked at
         self._left: list[int] = []  # descriptors of files that were written to and then left, to be synced
@@ -114,16 +117,11 @@ class SharedFile:
             self._open()
 
     def _open(self) -> int:
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        make_directory(os.path.dirname(self.path))
         # O_NONBLOCK means nothing to a regular file; a pipe that nobody empties must not stop its writer.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
-            fd = os.open(self.path, flags | os.O_EXCL, self._mode)
-            with contextlib.suppress(OSError):  # a file system without permissions
-                os.fchmod(fd, self._mode)  # past the umask
-        except FileExistsError:
-            fd = os.open(self.path, flags, self._mode)
-        status = os.fstat(fd)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        fd = open_safely(self.path, flags, self._mode, like=self._like)
+        self._like = status = os.fstat(fd)
         self._fd, self._identity, self._end = fd, (status.st_dev, status.st_ino), -1
         return fd
 

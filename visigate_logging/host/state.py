@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
 
 if TYPE_CHECKING:
@@ -71,10 +71,13 @@ class State(ForkAware):
         watch_forks(self)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator["sqlite3.Connection"]:
+    def transaction(self, timeout: float = _BUSY_TIMEOUT) -> Iterator["sqlite3.Connection"]:
         """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the body raises.
 
-        It may wait up to 10 s for another process: never to be called in a caller's thread.
+        It may wait for another process: never to be called in a caller's thread.
+
+        Args:
+            timeout: for so many seconds at most, to begin.
 
         Raises:
             StateError: the file cannot be used. When it was damaged it has been put aside, and the next
@@ -82,8 +85,9 @@ class State(ForkAware):
         """
         import sqlite3
 
+        notice_fork()
         with self._lock:
-            connection = self._begin()
+            connection = self._begin(timeout)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -128,7 +132,7 @@ class State(ForkAware):
             _never_closed.append(self._connection)
             self._connection, self._torn = None, True
 
-    def _begin(self) -> "sqlite3.Connection":
+    def _begin(self, timeout: float) -> "sqlite3.Connection":
         import sqlite3
 
         if self._torn:
@@ -137,7 +141,8 @@ class State(ForkAware):
             raise StateError(f"{self.path}: a transaction was begun inside a transaction")
         for last_try in (False, True):
             try:
-                connection = self._open()
+                connection = self._open(timeout)
+                connection.execute(f"PRAGMA busy_timeout={round(timeout * 1000)}")
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 put_aside = self._put_aside_if_damaged(error)
@@ -150,13 +155,13 @@ class State(ForkAware):
                 return connection
         raise AssertionError("unreachable")
 
-    def _open(self) -> "sqlite3.Connection":
+    def _open(self, timeout: float) -> "sqlite3.Connection":
         if self._connection is not None:
             if self._identity == _identity(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self._set_up_alone():
+        with self._set_up_alone(timeout):
             self._connection = self._connect()
         return self._connection
 
@@ -178,11 +183,11 @@ class State(ForkAware):
         return connection
 
     @contextlib.contextmanager
-    def _set_up_alone(self) -> Iterator[None]:
+    def _set_up_alone(self, timeout: float) -> Iterator[None]:
         # Switching to WAL fails at once, without the busy timeout, when two processes do it together.
         lock = HostLock(self.directory / "state.lock")
-        if not lock.acquire(_BUSY_TIMEOUT):
-            raise StateError(f"{lock.path} has been held by another process for {_BUSY_TIMEOUT:.0f} s")
+        if not lock.acquire(timeout):
+            raise StateError(f"{lock.path} has been held by another process for {timeout:.0f} s")
         try:
             yield
         finally:
@@ -193,7 +198,7 @@ class State(ForkAware):
             return False
         self.close()
         try:
-            with self._set_up_alone():
+            with self._set_up_alone(_BUSY_TIMEOUT):
                 if self._identity is None or self._identity != _identity(self.path):
                     return True  # another process has done it
                 aside = self._put_aside()

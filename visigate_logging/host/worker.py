@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sys
 import threading
 import weakref
@@ -10,7 +9,9 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Worker"]
+from visigate_logging.host.forks import in_forked_child, notice_fork
+
+__all__ = ["Guarded", "Worker", "finish_with_multiprocessing"]
 
 T = TypeVar("T")
 
@@ -25,6 +26,37 @@ class _Signal:
     def __init__(self, *, stop: bool = False) -> None:
         self.done = threading.Event()
         self.stop = stop
+
+
+class Guarded:
+    """Calls what may fail: that is reported on the logger ``visigate_logging``, and a wait until the next call grows.
+
+    Args:
+        name: what it is called in reports.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._failures = 0
+
+    def __call__(self, act: Callable[[], float | None], what: str = "") -> float | None:
+        """What ``act`` returns; after the nth failure in a row 2 to the power of n seconds, and 64 at most."""
+        try:
+            wait = act()
+        except Exception:
+            self._failures += 1
+            with contextlib.suppress(Exception):
+                self._report(what)
+            return min(2.0 ** min(self._failures, 10), _LONGEST_RETRY)
+        self._failures = 0
+        return wait
+
+    def _report(self, what: str) -> None:
+        # Powers of two: a fault that lasts is neither hidden nor a flood, even when its report feeds it.
+        if self._failures & (self._failures - 1) == 0:
+            logging.getLogger("visigate_logging").exception(
+                "%s failed%s; failures in a row: %d", self._name, what, self._failures
+            )
 
 
 class Worker(Generic[T]):
@@ -67,10 +99,11 @@ class Worker(Generic[T]):
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._woken = False
-        self._failures = 0
+        self._guarded = Guarded(self.name)
 
     def start(self) -> bool:
         """Start the thread, if it does not run; False when it may not: stopped, or the interpreter is ending."""
+        notice_fork()
         if self._stopped:
             return False
         if self._is_alive() or not self._starting.acquire(blocking=False):
@@ -84,26 +117,28 @@ class Worker(Generic[T]):
             return False
         else:
             self._thread = thread
-            self._finish_with_multiprocessing()
+            finish_with_multiprocessing(self._close)
             return True
         finally:
             self._starting.release()
 
     def put(self, item: T) -> bool:
         """Queue an item without ever blocking; False when the queue is full or the worker has stopped."""
-        if self._queue.qsize() >= self._maxsize or not self.start():
+        if not self.start() or self._queue.qsize() >= self._maxsize:
             return False
         self._queue.put(item)
         return True
 
     def wake(self) -> None:
         """Let ``work`` be called soon, with what waits."""
+        notice_fork()
         if not self._woken and self.start():
             self._woken = True
             self._queue.put(_Signal())
 
     def flush(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds; True when all that was put before has been worked off."""
+        notice_fork()
         thread = self._thread
         if thread is None or not thread.is_alive():
             return self._queue.empty()
@@ -115,6 +150,7 @@ class Worker(Generic[T]):
 
     def stop(self, timeout: float) -> bool:
         """Take no more items, work off what waits, end the thread; True when done within ``timeout`` s."""
+        notice_fork()
         self._stopped = True
         thread = self._thread
         if thread is None or not thread.is_alive():
@@ -128,12 +164,6 @@ class Worker(Generic[T]):
     def _is_alive(self) -> bool:
         thread = self._thread
         return thread is not None and thread.is_alive()
-
-    def _finish_with_multiprocessing(self) -> None:
-        util = sys.modules.get("multiprocessing.util")
-        process = sys.modules.get("multiprocessing.process")
-        if util is not None and process is not None and process.parent_process() is not None:
-            util.Finalize(None, _call_weakly, args=(self._close,), exitpriority=10)
 
     def _stop_at_exit(self) -> None:
         self.stop(_EXIT_TIMEOUT)
@@ -159,22 +189,15 @@ class Worker(Generic[T]):
         return [i for i in taken if not isinstance(i, _Signal)], [i for i in taken if isinstance(i, _Signal)]
 
     def _call(self, items: list[T]) -> float | None:
-        try:
-            wait = self._work(items)
-        except Exception:
-            self._failures += 1
-            with contextlib.suppress(Exception):
-                self._report(len(items))
-            return min(2.0 ** min(self._failures, 10), _LONGEST_RETRY)
-        self._failures = 0
-        return wait
+        return self._guarded(lambda: self._work(items), f" on {len(items)} items")
 
-    def _report(self, items: int) -> None:
-        # Powers of two: a fault that lasts is neither hidden nor a flood, even when its report feeds it.
-        if self._failures & (self._failures - 1) == 0:
-            logging.getLogger("visigate_logging").exception(
-                "%s failed on %d items; failures in a row: %d", self.name, items, self._failures
-            )
+
+def finish_with_multiprocessing(close: "weakref.WeakMethod[Callable[[], object]]") -> None:
+    """In a `multiprocessing` child, call ``close`` at its end: neither ``atexit`` nor ``logging.shutdown`` runs there."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, _call_weakly, args=(close,), exitpriority=10)
 
 
 def _call_weakly(reference: "weakref.WeakMethod[Callable[[], object]]") -> None:
@@ -191,4 +214,4 @@ def _after_fork_in_child() -> None:
         worker._start_afresh()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_child(_after_fork_in_child)

@@ -1,0 +1,205 @@
+"""Files that are written whole or not at all, and nowhere else than meant.
+
+A command may be run by root in a directory that is the gate's, where a name may be a link to a file of root's, planted
+beforehand or in this very moment. So the directory is opened once, and all that follows is relative to it
+(https://man7.org/linux/man-pages/man2/openat.2.html); a link counts for root only if root has made it.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["make_directory", "open_safely", "opened_directory", "sync_directory", "write_atomically"]
+
+_MOST_LINKS = 40
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def opened_directory(path: str | os.PathLike[str]) -> Iterator[int]:
+    """A descriptor of a directory; for root by no link but root's own.
+
+    Raises:
+        PermissionError: somebody else has put a link in the way.
+        OSError: it cannot be opened.
+    """
+    fd = _open_directory(os.path.abspath(path)) if _is_root() else os.open(path, _DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def make_directory(path: str | os.PathLike[str], mode: int = 0o777) -> None:
+    """Make a directory, and those above it, unless they are there; what root makes belongs to the owner of the place.
+
+    Args:
+        path: the directory.
+        mode: permissions, less those that the umask takes, and never more than all may read.
+    """
+    path = Path(path).absolute()
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with opened_directory(path.parent) as above, contextlib.suppress(FileExistsError):
+        os.mkdir(path.name, mode & 0o755, dir_fd=above)
+        if _is_root():
+            place = os.fstat(above)
+            os.chown(path.name, place.st_uid, place.st_gid, dir_fd=above, follow_symlinks=False)
+
+
+def open_safely(
+    path: str | os.PathLike[str], flags: int, mode: int = 0o640, *, like: os.stat_result | None = None
+) -> int:
+    """A descriptor of a file, made with exactly these permissions when the flags say that it may be made.
+
+    Args:
+        path: the file.
+        flags: as for `os.open`.
+        mode: permissions of a new file.
+        like: whose owner and group it gets when root makes it; by default those of its directory.
+
+    Raises:
+        PermissionError: it is a link, or a file, that somebody else has put there, and this is root or the directory
+            is one where everybody may do so.
+        OSError: it cannot be opened.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    flags |= os.O_CLOEXEC
+    with opened_directory(folder) as directory:
+        place = os.fstat(directory)
+        if flags & os.O_CREAT:
+            with contextlib.suppress(FileExistsError):
+                return _make(name, flags, mode, directory, like or place)
+        if _is_anybodys(place):
+            return _open_own(name, flags & ~os.O_CREAT, directory, place, os.fspath(path))
+        return os.open(name, flags, mode, dir_fd=directory)
+
+
+def write_atomically(
+    path: str | os.PathLike[str], content: bytes, *, mode: int = 0o640, like: os.stat_result | None = None
+) -> None:
+    """Give a file a content at once and durably: nobody reads half of it, and a power cut leaves the old or the new.
+
+    Args:
+        path: the file; a link of this name is replaced, not followed.
+        content: all of it.
+        mode: its permissions.
+        like: whose owner, group and permissions it gets instead; by default what root makes belongs to the owner of
+            the file that it replaces, or of the directory.
+
+    Raises:
+        PermissionError: it cannot be given to its owner.
+        OSError: it cannot be written; what was there is untouched.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    with opened_directory(folder) as directory:
+        new = f".{name}.{secrets.token_hex(8)}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        # Readable for nobody else until it has its owner: it may hold passwords.
+        fd = _make(new, flags, mode if like is None else 0o600, directory, like or _owner_of(name, directory))
+        try:
+            with os.fdopen(fd, "wb") as file:
+                if like is not None:
+                    os.fchmod(fd, stat.S_IMODE(like.st_mode) & 0o777)
+                file.write(content)
+                file.flush()
+                os.fsync(fd)
+            os.rename(new, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(new, dir_fd=directory)
+            raise
+        os.fsync(directory)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Let a power cut not take back what was made, renamed or removed in a directory."""
+    with opened_directory(path) as directory:
+        os.fsync(directory)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _is_anybodys(place: os.stat_result) -> bool:
+    """Whether somebody whom we need not trust may have put what is in a directory."""
+    if _is_root():
+        return place.st_uid != 0 or bool(place.st_mode & 0o022)
+    return bool(place.st_mode & 0o002)
+
+
+def _make(name: str, flags: int, mode: int, directory: int, owner: os.stat_result) -> int:
+    fd = os.open(name, flags | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    try:
+        found = os.fstat(fd)
+        if (found.st_uid, found.st_gid) != (owner.st_uid, owner.st_gid) and _is_root():
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+        with contextlib.suppress(OSError):  # a file system without permissions
+            os.fchmod(fd, mode)  # past the umask
+    except BaseException:
+        os.close(fd)
+        os.unlink(name, dir_fd=directory)
+        raise
+    return fd
+
+
+def _owner_of(name: str, directory: int) -> os.stat_result:
+    with contextlib.suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode):
+            return found
+    return os.fstat(directory)
+
+
+def _open_own(name: str, flags: int, directory: int, place: os.stat_result, path: str) -> int:
+    """Open what is no link, and belongs to nobody who could have meant harm with it."""
+    try:
+        fd = os.open(name, flags | os.O_NOFOLLOW, dir_fd=directory)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _refused(path, "is a link") from None
+        raise
+    found = os.fstat(fd)
+    # For root a second name for a file of its own is as good as a link to it.
+    linked = _is_root() and found.st_nlink > 1
+    if linked or found.st_uid not in {0, os.geteuid(), place.st_uid}:
+        os.close(fd)
+        raise _refused(path, "belongs to somebody else")
+    return fd
+
+
+def _open_directory(path: str) -> int:
+    """Open a directory step by step, as root."""
+    fd, parts, links = os.open("/", _DIRECTORY), [*reversed(Path(path).parts[1:])], 0
+    while parts:
+        name = parts.pop()
+        try:
+            child = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        except OSError as error:
+            try:
+                if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+                    raise
+                link = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                links += 1
+                if not stat.S_ISLNK(link.st_mode) or links > _MOST_LINKS:
+                    raise
+                if link.st_uid:
+                    raise _refused(path, f"leads through the link {name}, which is not root's") from None
+                target = Path(os.readlink(name, dir_fd=fd))
+                parts += reversed(target.parts)
+                child = os.open("/", _DIRECTORY) if target.is_absolute() else os.dup(fd)
+            finally:
+                os.close(fd)
+        else:
+            os.close(fd)
+        fd = child
+    return fd
+
+
+def _refused(path: str, why: str) -> PermissionError:
+    return PermissionError(errno.EPERM, f"{why}, and is not trusted here; remove it, or run this as its owner", path)
