@@ -1,7 +1,7 @@
 """Files that are written whole or not at all, and nowhere else than meant.
 
-A command may be run by root in a directory that is the gate's, where a name may be a link to a file of root's, planted
-beforehand or in this very moment. So the directory is opened once, and all that follows is relative to it
+A command may be run by root in a directory that is the gate's, where a name may be a link to a file of root's,
+planted beforehand or in this very moment. So the directory is opened once, and all that follows is relative to it
 (https://man7.org/linux/man-pages/man2/openat.2.html); a link counts for root only if root has made it.
 """
 

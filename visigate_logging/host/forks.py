@@ -42,8 +42,8 @@ def in_forked_child(act: Callable[[], object]) -> None:
 def notice_fork() -> None:
     """Tell of a fork that Python did not see, in its child: C code may fork without calling Python's hooks.
 
-    uWSGI does, unless it is given ``--py-call-uwsgi-fork-hooks``. Whoever hands work to a thread, or uses a descriptor
-    of its own, calls this first; it costs one ``getpid``.
+    uWSGI does, unless it is given ``--py-call-uwsgi-fork-hooks``. Whoever hands work to a thread calls this first; it
+    costs one ``getpid``.
     """
     if os.getpid() != _pid:
         # Another thread of the child may be at it; one of the parent that was is not here to let go.

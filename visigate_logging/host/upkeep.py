@@ -29,6 +29,8 @@ class Task(ForkAware):
         self._method = weakref.WeakMethod(act)
         self._close = weakref.WeakMethod(close)
         self._stopped = False
+        self._due: float | None = None
+        self._is_known = False
         self.after_fork_in_child()
         watch_forks(self)
 
@@ -58,7 +60,7 @@ class Task(ForkAware):
     def after_fork_in_child(self) -> None:
         """Wait to be woken: what was due is the parent's to do."""
         self._busy = threading.RLock()
-        self._due: float | None = None
+        self._due = None
         self._is_known = False
 
 

@@ -193,7 +193,7 @@ class Worker(Generic[T]):
 
 
 def finish_with_multiprocessing(close: "weakref.WeakMethod[Callable[[], object]]") -> None:
-    """In a `multiprocessing` child, call ``close`` at its end: neither ``atexit`` nor ``logging.shutdown`` runs there."""
+    """Call ``close`` when a `multiprocessing` child ends: neither ``atexit`` nor ``logging.shutdown`` runs there."""
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
