@@ -50,10 +50,32 @@ def notice_fork() -> None:
         held = _noticing.acquire(timeout=_PATIENCE)
         try:
             if os.getpid() != _pid:
-                _after_in_child()
+                _begin_as_child()
         finally:
             if held:
                 _noticing.release()
+
+
+def _begin_as_child() -> None:
+    """Do what the code that forked has left out.
+
+    As long as there is no other thread, all of it: without that the interpreter's own locks may for ever be held by
+    threads that are the parent's, and new threads then hang
+    (https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child). It calls the hooks, ours among them.
+    """
+    if _is_alone():
+        import ctypes
+
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    if os.getpid() != _pid:
+        _after_in_child()
+
+
+def _is_alone() -> bool:
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:  # no Linux: nothing else tells of threads that C code has started
+        return False
 
 
 def _all() -> list[ForkAware]:
