@@ -8,8 +8,8 @@ import weakref
 
 import pytest
 
-from tests.host.test_forks import UNSEEN, in_child
 from tests.delivery.servers import wait_for
+from tests.host.test_forks import UNSEEN, in_child
 from visigate_logging.host.upkeep import Task
 
 
@@ -100,7 +100,7 @@ def test_a_task_is_forgotten_with_its_owner():
     wait_for(lambda: gc.collect() or reference() is None)
 
 
-# No thread may be about to run when C code forks: the interpreter would then wait for it in the child, before any of us.
+# No thread may be about to run when C code forks: the interpreter would wait for it in the child, before any of us.
 @pytest.mark.parametrize("fork", [os.fork, UNSEEN], ids=["seen", "unseen"])
 def test_a_forked_child_has_an_upkeep_of_its_own(fork):
     owner = Owner(lambda: 3600.0)
