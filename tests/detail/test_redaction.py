@@ -381,6 +381,22 @@ FRAGMENTS = [
     "digest response=",
     "gh",
     "ghp_a",
+    "token: a:",
+    "token: a.",
+    "token: a ",
+    "token: (a.",
+    "token: 1.",
+    "token: /a",
+    "token: 'a' ",
+    "password was: ",
+    "authorization: Basic ",
+    "cookie: a",
+    "INSERT x (password) VALUES ('a', ",
+    "INSERT x (password) VALUES (?) parameters: (",
+    "UPDATE password = ? ",
+    "SELECT password ",
+    "INSERT (",
+    "parameters: ",
 ]
 
 

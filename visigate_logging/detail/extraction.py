@@ -111,7 +111,8 @@ class Extractor:
             values["category"] = word(given["category"])
         values["message"] = message
         if type(record.msg) is str:
-            values["message_template"] = clean(texts.template_of(record))
+            template = texts.template_of(record)
+            values["message_template"] = message if template is record.msg and not record.args else clean(template)
         # The application gives names, and they may hold an address with its password.
         values["logger"] = clean(word(record.name))
         values["process"] = clean(word(record.processName))
@@ -168,7 +169,9 @@ class Extractor:
         except BaseException as error:  # a message that does not fit its arguments is still told
             args = self._clean.value(record.args)
             message = f"{safe_str(record.msg)} [arguments do not fit: {type(error).__name__}: {args}]"
-        return self._clean.text(message if type(message) is str else safe_str(message)), info
+        message = message if type(message) is str else safe_str(message)
+        exc, _ = raised_by(record)
+        return self._clean.around(message, safe_str(exc)) if exc is not None else self._clean.text(message), info
 
     def _mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         plain = self._clean.value(values)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from visigate_logging.detail.secret_forms import FORMS, INSIDE_WORDS, MASK, pair_form
+from visigate_logging.detail.secret_forms import FORMS, INSIDE_WORDS, MASK, key_forms
 
 __all__ = ["MASK", "Redactor"]
 
@@ -34,7 +34,7 @@ class Redactor:
 
     def __init__(self, mask_keys: Iterable[str] = ()) -> None:
         self._phrases = {tuple(_words(k)) for k in (*SECRET_KEYS, *filter(_words, mask_keys))}
-        self._forms = (*FORMS, pair_form(self._phrases))
+        self._forms = (*FORMS, *key_forms(self._phrases))
         self._known: dict[str, bool | None] = {}
 
     def is_secret(self, key: str, value: Any = None) -> bool:
@@ -65,10 +65,10 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text with the secrets in it masked."""
         low = text.lower()
-        for hints, pattern, shown in self._forms:
+        for hints, mask in self._forms:
             for hint in hints:
                 if hint in low:
-                    text = pattern.sub(shown, text)
+                    text = mask(text)
                     break
         return text
 

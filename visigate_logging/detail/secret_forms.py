@@ -5,14 +5,17 @@ no regular expression. All quantifiers are bounded or give nothing back, so that
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-__all__ = ["FORMS", "INSIDE_WORDS", "MASK", "Form", "pair_form"]
+from visigate_logging.detail import secret_sql
+
+__all__ = ["FORMS", "INSIDE_WORDS", "MASK", "Form", "key_forms"]
 
 MASK = "***"
 
-Form = tuple[tuple[str, ...], re.Pattern[str], str]
-"""Hints, pattern, and what stands for a match."""
+Form = tuple[tuple[str, ...], Callable[[str], str]]
+"""Hints, and what masks such secrets in a text."""
 
 INSIDE_WORDS = ("password", "passwd", "passphrase", "secret", "apikey")
 """Long enough to be no accident inside another word: PGPASSWORD, clientsecret."""
@@ -65,21 +68,48 @@ _TOKEN = re.compile(
 _GITHUB = re.compile(r"gh(?<![A-Za-z0-9]gh)[pousr]_[A-Za-z0-9]{20,}")
 
 FORMS: Sequence[Form] = (
-    (("://",), _USERINFO, f"{MASK}@"),
-    (("http",), _ADDRESS, rf"\1{MASK}"),
-    (("-u",), _LOGIN, rf"\1{MASK}"),
-    (("curl", "mysql", "mariadb", "mosquitto_"), _COMMAND, rf"\1{MASK}"),
-    (("-----begin ",), _PEM, rf"-----BEGIN \1----- {MASK}"),
-    (("bearer", "basic", "digest", "negotiate"), _SCHEME, rf"\1\2{MASK}"),
-    (("digest",), _RESPONSE, rf"\1{MASK}"),
-    (("eyj", "akia", "asia", "github_pat_", "sk-", "xox"), _TOKEN, MASK),
-    (("gh",), _GITHUB, MASK),
+    (("://",), partial(_USERINFO.sub, f"{MASK}@")),
+    (("http",), partial(_ADDRESS.sub, rf"\1{MASK}")),
+    (("-u",), partial(_LOGIN.sub, rf"\1{MASK}")),
+    (("curl", "mysql", "mariadb", "mosquitto_"), partial(_COMMAND.sub, rf"\1{MASK}")),
+    (("-----begin ",), partial(_PEM.sub, rf"-----BEGIN \1----- {MASK}")),
+    (("bearer", "basic", "digest", "negotiate"), partial(_SCHEME.sub, rf"\1\2{MASK}")),
+    (("digest",), partial(_RESPONSE.sub, rf"\1{MASK}")),
+    (("eyj", "akia", "asia", "github_pat_", "sk-", "xox"), partial(_TOKEN.sub, MASK)),
+    (("gh",), partial(_GITHUB.sub, MASK)),
 )
 """What is a secret by its own look or by where it stands."""
 
 
-def pair_form(phrases: Iterable[tuple[str, ...]]) -> Form:
+# After a colon in prose stands what went wrong as often as a secret. A sentence is none, nor is the name of an error,
+# of a type, of a file, or a word that says how it is; a token with a digit, or one by itself, is.
+_SAID = (
+    r"(?:required|missing|invalid|expired|denied|failed|failure|wrong|empty|unknown|ok|rejected|revoked|locked|changed"
+    r"|incorrect|accepted|refused|unauthorized|forbidden|timeout|timed|unavailable|disabled|enabled|mismatch|unsupported"
+    r"|absent|unset|found|valid|not|none|null|nil|true|false|str|int|bytes|bool|float|dict|list|object|any|error)\b(?![=\d])"
+)
+_NAMED = (
+    r"\[(?:Errno|WinError|SSL|X509)\b|\((?:\w{1,40}\.){1,5}\w{1,60}\)|(?!Secret)[A-Za-z_][\w.]{0,80}\((?!\s)"
+    r"|[\w.]{0,80}(?:Error|Exception|Warning|Timeout)\b|[\w.\-]{1,80}:\s|\{\s?[\"'](?:error|message|detail|code|status|reason)"
+)
+_PLACE = r"[a-z][a-z+.\-]{1,12}://|(?:~|\.{0,2})/[^\s\"'<>]{1,256}(?=\s[a-z]|\.\w{1,5}\b)"
+_SENTENCE = (
+    r"[^\W\d_]++(?:['\u2019\-][^\W\d_]++)*+[,;:.!?]?\s{1,3}\S|\d++(?:\.\d++)*+(?:\s?[%°]|[a-z]{1,3})?\s[A-Za-z]"
+)
+_TOLD = rf"(?!{_SAID}|{_NAMED}|{_PLACE}|{_SENTENCE})"
+_HOLE = r"(?:\?|%s|%\(\w+\)s|\$\d|\{\})(?=[\s,;)\]\"']|$)"  # what is filled in later is no secret
+_OF_PYTHON = r"(?!\s(?:object|codec|has no|takes|argument|instance|and '|must be|attribute)\b)"
+
+_SCHEMES = (
+    r"(?:Basic|Bearer|Digest|Negotiate|NTLM|Token|ApiKey|Api-Key|Key|OAuth|Hawk|MAC|SharedAccessSignature"
+    r"|AWS4-HMAC-SHA256|WSSE)\s{1,3}(?![A-Za-z]?[a-z]{0,24}(?:\s|$|[.,;:]))"
+)
+
+
+def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
     """A secret key and its value: of a header, a mapping or an assignment, of XML, of a command line, in a sentence.
+
+    Before these the values of an SQL statement, which have their keys elsewhere.
 
     Args:
         phrases: the words of each secret key, in lower case.
@@ -89,19 +119,24 @@ def pair_form(phrases: Iterable[tuple[str, ...]]) -> Form:
     start = r"(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
     end = r"(?:e?s)?(?-i:(?![a-z])(?!(?<=[A-Z])[A-Z]))"
     name = rf"(?:{start}(?:{'|'.join(spelled)}){end}|{'|'.join(INSIDE_WORDS)})"
-    sign = r"\\?[\"']?\s{0,3}(?:=>|:=|[=:]|,(?=\s{0,3}[\"']))\s{0,3}"
+    quote = r"\\?[\"']"
+    annotation = r":\s?[A-Za-z_][\w.\[\]]{0,40}\s?=(?=\s?[\"'])"
+    sign = rf"(?:{quote}?\s{{0,3}}(?:=>|:=|=|,(?=\s{{0,3}}[\"'])|{annotation})|{quote}\s{{0,3}}:)\s{{0,3}}"
+    either = r"\\?[\"']?\s{0,3}(?:=>|:=|[=:]|,(?=\s{0,3}[\"']))\s{0,3}"
     forms = (
-        r"((?:authorization|cookie)s?\\?[\"']?\s{0,3}[:=,]\s{0,3}[\"']?)[^\r\n\"']+",
-        rf"({name}\w{{0,40}}{sign}){_VALUE}",
-        rf"({start}pw{end}{sign}){_VALUE}",
+        rf"(authorizations?{quote}?\s{{0,3}}[:=,]\s{{0,3}}[\"']?(?={_SCHEMES}))[^\r\n\"']+",
+        rf"(cookies?{quote}?\s{{0,3}}[:=,]\s{{0,3}}[\"']?)(?=[\w.\-]{{1,64}}=)[^\r\n\"']+",
+        rf"({name}\w{{0,40}}{sign})(?!{_HOLE}){_VALUE}",
+        rf"({name}\w{{0,40}}(?:\s(?:is|was))?\s{{0,3}}:\s{{0,3}}){_TOLD}(?:(?>{_QUOTED}){_OF_PYTHON}|(?!\\?[\"']){_VALUE})",
+        rf"({start}pw{end}{either}){_VALUE}",
         # The pins of a board have one to three digits.
-        rf"({start}pins?{end}(?:{sign}\\?[\"']?|\s(?:(?:is|was)\s)?|>(?=\d+</)))\d{{4,12}}(?!\w|\.\d)",
+        rf"({start}pins?{end}(?:{either}\\?[\"']?|\s(?:(?:is|was)\s)?|>(?=\d+</)))\d{{4,12}}(?!\w|\.\d)",
         rf"(<(?:[\w\-]{{1,40}}:)?\w{{0,40}}?{name}\w{{0,40}}(?:\s[^<>]{{0,256}})?>(?:<!\[CDATA\[)?)[^<]{{1,1024}}(?=</)",
-        rf"((?<![\w\-])--?(?:\w[\w\-]{{0,40}})?(?:{name}|\bpw)\s{{1,3}})(?!-)\S+",
+        rf"((?<![\w\-])--?(?:\w[\w\-]{{0,40}})?(?:{name}|\bpw)\s{{1,3}})(?!-|(?:is|was|has|must|and|or|not|needs|requires)\s)\S+",
         rf"(sshpass{_NEXT}[\"']?-p(?:{_NEXT})?|nmcli\b[^\n]{{0,100}}?\spassword\s){_ARGUMENT}",
         # password 'x', password is x1: "password is needed" tells nothing.
         r"((?:password|passwd|passphrase|passcode)s?\s(?:(?:is|was)\s)?)"
-        r"(?:\\?\"(?:[^\"\\\n]|\\[^\"\n]){1,128}+\\?\"|[bBrRuU]?'(?:[^'\\\n]|\\.){1,128}+')",
+        rf"(?:\\?\"(?:[^\"\\\n]|\\[^\"\n]){{1,128}}+\\?\"|[bBrRuU]?'(?:[^'\\\n]|\\.){{1,128}}+'){_OF_PYTHON}",
         r"((?:password|passwd|passphrase|passcode)\s(?:is|was)\s)(?=\S{0,63}\d)(?=\S{0,63}[a-z])\S{6,}",
     )
     hints = {"pin", "pw", *(phrase[0] for phrase in phrases)}
@@ -109,4 +144,5 @@ def pair_form(phrases: Iterable[tuple[str, ...]]) -> Form:
     # Most characters begin none of these: to look at them first makes the search three times as fast.
     first = "".join(re.escape(word[0]) for word in (*hints, *INSIDE_WORDS, "nmcli"))
     pattern = re.compile(rf"(?=[\-<{first}])(?:{'|'.join(forms)})", re.IGNORECASE)
-    return shortest, pattern, "".join(rf"\{number + 1}" for number in range(len(forms))) + MASK
+    shown = "".join(rf"\{number + 1}" for number in range(len(forms))) + MASK
+    return (secret_sql.HINTS, secret_sql.sql_mask(name, MASK)), (shortest, partial(pattern.sub, shown))

@@ -69,6 +69,21 @@ class Sanitiser:
             text = text[:wide] + text[-wide:]
         return _cut(_encoded(self._redactor.text(_encoded(text).decode())), self._limit, gone)
 
+    def around(self, text: str, told: str) -> str:
+        """A text that quotes another: what stands before that one does not make a secret of it.
+
+        Args:
+            text: as ``Error checking credentials: database is locked``.
+            told: the text that is quoted, which is masked by itself.
+        """
+        masked = self.text(text)
+        if masked == text or not told:
+            return masked
+        before, found, after = text.partition(told)
+        if not found or not before[-1:].isspace():
+            return masked
+        return self.bounded(f"{self.text(before)}{self.text(told)}{self.text(after)}")
+
     def bounded(self, text: str, share: int = 1) -> str:
         """A text whose parts are clean already, cut as a whole to the limit, or to that divided by ``share``."""
         limit = self._limit // share
