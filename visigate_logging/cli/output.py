@@ -34,6 +34,8 @@ COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1"
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
+LONGEST = 500
+"""Characters of one cell of a table: all others of its column are as wide."""
 LOOK_ALIKE = str.maketrans(
     {
         **dict.fromkeys(BLOCKS[1:], "#"),
@@ -131,7 +133,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int
         stretch: the column that gives way when the terminal is too narrow.
         right: the columns that stand to the right, such as numbers.
     """
-    cells = [list(headers), *([plain(cell, one_line=True) for cell in row] for row in rows)]
+    cells = [list(headers), *([plain(cell[:LONGEST], one_line=True) for cell in row] for row in rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(headers))]
     room = shutil.get_terminal_size((120, 40)).columns - sum(widths) - 2 * (len(widths) - 1)
     if room < 0 and sys.stdout.isatty():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.exceptions import StoreError
+from visigate_logging.exceptions import StoreError, VisigateLoggingError
 from visigate_logging.host import clock as host_clock
 from visigate_logging.store.catchup import catch_up, share_read
 from visigate_logging.store.clocks import ReaderClock
@@ -90,6 +90,11 @@ class Access:
                     return question(index.db)
                 except (sqlite3.Error, FileNotFoundError) as error:  # the latter: rotated meanwhile
                     trouble = error
+                except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+                    # Values that only a damaged index holds; if they come from a new one too, the fault is ours.
+                    if trouble or not index.path or isinstance(error, VisigateLoggingError):
+                        raise
+                    trouble = sqlite3.DatabaseError(f"it holds what cannot be: {error!r}")
                 except OSError as error:
                     raise StoreError(f"{error.filename}: {error.strerror}") from error
             raise StoreError(f"{self._log}: gave up after {ATTEMPTS} attempts: {trouble}") from trouble

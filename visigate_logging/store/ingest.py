@@ -87,7 +87,7 @@ def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:
         at = stamped + shift
         own = record.get("facets")
         try:
-            facet, group = index.facets[always(record), record.get("handled"), own and orjson.dumps(own)]
+            facet, group = index.facets[always(record), record.get("handled"), orjson.dumps(own) if own else None]
         except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
             facet, group = numbers_of(index, record)
         newest = groups.get(group)

@@ -33,7 +33,7 @@ def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
         found = index.facets[words] = _intern(index, words, record)
     own, handled, usual = record.get("facets"), record.get("handled"), tuple(map(record.get, ALWAYS))
     if all(type(value) is str for value in usual) and any(handled is known for known in HANDLED):
-        index.facets[usual, handled, own and orjson.dumps(own)] = found  # the next like it is found at once
+        index.facets[usual, handled, orjson.dumps(own) if own else None] = found  # the next like it is found at once
     return found
 
 

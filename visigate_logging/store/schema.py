@@ -31,7 +31,7 @@ CREATE TABLE source (
     first INTEGER, last INTEGER,    -- times of its records
     present INTEGER NOT NULL,
     carried INTEGER NOT NULL DEFAULT 0  -- bytes whose records an index of an older form has counted
-);
+) STRICT;
 CREATE TABLE grp (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -39,7 +39,7 @@ CREATE TABLE grp (
     first INTEGER NOT NULL, last INTEGER NOT NULL,
     latest TEXT NOT NULL,           -- id of its latest record; empty where it has to be looked up
     heir INTEGER                    -- the group that it is part of, since rules give its errors another key
-);
+) STRICT;
 CREATE INDEX grp_by_last ON grp (last);
 CREATE INDEX grp_by_heir ON grp (heir);
 CREATE TABLE facet (
@@ -48,7 +48,7 @@ CREATE TABLE facet (
     own TEXT NOT NULL DEFAULT '{{}}', -- of the application's own, a JSON object
     grp INTEGER NOT NULL,
     UNIQUE (grp, {", ".join(NAMES)}, own)
-);
+) STRICT;
 CREATE TABLE record (
     at INTEGER NOT NULL,            -- microseconds since 1970, as worked out where the clock was wrong
     tie BLOB NOT NULL,              -- the lower half of the event's id
@@ -56,7 +56,7 @@ CREATE TABLE record (
     clock INTEGER NOT NULL,         -- whose time it bears; 0 for none that is known
     repeats INTEGER NOT NULL,       -- whether it tells of an exception that an earlier one told of: not counted
     PRIMARY KEY (at, tie)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 CREATE INDEX record_by_facet ON record (facet, at, tie);
 CREATE TABLE clock (                -- the clock of a boot, for as long as nobody put it forward or back
     id INTEGER PRIMARY KEY,
@@ -66,21 +66,21 @@ CREATE TABLE clock (                -- the clock of a boot, for as long as nobod
     first INTEGER NOT NULL, last INTEGER NOT NULL,      -- times that its records bear
     shift INTEGER NOT NULL,         -- microseconds that its records have been moved by
     guess INTEGER                   -- the boot's beginning as its neighbours in the file have it, for want of better
-);
+) STRICT;
 CREATE INDEX clock_by_boot ON clock (boot);
 CREATE TABLE tally (                -- counts for each quarter of an hour; facet 0 is everything
     facet INTEGER NOT NULL, quarter INTEGER NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (facet, quarter)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 CREATE TABLE daily (                -- the same for each day of meta's zone, by its first quarter
     start INTEGER NOT NULL, facet INTEGER NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (start, facet)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 CREATE TABLE unreadable (
     source INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, problem TEXT NOT NULL,
     PRIMARY KEY (source, offset)
-) WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID
+) WITHOUT ROWID, STRICT;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) WITHOUT ROWID, STRICT
 """
 
 

@@ -26,7 +26,7 @@ def _place_of(cursor: str) -> tuple[int, bytes]:
         StoreError: it is not a cursor that a page gave.
     """
     try:
-        at, tie = cursor.split("-")
+        at, tie = cursor.rsplit("-", 1)  # a time before 1970 begins with a minus itself
         return int(at), bytes.fromhex(tie)
     except ValueError as error:
         raise StoreError(f"{cursor!r} is not a cursor; take the one that the page before gave") from error
