@@ -12,6 +12,7 @@ import time
 import orjson
 import pytest
 
+from tests.handlers.disks import mounted
 from tests.waiting import wait_until
 from visigate_logging.config import apply
 from visigate_logging.config.apply import configure
@@ -107,7 +108,7 @@ FAILURES = {
     "file": (
         f"version: 1\nhandlers:\n  a: {THIRD}\n  b: {{class: logging.FileHandler, filename: /none/such.log}}\n",
         "handlers",
-        "/none/such.log",
+        "the directory /none does not exist",
     ),
 }
 
@@ -211,8 +212,12 @@ def test_what_a_memory_handler_holds_reaches_its_old_target(write, tmp_path):
 
 @pytest.mark.parametrize("filename", ["card/details.jsonl", "other.jsonl"])
 def test_what_could_not_be_written_yet_is_handed_on_and_written_first(write, tmp_path, filename):
-    card = tmp_path / "card"
-    card.write_text("")  # a file where the directory is to be: nothing can be written
+    with mounted(tmp_path / "card", "64k") as disk:
+        disk.remount("ro")
+        hand_on(write, tmp_path, filename, lambda: disk.remount("rw"))
+
+
+def hand_on(write, tmp_path, filename, mend):
     text = GOOD.replace("details.jsonl", "card/details.jsonl\n    state_dir: state")
     configure(write(text))
     [old] = logging.getLogger().handlers
@@ -221,7 +226,7 @@ def test_what_could_not_be_written_yet_is_handed_on_and_written_first(write, tmp
     configure(write(text.replace("card/details.jsonl", filename)))
     [new] = logging.getLogger().handlers
     logging.getLogger("gate").error("after")
-    card.unlink()
+    mend()
     wait_until(lambda: new.counts()["pending"] == 0)
     lines = [orjson.loads(line)["message"] for line in (tmp_path / filename).read_bytes().splitlines()]
     assert [line for line in lines if line in ("before", "after")] == ["before", "after"]

@@ -15,10 +15,12 @@ from visigate_logging.config.build import Built
 from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import before_abandoned, put_back
 from visigate_logging.config.doubts import look_behind_queues
-from visigate_logging.config.load import WARNING, Source, read, refuse
+from visigate_logging.config.load import read
 from visigate_logging.config.presence import Presence, state_directories
 from visigate_logging.config.replace import replace, set_levels
+from visigate_logging.config.reports import report, safely
 from visigate_logging.config.settings import Settings, environment
+from visigate_logging.config.source import Source, refuse
 from visigate_logging.config.watch import Watch
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host.clock import utc_text
@@ -27,7 +29,6 @@ from visigate_logging.host.forks import in_forked_child
 __all__ = ["Applied", "apply", "configure", "running"]
 
 _OURS = logging.getLogger("visigate_logging")
-_log = logging.getLogger("visigate_logging.config")
 _applying = threading.RLock()
 _running: "Applied | None" = None
 
@@ -102,7 +103,8 @@ def apply(source: Source) -> Applied:
             return _apply(source)
         except ConfigurationError as error:
             if _running is not None:
-                _log.error("configuration %s is refused, what ran before goes on: %s", source.path, error)
+                text = "configuration %s is refused, what ran before goes on: %s"
+                report(logging.ERROR, text, source.path, error)
                 _tell(_running, refused={"hash": source.hash, "reason": str(error), "time": utc_text()})
             raise
         finally:
@@ -110,7 +112,7 @@ def apply(source: Source) -> Applied:
                 put_back(source.path)
             except OSError as error:
                 text = "%s was not confirmed; what was there before runs, but cannot be put back: %s"
-                _log.warning(text, source.path, error)
+                report(logging.WARNING, text, source.path, error)
 
 
 def _apply(source: Source) -> Applied:
@@ -129,12 +131,13 @@ def _apply(source: Source) -> Applied:
         else:
             built = replace(source, values, before.built if before else None)
     _running = applied = Applied(source, settings, built, utc_text())
-    _hook(applied, before)
-    _watch(applied, before)
-    _be_present(applied, before, state_directories(objects))
-    _log.info("configuration %s %s is in effect", source.path, source.hash)
-    for problem in sorted({p for p in source.problems if p.severity == WARNING}):
-        _log.warning("configuration %s", source.told(problem))
+    # It is in effect: from here on nothing may raise.
+    safely("logging what nobody catches", lambda: _hook(applied, before))
+    safely("watching the file", lambda: _watch(applied, before))
+    safely("telling other processes", lambda: _be_present(applied, before, state_directories(objects)))
+    report(logging.INFO, "configuration %s %s is in effect", source.path, source.hash)
+    for problem in source.warnings:
+        report(logging.WARNING, "configuration %s", source.told(problem))
     return applied
 
 
@@ -188,7 +191,9 @@ def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float)
     def go_back() -> None:
         with _applying:
             if _running is applied and applied.going_back is not None:
-                _log.warning("configuration %s was not confirmed within %g s", applied.source.hash, seconds)
+                report(
+                    logging.WARNING, "configuration %s was not confirmed within %g s", applied.source.hash, seconds
+                )
                 back = apply(before.source)
                 if back.watch is not None:
                     back.watch.pass_over(applied.source.content)  # which the file still has

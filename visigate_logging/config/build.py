@@ -1,20 +1,22 @@
 """Formatters, filters and handlers as ``dictConfig`` makes them, but without touching what runs."""
 
 import contextlib
-import copy
 import graphlib
-import inspect
 import logging
 import logging.config
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from visigate_logging.config.load import dotted
+from visigate_logging.config.formats import ANYTHING, sample_record
+from visigate_logging.config.source import dotted
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of
 
 __all__ = ["Built", "build_order", "whole_story"]
 
+_MOST_FIELDS = 100
+"""Fields of a format that the application gives."""
 _REST = ("formatter", "level", "filters", ".")
 _OUR_OWN = ("visigate_logging", "visigate.uncaught")
 
@@ -27,7 +29,7 @@ class Built(logging.config.DictConfigurator):
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        super().__init__(copy.deepcopy(dict(values)))
+        super().__init__(_copied(values))
         self.handlers: dict[str, logging.Handler] = {}
         self.made: list[logging.Handler] = []  # in the order of creation, also those that could not be finished
         self._to_open: list[logging.FileHandler] = []
@@ -88,28 +90,49 @@ class Built(logging.config.DictConfigurator):
         return cast(logging.Handler, handler)
 
     def _put_off_opening(self, config: Any) -> bool:
-        """Whether the handler would open a file: mode ``w`` would empty it while the old handler still writes."""
+        """Whether the handler would open a file: mode ``w`` would empty it while the old handler still writes.
+
+        A class with a constructor of its own may write there already, and gets what is written in the file.
+        """
         factory = config.get("()") or config.get("class")
         if isinstance(factory, str):
             factory = self.resolve(factory)
         if not (isinstance(factory, type) and issubclass(factory, logging.FileHandler)):
             return False
-        if "delay" not in inspect.signature(factory).parameters or config.get("delay"):
+        if factory.__init__.__module__ not in ("logging", "logging.handlers") or config.get("delay"):
             return False
         config["delay"] = True
         return True
+
+    def try_formatters(self) -> None:
+        """Format a record with each formatter, into the void.
+
+        Raises:
+            ConfigurationError: one raises; it would for each record.
+        """
+        for name in self.config.get("formatters") or ():
+            formatter = self.config["formatters"][name]
+            try:
+                _format_sample(formatter)
+            except Exception as error:
+                problem = f"fails for a record: {type(error).__name__}: {error}"
+                raise ConfigurationError(f"formatters.{name}", problem) from error
 
     def open(self) -> None:
         """Open the files of the standard library's handlers that want that at once.
 
         Raises:
-            OSError: one cannot be opened.
+            ConfigurationError: one cannot be opened.
         """
         for handler in self._to_open:
             handler.acquire()
             try:
                 if handler.stream is None:
                     handler.stream = handler._open()
+            except (OSError, ValueError, LookupError) as error:
+                raise ConfigurationError(
+                    f"handlers.{handler.get_name()}.filename", f"cannot be opened: {error}"
+                ) from error
             finally:
                 handler.release()
 
@@ -132,6 +155,28 @@ class Built(logging.config.DictConfigurator):
         for handler in reversed(self.made):
             with contextlib.suppress(Exception):
                 handler.close()
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of mappings and lists; what is in them, such as a filter that is an object, stays the same."""
+    if type(value) is dict:
+        return {name: _copied(inner) for name, inner in value.items()}
+    return [_copied(inner) for inner in value] if type(value) is list else value
+
+
+def _format_sample(formatter: Any) -> None:
+    """Format a record; what the format names beside a record's own attributes, the application or a filter gives."""
+    record = sample_record()
+    for _ in range(_MOST_FIELDS):
+        try:
+            formatter.format(record)
+        except (KeyError, ValueError) as error:
+            missing = re.search(r"(?:not found in record: |^)'(.+)'$", str(error))
+            if missing is None or hasattr(record, missing[1]):
+                raise
+            setattr(record, missing[1], ANYTHING)
+        else:
+            return
 
 
 def build_order(handlers: Mapping[str, Any]) -> list[str]:

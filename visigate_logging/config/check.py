@@ -1,154 +1,193 @@
 """All that is wrong with a configuration, each with its line and with what is possible."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from visigate_logging.config.load import WARNING, KeyPath, Problem, Source
-from visigate_logging.config.objects import Object, check_object, check_value, is_reference
+from visigate_logging.config.named import check_named
+from visigate_logging.config.objects import Object, check_object, check_value
+from visigate_logging.config.places import check_places
+from visigate_logging.config.references import followed
 from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
-from visigate_logging.options import meant, possible
+from visigate_logging.config.source import WARNING, KeyPath, Problem, Source, is_reference
+from visigate_logging.config.standard import TRUTH
+from visigate_logging.options import Via, meant, possible
 
 __all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "examine"]
 
 _OBJECTS = ("formatters", "filters", "handlers")
+_TRUE = ("true", "yes", "on", "1")
+_SURE = 0.85
+"""How alike the name of a section must be to a known one, from 0 to 1, to be taken for a slip of the pen."""
+
+
+def _propagate(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() not in _TRUE:
+        raise ValueError("is not true or false: as a text it counts as true; write false, without quotes")
+    return value
+
+
 SECTIONS: dict[str, Any] = {
     "version": int,
-    "disable_existing_loggers": bool,
+    "disable_existing_loggers": TRUTH,
     "incremental": bool,
     "visigate": Mapping,
-    **dict.fromkeys((*_OBJECTS, "loggers", "root"), Mapping),
+    **dict.fromkeys((*_OBJECTS, "loggers"), Mapping),
+    "root": Mapping,
 }
 """What the file may have at its top; keys that begin with ``x-`` are for anchors."""
 ROOT: dict[str, Any] = {"level": int | str, "handlers": list, "filters": list}
-LOGGER: dict[str, Any] = {**ROOT, "propagate": bool}
+LOGGER: dict[str, Any] = {
+    **ROOT,
+    "propagate": Annotated[bool | Literal[0, 1] | str, Via(_propagate, "true or false")],
+}
 
 
-def check(source: Source, user: str | None = None) -> list[Problem]:
-    """What is wrong or doubtful: also what constructors refuse, files, passwords, rules that say nothing.
+def check(source: Source, user: str | None = None, *, construct: bool = False) -> list[Problem]:
+    """Return what is wrong or doubtful; nothing is made but objects of this package, and nothing is called.
 
     Args:
         source: the file.
         user: name of the user that the application runs as; default the one who asks.
+        construct: call what the file names, to learn what that refuses.
     """
     from visigate_logging.config.doubts import look_for_doubts
-    from visigate_logging.config.refusals import try_out
+    from visigate_logging.config.trial import try_out
 
-    objects = examine(source)
+    objects = examine(source, user)
     if not source.unreadable:
-        try_out(source, objects)
-        look_for_doubts(source, objects, user)
-        if not any(p.key and "." not in p.key for p in source.errors):  # what a misspelt section names is unknown
-            _find_unused(source)
-    return sorted({*source.errors, *(p for p in source.problems if p.severity == WARNING)})
+        try_out(source, objects, construct=construct)
+        look_for_doubts(source, objects)
+        _find_unused(source)
+    return sorted([*source.errors, *source.warnings])
 
 
-def examine(source: Source) -> list[Object]:
-    """Note what makes it impossible to build the configuration. Imports its classes, and makes nothing.
+def examine(source: Source, user: str | None = None) -> list[Object]:
+    """Note what makes it impossible to apply the configuration. Imports its classes, and makes nothing.
 
     Returns:
         The formatters, filters and handlers, as far as it is known what makes them.
     """
     if source.unreadable:
         return []
-    values = source.values
-    _check_mapping(source, (), values, SECTIONS)
-    if values.get("version") != 1 or isinstance(values.get("version"), bool):
-        source.add(("version",), "version: 1 is wanted, the only one that dictConfig knows")
-    settings = signature(Settings).parameters
-    _check_mapping(source, ("visigate",), values.get("visigate"), {p.name: p.kind for p in settings.values()})
-    _check_handled(source)
-    objects = []
-    for section in _OBJECTS:
-        if section == "handlers" and values.get("incremental") is True:
-            continue
-        for name, given in _items(values, section):
-            found = check_object(source, (section, name), given)
-            objects += [found] if found else []
-    for name, given in _items(values, "loggers"):
+    _check_top(source)
+    settings = {p.name: p.kind for p in signature(Settings).parameters.values()}
+    _check_mapping(source, ("visigate",), source.section("visigate"), settings)
+    objects = _objects(source)
+    for name, given in source.section("loggers").items():
         _check_mapping(source, ("loggers", name), given, LOGGER)
-    _check_mapping(source, ("root",), values.get("root"), ROOT)
+    _check_mapping(source, ("root",), source.section("root"), ROOT)
     _check_references(source)
+    for made in objects:
+        check_places(source, made, user)
+        check_named(source, made)
     return objects
 
 
-def _items(values: Mapping[str, Any], section: str) -> Iterable[tuple[str, Any]]:
-    given = values.get(section)
-    return given.items() if isinstance(given, Mapping) else ()
+def _objects(source: Source) -> list[Object]:
+    found = []
+    for section in _OBJECTS:
+        if section != "handlers" or source.values.get("incremental") is not True:
+            found += [check_object(source, (section, name), given) for name, given in source.section(section).items()]
+    return [made for made in found if made is not None]
+
+
+def _check_top(source: Source) -> None:
+    values = source.values
+    nested = [name for name, inner in values.items() if isinstance(inner, Mapping) and inner.get("version") == 1]
+    if "version" not in values and nested:
+        text = f"the configuration stands below {nested[0]}; move it up, so that version stands at the margin"
+        source.add((nested[0],), text)
+        return
+    for name, value in values.items():
+        if name not in SECTIONS:
+            _check_other_section(source, str(name), value)
+        elif value is not None and not (value == [] and name in _OBJECTS):
+            check_value(source, (name,), value, SECTIONS[name])
+    if values.get("version") != 1 or isinstance(values.get("version"), bool):
+        source.add(("version",), "version: 1 is wanted, the only one that dictConfig knows")
+
+
+def _check_other_section(source: Source, name: str, value: Any) -> None:
+    """Note a section that ``dictConfig`` passes over: a slip of the pen, something at the margin, or of others."""
+    if guess := meant(name, SECTIONS, _SURE):
+        source.add((name,), f"is not known{guess}")
+    elif isinstance(value, Mapping) and ("class" in value or "()" in value):
+        source.add((name,), "stands at the margin; indent it, below handlers, formatters or filters")
+    elif not (name.isprintable() and name.isascii()):
+        source.add((name,), f"is not known{possible(name, SECTIONS)}")
+    elif not name.startswith("x-") and f"cfg://{name}" not in source.content.decode("utf-8", "replace"):
+        source.add((name,), f"means nothing here{possible(name, SECTIONS)}", WARNING)
 
 
 def _check_mapping(source: Source, key: KeyPath, given: Any, kinds: Mapping[str, Any]) -> None:
-    if given is None and key[:1] != ("loggers",):
-        return
     if not isinstance(given, Mapping):
-        if len(key) > 1 or key == ():  # sections are judged with the top of the file
-            source.add(key, f"a mapping is wanted, met {given!r:.80}")
+        source.add(key, f"a mapping is wanted, met {source.shown(key, given)}; write level: or handlers: below it")
         return
     for name, value in given.items():
         if name in kinds:
-            if value is not None or key:
-                check_value(source, (*key, name), value, kinds[name])
-        elif not (key == () and str(name).startswith("x-")):
+            check_value(source, (*key, name), value, kinds[name])
+        elif key == ("root",) and name == "propagate":
+            source.add((*key, name), "has no effect: there is nothing above the root; leave it out", WARNING)
+        else:
             source.add((*key, str(name)), f"is not known{possible(name, kinds)}")
 
 
 def _check_references(source: Source) -> None:
-    """Levels that exist, and names that something has."""
-    values = source.values
-    holders: list[tuple[KeyPath, Any]] = [(("root",), values.get("root"))]
-    holders += [
-        ((section, name), given) for section in ("handlers", "loggers") for name, given in _items(values, section)
-    ]
+    """Note levels that do not exist, and names that nothing has."""
+    holders: list[tuple[KeyPath, Any]] = [(("root",), source.section("root"))]
+    for section in ("handlers", "loggers"):
+        holders += [((section, name), given) for name, given in source.section(section).items()]
     for key, given in holders:
-        if not isinstance(given, Mapping):
-            continue
-        if given.get("level") is not None:
-            _check_level(source, (*key, "level"), given["level"])
-        for name, section in (("formatter", "formatters"), ("filters", "filters"), ("handlers", "handlers")):
-            if name in given:
-                _check_names(source, (*key, name), given[name], section)
-        if key[0] == "handlers" and isinstance(given.get("target"), str):
-            _check_names(source, (*key, "target"), given["target"], "handlers")
+        holder = source.referred(given) if is_reference(given) else given
+        if isinstance(holder, Mapping):
+            _check_holder(source, key, holder)
+
+
+def _check_holder(source: Source, key: KeyPath, given: Mapping[str, Any]) -> None:
+    if given.get("level") is not None:
+        _check_level(source, (*key, "level"), given["level"])
+    for name, section in (("formatter", "formatters"), ("filters", "filters"), ("handlers", "handlers")):
+        if name in given:
+            _check_names(source, (*key, name), given[name], section)
+    if key[0] == "handlers" and isinstance(given.get("target"), str):
+        _check_names(source, (*key, "target"), given["target"], "handlers")
 
 
 def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None:
-    known = dict(_items(source.values, section))
-    entries = [((*key, i), n) for i, n in enumerate(named)] if isinstance(named, list) else [(key, named)]
-    for place, name in entries:
-        source.used.add((section, str(name)))
-        if (name is None and place == key) or is_reference(name):
-            continue
-        try:
-            missing = name not in known
-        except TypeError:  # a list or a mapping
-            missing = True
-        if missing:
-            source.add(place, f"there is no {name!r} under {section}{possible(name, map(str, known))}")
+    if isinstance(named, list):
+        for i, name in enumerate(named):
+            _check_name(source, (*key, i), name, section)
+    elif named is not None:
+        _check_name(source, key, named, section)
+
+
+def _check_name(source: Source, key: KeyPath, name: Any, section: str) -> None:
+    known = source.section(section)
+    source.used.add((section, str(name)))
+    if is_reference(name):
+        followed(source, key, name)
+    elif section == "filters" and (callable(name) or callable(getattr(name, "filter", None))):
+        return
+    elif not isinstance(name, str | int) or name not in known:
+        absent = f"there is no {source.shown(key, name)} under {section}"
+        source.add(key, f"{absent}{possible(name, map(str, known))}")
 
 
 def _check_level(source: Source, key: KeyPath, level: Any) -> None:
     known = logging.getLevelNamesMapping()
     level = check_value(source, key, level, int | str)
     if isinstance(level, str) and level not in known:
-        source.add(
-            key, f"{source.shown(key, level)} is no level; possible are {', '.join(known)}{meant(level, known)}"
-        )
-
-
-def _check_handled(source: Source) -> None:
-    given = source.values.get("visigate")
-    level = given.get("handled_exceptions") if isinstance(given, Mapping) else None
-    if isinstance(level, str):
-        _check_level(source, ("visigate", "handled_exceptions"), level)
-    elif level is True:
-        source.add(("visigate", "handled_exceptions"), "the name of a level is wanted, or false")
+        text = f"{source.shown(key, level)} is no level; possible are {', '.join(known)}{meant(level, known)}"
+        source.add(key, text)
 
 
 def _find_unused(source: Source) -> None:
-    """What is defined, and nothing names."""
-    if source.values.get("incremental") is not True:
-        for section in _OBJECTS:
-            for name, _ in _items(source.values, section):
-                if (section, str(name)) not in source.used:
-                    source.add((section, name), "is not used by anything", WARNING)
+    """Note what is defined, and nothing names."""
+    if source.values.get("incremental") is True or any(p.key and "." not in p.key for p in source.errors):
+        return  # what a misspelt section names is unknown
+    for section in _OBJECTS:
+        for name in source.section(section):
+            if (section, str(name)) not in source.used:
+                source.add((section, name), "is not used by anything", WARNING)

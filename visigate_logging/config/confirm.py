@@ -14,12 +14,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from visigate_logging.config.load import hash_of
+from visigate_logging.config.reports import report
+from visigate_logging.config.source import hash_of
 from visigate_logging.exceptions import ConfigurationError
 
 __all__ = ["before_abandoned", "is_abandoned", "put", "put_back", "put_on_trial"]
-
-_log = logging.getLogger("visigate_logging.config")
 
 
 def put(path: Path, content: bytes) -> None:
@@ -78,7 +77,8 @@ def put_back(path: Path) -> None:
     if is_abandoned(path):
         _go_back(path)
         _beside(path, ".unconfirmed").unlink(missing_ok=True)
-        _log.warning("%s was not confirmed, and who would have done so is gone: it is as it was before", path)
+        text = "%s was not confirmed, and who would have done so is gone: it is as it was before"
+        report(logging.WARNING, text, path)
 
 
 @contextlib.contextmanager

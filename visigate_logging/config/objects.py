@@ -1,34 +1,38 @@
 """Whether one formatter, filter or handler can be as it is written: its class, the names and types of its values."""
 
 import logging
-import logging.config
 import logging.handlers
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
-from visigate_logging.config.load import KeyPath, Source
+from visigate_logging.config.formats import check_format
+from visigate_logging.config.references import followed, resolved
 from visigate_logging.config.signature import Parameter, Signature, signature
+from visigate_logging.config.source import KeyPath, Source, is_reference
+from visigate_logging.config.standard import STYLE
 from visigate_logging.options import meant, possible, read
 
-__all__ = ["OWN_KEYS", "Object", "check_object", "check_value", "is_reference"]
+__all__ = ["OWN_KEYS", "Object", "check_object", "check_value"]
 
 OWN_KEYS: dict[str, dict[str, Any]] = {
-    "handlers": {"()": str, "class": str, "level": int | str, "formatter": str, "filters": list, ".": Mapping},
-    "formatters": {"()": str, ".": Mapping},
-    "filters": {"()": str, ".": Mapping},
+    "handlers": {"()": Any, "class": Any, "level": int | str, "formatter": str, "filters": list, ".": Mapping},
+    "formatters": {"()": Any, ".": Mapping},
+    "filters": {"()": Any, ".": Mapping},
 }
+"""What ``dictConfig`` itself takes from the mapping of an object; what makes it, `resolved` looks at."""
 _FORMATTER: dict[str, Any] = {
-    "class": str,
+    "class": Any,
     "format": str | None,
     "datefmt": str | None,
-    "style": str,
+    "style": STYLE,
     "validate": bool,
+    ".": Mapping,
 }
-_FILTER: dict[str, Any] = {"name": str}
+_FILTER: dict[str, Any] = {"name": str, ".": Mapping}
+_NOTHING = Signature({})
 _QUEUE = {"queue": Any, "listener": Any, "handlers": list, "respect_handler_level": bool}
-_HOMES = ("logging", "logging.handlers", "visigate_logging", "pythonjsonlogger.json", "pythonjsonlogger.orjson")
 if sys.version_info >= (3, 12):
     _FORMATTER["defaults"] = Mapping
 
@@ -44,55 +48,58 @@ class Object:
 
     @property
     def is_ours(self) -> bool:
-        """Whether its class is this package's."""
+        """Return whether its class is this package's."""
         return str(getattr(self.factory, "__module__", "")).startswith("visigate_logging.")
 
     def makes(self, kind: type) -> bool:
-        """Whether what is made is of a class."""
+        """Return whether what is made is of a class."""
         return isinstance(self.factory, type) and issubclass(self.factory, kind)
 
     def is_called(self, name: str) -> bool:
-        """Whether what is made is of the class of a dotted name, which need not be imported for that."""
+        """Return whether what is made is of the class of a dotted name, which need not be imported for that."""
         bases = getattr(self.factory, "__mro__", ())
         return any(f"{base.__module__}.{base.__qualname__}" == name for base in bases)
 
     def arguments(self) -> Iterator[tuple[Parameter, Any]]:
-        """What the constructor is given."""
+        """Yield what the constructor is given."""
         return ((p, self.given[name]) for name, p in self.parameters.items() if name in self.given)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """What makes an object, with the keys that ``dictConfig`` takes and those that the constructor does."""
+
+    factory: Callable[..., Any]
+    own: Mapping[str, Any]
+    taken: Signature
 
 
 def check_object(source: Source, key: KeyPath, given: Any) -> Object | None:
     """Note what is wrong with one object; None when it is not known what makes it."""
-    section = str(key[0])
-    factory: Callable[..., Any] | None
+    if is_reference(given):
+        given = followed(source, key, given)
+        if given is None:
+            return None
     if not isinstance(given, Mapping):
-        source.add(key, f"a mapping is wanted, met {given!r}")
+        source.add(key, f"a mapping is wanted, met {source.shown(key, given)}")
         return None
-    own, taken = OWN_KEYS[section], Signature({})
-    if section == "handlers" or "()" in given:
-        factory = _factory(source, key, given)
-        taken = _taken(factory) if factory else taken
-    elif section == "formatters":
-        own = _FORMATTER
-        factory = _resolved(source, key, given, "class") if given.get("class") else logging.Formatter
-    else:
-        own, factory = _FILTER, logging.Filter
-    if factory is None:
+    maker = _maker(source, key, given)
+    if maker is None:
         return None
-    _check_names(source, key, given, own, taken)
-    for name, kind in own.items():
-        if name in given:
-            check_value(source, (*key, name), given[name], kind)
-    for name, parameter in taken.parameters.items():
-        if name in given and name not in own:
-            check_value(source, (*key, name), given[name], parameter.kind)
-    return Object(key, given, factory, taken.parameters)
+    _check_names(source, key, given, maker)
+    kinds = {name: parameter.kind for name, parameter in maker.taken.parameters.items()} | dict(maker.own)
+    for name, value in given.items():
+        check_value(source, (*key, name), value, kinds.get(name, Any))
+    made = Object(key, given, maker.factory, maker.taken.parameters)
+    if key[0] == "formatters":
+        _check_format(source, made)
+    return made
 
 
 def check_value(source: Source, key: KeyPath, value: Any, kind: Any) -> Any:
-    """The value, or what it refers to; None, and what is wrong is noted, when it cannot be of a type."""
+    """Return a value, or what it refers to; None, and what is wrong is noted, when it cannot be of a type."""
     if is_reference(value):
-        value = _followed(source, key, value)
+        value = followed(source, key, value)
         if value is None:
             return None
     faults = read(value, kind, key)[1]
@@ -101,83 +108,68 @@ def check_value(source: Source, key: KeyPath, value: Any, kind: Any) -> Any:
     return None if faults else value
 
 
-def _followed(source: Source, key: KeyPath, reference: str) -> Any:
-    scheme, _, name = reference.partition("://")
-    if scheme == "ext":
-        return _import(source, key, name)
-    try:
-        return logging.config.BaseConfigurator(dict(source.values)).cfg_convert(name)
-    except Exception as error:  # as many kinds as there are ways to misspell it
-        source.add(key, f"{reference} leads nowhere: {error!r}")
-        return None
-
-
-def is_reference(value: Any) -> bool:
-    """Whether a value is ``ext://…`` or ``cfg://…``, which ``dictConfig`` resolves."""
-    return isinstance(value, str) and value.startswith(("ext://", "cfg://"))
-
-
-def _check_names(
-    source: Source, key: KeyPath, given: Mapping[str, Any], own: Mapping[str, Any], taken: Signature
-) -> None:
-    for name in given:
-        if name not in own and name not in taken.parameters and not (taken.anything and str(name).isidentifier()):
-            source.add((*key, str(name)), f"is not known{possible(name, [*own, *taken.parameters])}")
-    for name, parameter in taken.parameters.items():
-        if parameter.required and name not in given:
-            source.add(key, f"{name} is missing, which has no default")
+def _maker(source: Source, key: KeyPath, given: Mapping[str, Any]) -> _Maker | None:
+    section = str(key[0])
+    if section == "handlers" or "()" in given:
+        factory = _factory(source, key, given)
+        return _Maker(factory, OWN_KEYS[section], _taken(factory, given)) if factory else None
+    if section == "filters":
+        return _Maker(logging.Filter, _FILTER, _NOTHING)
+    named = given.get("class")
+    factory = resolved(source, (*key, "class"), named) if named else logging.Formatter
+    return _Maker(factory, _FORMATTER, _NOTHING) if factory else None
 
 
 def _factory(source: Source, key: KeyPath, given: Mapping[str, Any]) -> Callable[..., Any] | None:
     name = "()" if "()" in given else "class"
     if name not in given:
-        source.add(key, f"class is missing{meant('class', map(str, given))}")
+        near = [other for other in given if meant(other, ["class"])]
+        source.add((*key, *near[:1]), "is not known; did you mean class?" if near else "class is missing")
         return None
-    factory = _resolved(source, key, given, name)
+    factory = resolved(source, (*key, name), given[name])
     if isinstance(factory, type) and key[0] == "handlers" and not issubclass(factory, logging.Handler):
         source.add((*key, name), f"{given[name]} is no logging.Handler")
         return None
     return factory
 
 
-def _resolved(source: Source, key: KeyPath, given: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
-    dotted_name = given[name]
-    if not isinstance(dotted_name, str):
-        source.add((*key, name), f"the dotted name of a class is wanted, met {dotted_name!r}")
-        return None
-    found = _import(source, (*key, name), dotted_name.removeprefix("ext://"))
-    if callable(found):
-        return cast(Callable[..., Any], found)
-    if found is not None:
-        source.add((*key, name), f"{dotted_name} is no class, but a {type(found).__name__}")
-    return None
-
-
-def _import(source: Source, key: KeyPath, name: str) -> Any:
-    try:
-        return logging.config.BaseConfigurator({}).resolve(name)
-    except Exception as error:  # what is imported may raise anything
-        cause = error.__cause__ or error
-        source.add(key, f"{name} cannot be imported: {cause}{_near(name)}")
-        return None
-
-
-def _near(name: str) -> str:
-    """The class that may have been meant: one of the same name elsewhere, or one that is written much like it."""
-    known = {
-        f"{home}.{n}" for home in _HOMES if home in sys.modules for n in dir(sys.modules[home]) if n[0].isupper()
-    }
-    same = sorted(k for k in known if k.rpartition(".")[2].lower() == name.rpartition(".")[2].lower())
-    return f"; did you mean {same[0]}?" if same else meant(name, known)
-
-
-def _taken(factory: Callable[..., Any]) -> Signature:
+def _taken(factory: Callable[..., Any], given: Mapping[str, Any]) -> Signature:
+    """Return what a constructor takes from ``dictConfig``, which hands some names on in its own way."""
     found = signature(factory)
-    if (
-        sys.version_info >= (3, 12)
-        and isinstance(factory, type)
-        and issubclass(factory, logging.handlers.QueueHandler)
-    ):
-        parameters = {name: Parameter(name, kind, None) for name, kind in _QUEUE.items()}
-        return Signature({**found.parameters, **parameters})
-    return found
+    parameters = dict(found.parameters)
+    is_queue = isinstance(factory, type) and issubclass(factory, logging.handlers.QueueHandler)
+    if is_queue and sys.version_info >= (3, 12):
+        parameters |= {name: Parameter(name, kind, None) for name, kind in _QUEUE.items()}
+    if "format" in given and "format" not in parameters and "fmt" in parameters:
+        parameters["format"] = replace(parameters.pop("fmt"), name="format")
+    return Signature(parameters, found.anything)
+
+
+def _check_names(source: Source, key: KeyPath, given: Mapping[str, Any], maker: _Maker) -> None:
+    known = [*maker.own, *maker.taken.parameters]
+    for name in given:
+        if name not in known and not (maker.taken.anything and str(name).isidentifier()):
+            hint = _level_hint(name) or possible(name, known)
+            source.add((*key, str(name)), f"is not known{hint}")
+    for name, parameter in maker.taken.parameters.items():
+        if parameter.required and name not in given:
+            source.add(key, f"{name} is missing, which has no default")
+
+
+def _level_hint(name: object) -> str:
+    """Return what to write for a key that has swallowed its value: ``level:INFO``."""
+    head, colon, rest = str(name).partition(":")
+    return f"; write a space behind the colon: {head}: {rest}" if colon and rest else ""
+
+
+def _check_format(source: Source, made: Object) -> None:
+    """Try the format on a record, where the class leaves that to :class:`logging.Formatter`."""
+    name = "fmt" if "fmt" in made.given else "format"
+    text, style = made.given.get(name), made.given.get("style", "%")
+    if not isinstance(text, str) or style not in ("%", "{", "$") or not made.makes(logging.Formatter):
+        return
+    for problem, severity in check_format(text, style, validate=made.given.get("validate", True) is True):
+        source.add((*made.key, name), problem, severity)
+    datefmt = made.given.get("datefmt")
+    if isinstance(datefmt, str) and "%f" in datefmt:
+        source.add((*made.key, "datefmt"), "%f is written as it is: use %(msecs)03d in the format", "warning")

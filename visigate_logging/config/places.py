@@ -1,14 +1,37 @@
 """Whether a file could be written, and who would have to do what."""
 
+import logging
 import os
 import stat
+import typing
 from pathlib import Path
+from typing import Any
 
-__all__ = ["obstacle", "user_name"]
+from visigate_logging.config.objects import Object
+from visigate_logging.config.signature import Parameter
+from visigate_logging.config.source import WARNING, Source, is_reference
+
+__all__ = ["check_places", "obstacle", "user_name"]
+
+
+def check_places(source: Source, made: Object, user: str | None) -> None:
+    """Note files and directories of an object that a user could not write."""
+    for parameter, value in made.arguments():
+        if not isinstance(value, str) or not _is_path(parameter) or is_reference(value):
+            continue
+        key = (*made.key, parameter.name)
+        if value.startswith("~"):
+            source.add(key, "~ is not expanded: write the path out", WARNING)
+        is_directory = parameter.name.endswith("_dir")
+        problem = obstacle(value, user, directory=is_directory, makes_parents=not made.makes(logging.FileHandler))
+        if problem:
+            source.add(key, problem)
 
 
 def obstacle(path: str, user: str | None = None, *, directory: bool = False, makes_parents: bool = True) -> str:
-    """What keeps a user from writing a file, or files in a directory; empty when nothing does.
+    """Return what keeps a user from writing a file, or files in a directory; empty when nothing does.
+
+    A file system that is read-only for the moment does not: errors of the card are what handlers are there for.
 
     Args:
         path: relative ones are below the working directory.
@@ -23,14 +46,14 @@ def obstacle(path: str, user: str | None = None, *, directory: bool = False, mak
         found = next(p for p in (place, *place.parents) if p.exists())
     except OSError as error:
         return f"{error.filename} cannot be looked into: {error.strerror}"
-    if found == place:
-        if found.is_dir() != directory:
-            return f"{place} is {'a file, but a directory' if directory else 'a directory, but a file'} is wanted"
-    elif not found.is_dir():
-        return f"{found} is a file, but would have to be a directory"
-    elif found != place.parent and not makes_parents:
+    if wrong := _wrong_kind(place, found, directory=directory):
+        return wrong
+    if found not in (place, place.parent) and not makes_parents:
         return f"the directory {place.parent} does not exist, and nothing makes it: mkdir -p {place.parent}"
-    if _may_write(found, user):
+    try:
+        if _may_write(found, user) or os.statvfs(found).f_flag & os.ST_RDONLY:
+            return ""
+    except FileNotFoundError:  # rotated away in between: it could be written then
         return ""
     return (
         f"{user or user_name()} cannot write to {found}, which is {_owner(found)}'s with mode "
@@ -39,13 +62,26 @@ def obstacle(path: str, user: str | None = None, *, directory: bool = False, mak
 
 
 def user_name() -> str:
-    """Name of the user who runs this process."""
+    """Return the name of the user who runs this process."""
     import pwd
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+def _is_path(parameter: Parameter) -> bool:
+    kinds: tuple[Any, ...] = (parameter.kind, *typing.get_args(parameter.kind))
+    return parameter.name == "filename" or os.PathLike in {typing.get_origin(kind) or kind for kind in kinds}
+
+
+def _wrong_kind(place: Path, found: Path, *, directory: bool) -> str:
+    if found != place:
+        return "" if found.is_dir() else f"{found} is a file, but would have to be a directory"
+    if found.is_dir() != directory:
+        return f"{place} is {'a file, but a directory' if directory else 'a directory, but a file'} is wanted"
+    return ""
 
 
 def _owner(path: Path) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.config.build import Built, whole_story
-from visigate_logging.config.load import Source, refuse
 from visigate_logging.config.presence import Presence
+from visigate_logging.config.reports import report
+from visigate_logging.config.source import Source, refuse
 from visigate_logging.config.swap import stopped
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of
@@ -20,8 +21,6 @@ __all__ = ["replace", "set_levels"]
 LONGEST = 1.0
 """Seconds that a caller waits for old handlers to be closed; one that needs longer is closed behind its back."""
 _STATE = ("handlers", "filters", "level", "propagate", "disabled")
-
-_log = logging.getLogger("visigate_logging.config")
 
 
 def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> Built:
@@ -35,13 +34,10 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
     Raises:
         ConfigurationError: something could not be made; nothing has changed.
     """
+    built = Built(values)
     try:
-        built = Built(values).all()
-    except ConfigurationError as error:
-        for fault in faults_of(error):
-            source.add_fault(fault)
-        raise refuse(source, source.errors) from error
-    try:
+        built.all()
+        built.try_formatters()
         with _as_before_on_failure():
             old = _in_use()
             for name, handler in built.handlers.items():
@@ -52,7 +48,10 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
                 built.put_on_loggers()
     except Exception as error:
         built.close()
-        raise ConfigurationError("handlers", f"{whole_story(error)} ({source.path})") from error
+        wrong = error if isinstance(error, ConfigurationError) else ConfigurationError("handlers", whole_story(error))
+        for fault in faults_of(wrong):
+            source.add_fault(fault)
+        raise refuse(source, source.errors) from error
     _retire(old, built)
     return built
 
@@ -105,19 +104,18 @@ def _take_away(before: Built | None) -> None:
     So a change has the same effect as a new start with the changed file. Lists are not changed, but replaced: a
     call that is stuck in a handler goes on with its own.
     """
-    config = before.config if before is not None else {}
-    given = {logging.getLogger(name): own for name, own in (config.get("loggers") or {}).items()}
-    given[logging.root] = config.get("root") or {}
-    filters = {id(f) for f in (config.get("filters") or {}).values()}
     for logger in _loggers():
         logger.handlers, logger.filters = logger.handlers[:], logger.filters[:]
-        if before is None or logger not in given:
-            continue
+    if before is None:
+        return
+    filters = {id(f) for f in (before.config.get("filters") or {}).values()}
+    given = {logging.getLogger(name): own for name, own in (before.config.get("loggers") or {}).items()}
+    for logger, own in (given | {logging.root: before.config.get("root") or {}}).items():
         logger.handlers = [h for h in logger.handlers if h not in before.made]
         logger.filters = [f for f in logger.filters if id(f) not in filters]
-        if given[logger].get("level") is not None:
+        if own.get("level") is not None:
             logger.setLevel(logging.WARNING if logger is logging.root else logging.NOTSET)
-        if given[logger].get("propagate") is not None:
+        if own.get("propagate") is not None:
             logger.propagate = True
 
 
@@ -126,13 +124,16 @@ def _retire(old: Sequence[logging.Handler], built: Built) -> None:
     used = {id(h) for logger in _loggers() for h in logger.handlers} | {id(h) for h in built.made}
     unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Presence)]
     for handler in unused:
-        successor = built.handlers.get(handler.name or "")
-        if successor is not None:
-            vars(handler)["_name"] = None  # closing would take it out of the register, where the successor is
-        if inherit := getattr(successor, "inherit", None):
-            _try(inherit, handler)
+        _hand_on(handler, built.handlers.get(handler.name or ""))
     # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.
     _in_threads(LONGEST, [functools.partial(_close, unused)] if unused else ())
+
+
+def _hand_on(handler: logging.Handler, successor: logging.Handler | None) -> None:
+    if successor is not None:
+        vars(handler)["_name"] = None  # closing would take it out of the register, where the successor is
+    if inherit := getattr(successor, "inherit", None):
+        _try(inherit, handler)
 
 
 def _close(handlers: Sequence[logging.Handler]) -> None:
@@ -143,15 +144,24 @@ def _close(handlers: Sequence[logging.Handler]) -> None:
 
 
 def _in_threads(longest: float | None, acts: Iterable[Callable[[], object]]) -> None:
-    threads = [threading.Thread(target=_try, args=(act,), name="visigate-retire", daemon=True) for act in acts]
-    for thread in threads:
+    for thread in [_started(act) for act in acts]:
+        if thread is not None:
+            thread.join(longest)
+
+
+def _started(act: Callable[[], object]) -> threading.Thread | None:
+    """Do something in a thread of its own, or, where the system gives none any more, here."""
+    thread = threading.Thread(target=_try, args=(act,), name="visigate-retire", daemon=True)
+    try:
         thread.start()
-    for thread in threads:
-        thread.join(longest)
+    except RuntimeError:
+        _try(act)
+        return None
+    return thread
 
 
 def _try(act: Callable[..., object], *args: object) -> None:
     try:
         act(*args)
     except Exception:
-        _log.exception("an old handler could not be closed: %r", act)
+        report(logging.ERROR, "an old handler could not be closed: %r", act, exc_info=True)

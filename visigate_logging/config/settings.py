@@ -1,13 +1,26 @@
 """The ``visigate:`` section, which plain ``dictConfig`` passes over."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from visigate_logging.detail.adopted import VARIABLE
+from visigate_logging.options import Via, meant
 
 __all__ = ["Settings", "environment"]
+
+
+def _level_or_false(value: str | bool) -> str | bool:
+    known = logging.getLevelNamesMapping()
+    if value is True:
+        raise ValueError
+    if value and value not in known:
+        raise ValueError(f"is no level; possible are {', '.join(known)}{meant(value, known)}")
+    return value
+
 
 _inherited: dict[str, str] = {}
 
@@ -27,7 +40,7 @@ class Settings:
 
     service: str = ""
     release: str = ""
-    handled_exceptions: str | bool = "ERROR"
+    handled_exceptions: Annotated[str | bool, Via(_level_or_false, "the name of a level, or false")] = "ERROR"
     hooks: bool = False
     watch: bool = False
 

@@ -1,24 +1,16 @@
 """What a class can be given: names, types and defaults, from its constructor, so that nothing is written twice."""
 
 import inspect
-import logging.handlers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from visigate_logging.options import Writable, hints_of
+from visigate_logging.config.standard import STANDARD
+from visigate_logging.options import hints_of
 
 __all__ = ["EMPTY", "Parameter", "Signature", "signature"]
 
 EMPTY = inspect.Parameter.empty
-
-
-# What the standard library's defaults do not tell: names are taken as well as numbers; what a stream is.
-_UNTOLD: dict[tuple[type, str], Any] = {
-    (logging.handlers.SysLogHandler, "facility"): int | str,
-    (logging.handlers.MemoryHandler, "flushLevel"): int | str,
-    (logging.StreamHandler, "stream"): Writable | None,
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ def signature(factory: Callable[..., Any]) -> Signature:
         hints = hints_of(function)
         for name, parameter in own.items():
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
-                kind = _UNTOLD.get((owner, name)) or hints.get(name, _guessed(parameter.default))
+                kind = hints.get(name) or _of_standard(owner, name) or _guessed(parameter.default)
                 found.setdefault(name, Parameter(name, kind, parameter.default))
         if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
             return Signature(found)
@@ -70,6 +62,11 @@ def _constructors(factory: Callable[..., Any]) -> list[tuple[Callable[..., Any],
     return [(vars(c)["__init__"], c) for c in factory.__mro__ if "__init__" in vars(c) and c is not object] or [
         (lambda: None, factory)
     ]
+
+
+def _of_standard(owner: Any, name: str) -> Any:
+    """Return what the standard library's class takes by that name, of which this one is a subclass."""
+    return next(filter(None, (STANDARD.get((base, name)) for base in getattr(owner, "__mro__", ()))), None)
 
 
 def _guessed(default: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from visigate_logging.config.confirm import before_abandoned, put_back
+from visigate_logging.config.reports import report
 from visigate_logging.host.forks import in_forked_child
 from visigate_logging.host.upkeep import Task
 
@@ -16,8 +17,6 @@ __all__ = ["Watch"]
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the file; a change is applied when two looks have seen the same."""
-
-_log = logging.getLogger("visigate_logging.config")
 
 
 class Watch:
@@ -87,7 +86,7 @@ class Watch:
         try:
             self._apply(self.path, content)
         except Exception:
-            _log.exception("%s: the change could not be applied", self.path)
+            report(logging.ERROR, "%s: the change could not be applied", self.path, exc_info=True)
         self._put_back()
 
     def _put_back(self) -> None:

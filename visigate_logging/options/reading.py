@@ -109,11 +109,11 @@ def _read_literal(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
     choices = typing.get_args(kind)
     if any(value == choice and type(value) is type(choice) for choice in choices):
         return value
-    if isinstance(value, str):
-        text = f"is not {in_words(kind)}{meant(value, map(str, choices))}"
-        faults.append(Fault(path, text, value))
-        return value
-    return _refuse(value, kind, path, faults)
+    if type(value) not in map(type, choices):
+        return _refuse(value, kind, path, faults)
+    near = meant(value, choices) if isinstance(value, str) else ""
+    faults.append(Fault(path, f"is not {in_words(kind)}{near}", value))
+    return value
 
 
 def _read_union(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:

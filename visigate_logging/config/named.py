@@ -1,0 +1,100 @@
+"""What a configuration names in the world outside: exceptions, variables, files, programs."""
+
+import builtins
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from visigate_logging.config.objects import Object
+from visigate_logging.config.source import ERROR, WARNING, KeyPath, Source
+from visigate_logging.options import meant
+
+__all__ = ["check_named", "look_around", "texts"]
+
+_SURE = 0.88
+"""How alike two names must be, from 0 to 1, for one to be taken for a slip of the pen."""
+
+
+def check_named(source: Source, made: Object) -> None:
+    """Note exceptions of the standard library that it has not; nothing else is imported."""
+    for key, name in _exceptions(made):
+        home, _, word = name.rpartition(".")
+        if home.partition(".")[0] in sys.stdlib_module_names:
+            _check_class(source, key, home, word, ERROR)
+
+
+def look_around(source: Source, made: Object) -> None:
+    """Note what else is not there, or not here: that need be no mistake."""
+    for key, name in _exceptions(made):
+        _look_at_exception(source, key, name)
+    for parameter, value in made.arguments() if made.is_ours else ():
+        for key, text in texts((*made.key, parameter.name), value):
+            _look_at_text(source, key, text)
+
+
+def texts(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the texts at and below a key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping | list):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from texts((*key, name), inner)
+
+
+def _exceptions(made: Object) -> Iterator[tuple[KeyPath, str]]:
+    for parameter, value in made.arguments() if made.is_ours else ():
+        for key, name in texts((*made.key, parameter.name), value):
+            if "exceptions" in key[-2:]:
+                yield key, name
+
+
+def _look_at_exception(source: Source, key: KeyPath, name: str) -> None:
+    home, _, word = name.rpartition(".")
+    if not home:
+        known = {n for n, v in vars(builtins).items() if _is_exception(v)}
+        if name not in known and (guess := meant(name, known, _SURE)):
+            source.add(key, f"{name} is no exception of Python's{guess}", WARNING)
+        return
+    top = home.partition(".")[0]
+    if top in sys.modules or importlib.util.find_spec(top) is not None:
+        if top not in sys.stdlib_module_names:
+            _check_class(source, key, home, word, WARNING)
+    elif guess := meant(top, sys.stdlib_module_names, _SURE):
+        # A library that is not installed is no mistake: rules are for what may be met. A slip of the pen is one.
+        source.add(key, f"there is no module {top}{guess}", WARNING)
+
+
+def _check_class(source: Source, key: KeyPath, home: str, word: str, severity: str) -> None:
+    try:
+        module: ModuleType = importlib.import_module(home)
+    except Exception as error:  # what is imported may raise anything
+        known = [f"{home.rpartition('.')[0]}.{n}".lstrip(".") for n in sys.stdlib_module_names]
+        source.add(key, f"{home} cannot be imported: {error}{meant(home, known, _SURE)}", severity)
+        return
+    if not _is_exception(getattr(module, word, None)):
+        names = [name for name, value in vars(module).items() if _is_exception(value)]
+        source.add(key, f"{home} has no exception {word}{meant(word, names)}", severity)
+
+
+def _is_exception(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def _look_at_text(source: Source, key: KeyPath, text: str) -> None:
+    last = str(key[-1])
+    if last.endswith("_env") and not os.environ.get(text):
+        source.add(key, "the environment has no such variable here", WARNING)
+    elif last.endswith("_file"):
+        try:
+            os.stat(text)
+        except FileNotFoundError:
+            source.add(key, f"there is no file {os.path.abspath(text)}", WARNING)
+        except (OSError, ValueError):  # not for who asks to see, or refused by who opens it
+            pass
+    elif key[-2:] == ("argv", 0) and shutil.which(text) is None:
+        source.add(key, f"there is no program {text} here", WARNING)
