@@ -345,6 +345,18 @@ def close(handler: CountingHandler) -> None:
     handler.close()
 
 
+@_case("a handler that was closed, as a second dictConfig closes all, and is still used does its work again")
+def used_after_close(handler: CountingHandler) -> None:
+    handler.handle(_record())
+    handler.close()
+    before = handler.counts()
+    handler.handle(_record("again"))
+    handler.flush()
+    after = handler.counts()
+    assert after["dropped"] == before["dropped"]
+    assert after["accepted"] - before["accepted"] in {0, 1}
+
+
 @_case("logging.shutdown, which holds the handler's lock, is not held up")
 def shutdown(handler: CountingHandler) -> None:
     for _ in range(10):

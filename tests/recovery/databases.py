@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 PAGE = 4096
@@ -188,3 +188,45 @@ def fingerprints(folder: Path) -> dict[str, str]:
         for p in sorted(folder.rglob("*"))
         if p.is_file()
     }
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _then_opened(first: Callable[[Path], object], *statements: str) -> Callable[[Path], None]:
+    """What an application's next ``connect`` makes of it."""
+
+    def damage(path: Path) -> None:
+        first(path)
+        with closing(sqlite3.connect(path, timeout=0.2)) as connection:
+            for statement in statements or ("SELECT count(*) FROM sqlite_schema",):
+                with suppress(sqlite3.Error):
+                    connection.execute(statement).fetchall()
+
+    return damage
+
+
+def _every_other_page(path: Path) -> None:
+    for number in range(2, path.stat().st_size // PAGE, 2):
+        _overwrite(number * PAGE, (number + 1) * PAGE, noise)(path)
+
+
+EMPTIED: dict[str, Callable[[Path], None]] = {
+    "emptied, then opened": _then_opened(DAMAGE["0 bytes"]),
+    "removed, then made anew": _then_opened(_remove),
+    "main file removed, then made anew": _then_opened(Path.unlink),
+    "emptied, then given a journal mode": _then_opened(DAMAGE["0 bytes"], "PRAGMA journal_mode=wal"),
+}
+MORE_DAMAGE: dict[str, Callable[[Path], None]] = {
+    "zeros in the middle": _overwrite(3 * PAGE, 9 * PAGE, bytes),
+    "page 2 zeroed": _overwrite(PAGE, 2 * PAGE, bytes),
+    "last page cut": _truncate(lambda size: size - PAGE),
+    "kind of page 1": _overwrite(100, 101, lambda _n: b"\xff"),
+    "cell pointers": _overwrite(PAGE + 8, PAGE + 40, noise),
+    "text of the schema": _overwrite(PAGE - 400, PAGE, noise),
+    "every other page": _every_other_page,
+    "read version": _overwrite(19, 20, lambda _n: b"\x09"),
+}
+ALL_DAMAGE = DAMAGE | EMPTIED | MORE_DAMAGE

@@ -26,6 +26,8 @@ from visigate_logging.host import host_counts, host_failures
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks
 from visigate_logging.recovery.steps.base import Context
+from visigate_logging.recovery.steps.reopen import Reopen
+from visigate_logging.recovery.telling import is_worth_repeating
 
 LOG = logging.getLogger("gate.database")
 
@@ -468,6 +470,96 @@ def test_a_locked_database_starts_no_child(tmp_path, told):
     assert (handler.counts()["accepted"], told.records, audit(tmp_path)) == (0, [], [])
 
 
+def database_error(code: int | None, text: str = "database disk image is malformed") -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(text)
+    if code is not None:
+        error.sqlite_errorcode = code
+    return error
+
+
+def test_what_a_procedure_refuses_displaces_nothing_and_costs_no_attempt_and_no_cooldown(tmp_path, told):
+    database, backup = make(tmp_path / "gate.db", "delete"), make(tmp_path / "backup.db", "delete", BACKED_UP)
+    handler = attach(tmp_path, database_procedure(database, backup))
+    log_error(database_error(sqlite3.SQLITE_BUSY))
+    log_error(database_error(sqlite3.SQLITE_ERROR, "no such table: x"))
+    log_error(database_error(None))
+    assert handler.wait(30)  # the database is still sound: refused
+    assert Budgets(tmp_path / "state").load("database")[0].attempts == ()
+    DAMAGE["pages in the middle"](database)
+    log_error(database_error(sqlite3.SQLITE_BUSY))
+    log_error(database_error(sqlite3.SQLITE_ERROR, "no such table: x"))
+    log_error(database_error(sqlite3.SQLITE_CORRUPT))
+    assert handler.wait(30)
+    assert content(database) == content(backup)
+    warnings = [t for r, t in zip(told.records, told.texts(), strict=True) if r.levelno == logging.WARNING]
+    assert len(warnings) == 2, "each reason is told once"
+    assert any("is sound" in text for text in warnings)
+    assert any("has tables" in text for text in warnings)
+
+
+class WrappedError(DatabaseError):
+    """A library's, without the cause."""
+
+
+@pytest.mark.parametrize("how", ["without a code", "from none", "through a queue"])
+def test_an_error_without_a_code_makes_the_database_be_asked(tmp_path, how):
+    database, backup = make(tmp_path / "gate.db", "delete"), make(tmp_path / "backup.db", "delete", BACKED_UP)
+    handler = attach(tmp_path, database_procedure(database, backup))
+    DAMAGE["pages in the middle"](database)
+    if how == "without a code":
+        log_error(database_error(None))
+    elif how == "from none":
+        error = WrappedError("reading failed: database disk image is malformed")
+        error.__cause__, error.__suppress_context__ = None, True
+        log_error(error)
+    else:
+        records = queue.SimpleQueue()
+        logging.getLogger("gate.queued").addHandler(logging.handlers.QueueHandler(records))
+        log_error(sqlite3.OperationalError("database disk image is malformed"), logging.getLogger("gate.queued"))
+        handler.handle(records.get())
+    assert handler.wait(30)
+    assert content(database) == content(backup)
+
+
+def test_a_handler_that_is_still_used_after_a_second_dictconfig_begins_again(tmp_path):
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "recovery": {
+                "class": "visigate_logging.RecoveryHandler",
+                "procedures": camera_procedure(**QUICK),
+                "state_dir": str(tmp_path / "state"),
+            }
+        },
+        "loggers": {"gate.database": {"handlers": ["recovery"]}},
+    }
+    logging.config.dictConfig(config)
+    (handler,) = LOG.handlers
+    log_error(CameraError())
+    assert handler.wait(10)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as Django's setup does
+    log_error(CameraError())
+    assert handler.wait(10)
+    assert len(calls) == 2
+    assert handler.counts()["dropped"] == {}
+    assert any(reference() is handler for reference in logging._handlerList), "and is closed at exit again"
+
+
+def test_what_waits_is_told_ever_more_rarely_but_never_no_more():
+    told_at = [n for n in range(1, 200) if is_worth_repeating(n)]
+    assert told_at == [1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 144, 192]
+
+
+def test_a_reset_also_forgets_what_waits(tmp_path):
+    marks = Marks(tmp_path / "state")
+    (tmp_path / "state" / "recovery").mkdir(parents=True)
+    for name in ("database", "other"):
+        marks.set(Context(procedure=name))
+    assert marks.forget("database") == 1
+    assert [context.procedure for context in marks.pending()] == ["other"]
+
+
 def test_what_was_deferred_is_finished_at_the_next_start_without_another_error(tmp_path, told):
     database, backup = make(tmp_path / "gate.db", "wal"), make(tmp_path / "backup.db", "wal", BACKED_UP)
     with holder(database, "idle"):
@@ -486,7 +578,8 @@ def test_what_was_deferred_is_finished_at_the_next_start_without_another_error(t
     assert not list((tmp_path / "state" / "recovery").glob("*.pending"))
 
 
-def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path):
+def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(Reopen, "resumes", True)
     context = Context(procedure="camera", error_type="CameraError")
     (tmp_path / "state" / "recovery").mkdir(parents=True)
     Marks(tmp_path / "state").set(context)
@@ -494,7 +587,6 @@ def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path):
     handler = RecoveryHandler(camera_procedure(), state_dir=tmp_path / "state")
     assert set(threading.enumerate()) <= set(before)
     handler.set_name("recover")
-    assert handler.wait(10)
     assert [call["procedure"] for call in calls] == ["camera"]
     handler.close()
 
@@ -506,9 +598,9 @@ def test_a_restore_whose_whole_process_was_killed_is_finished_at_the_next_start(
     script = textwrap.dedent(f"""
         import logging, os, sqlite3, signal
         from visigate_logging.handlers.recovery import RecoveryHandler
-        from visigate_logging.recovery import runner
+        from visigate_logging.recovery import execution
         # The moment after the child was started is when the power goes.
-        runner.run_in_child = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        execution.run_in_child = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         handler = RecoveryHandler({procedures!r}, {str(tmp_path / "state")!r})
         error = sqlite3.DatabaseError("file is not a database")
         error.sqlite_errorcode = 26

@@ -159,7 +159,6 @@ NOT_DAMAGE = {
     "schema changed": sqlite3.SQLITE_SCHEMA,
     "too big": sqlite3.SQLITE_TOOBIG,
     "misuse": sqlite3.SQLITE_MISUSE,
-    "no code": None,
 }
 
 
@@ -171,7 +170,7 @@ def test_what_is_not_damage_by_its_code_leaves_every_byte_even_of_a_damaged_data
     DAMAGE["pages in the middle"](database)
     before = fingerprints(tmp_path)
     code = NOT_DAMAGE[reason]
-    outcome = in_process(database, [str(backup)], Context(codes={} if code is None else {"sqlite": code}))
+    outcome = in_process(database, [str(backup)], Context(codes={"sqlite": code}))
     assert outcome.status is Status.REFUSED
     assert fingerprints(tmp_path) == before
 
@@ -250,11 +249,11 @@ def test_the_damaged_files_are_kept_with_the_newer_rows_and_the_loss_is_told_lou
     aside = Path(outcome.details["aside"])
     assert outcome.status is Status.DONE
     assert (aside / "gate.db").read_bytes() == damaged
-    newer = [json.loads(line) for line in (aside / "newer-rows.jsonl").read_text().splitlines()]
+    newer = [json.loads(line) for line in (aside / "changes.jsonl").read_text().splitlines()]
     assert {row["row"]["plate"] for row in newer if row["table"] == "vehicles"} == {
         f"P{i:05}" for i in range(BACKED_UP, CURRENT)
     }
-    assert outcome.details["newer_rows_saved"] == len(newer)
+    assert outcome.details["changes"]["vehicles"] == {"added": CURRENT - BACKED_UP}
     assert "permits revoked since then are valid again" in outcome.message
     assert "hours ago" in outcome.message
 
@@ -316,6 +315,8 @@ def start_child(database: Path, backup: Path) -> subprocess.Popen:
         "parameters": {"database": str(database), "backups": [str(backup)]},
         "context": asdict(CORRUPT),
         "pythonpath": None,
+        "timeout": 60,
+        "act": "run",
     }
     child = subprocess.Popen(
         [sys.executable, "-m", "visigate_logging.recovery.child"],

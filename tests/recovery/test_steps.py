@@ -303,7 +303,7 @@ def test_a_backup_is_checked_and_older_generations_are_kept(tmp_path):
         make(database, "delete", rows)
         assert run("backup_sqlite", database=str(database), backup=str(backup), keep=3).status is Status.DONE
     found = {p.name: len(content(p)) for p in backup.parent.iterdir()}
-    assert found == {"gate.db": 400, "gate.db.1": 300, "gate.db.2": 200}
+    assert found == {"gate.db": 400, "gate.db.1": 300, "gate.db.2": 200, "gate.db.daily": 100}
 
 
 def test_a_database_is_backed_up_while_others_write_to_it(tmp_path):

@@ -199,7 +199,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 def _backups(patient: Patient) -> Iterator[Finding]:
     """A restore takes the newest sound backup; here each procedure must have one, and it must be whole."""
     from visigate_logging.recovery.sqlite.check import problems_of
-    from visigate_logging.recovery.sqlite.files import generations
+    from visigate_logging.recovery.sqlite.generations import generations
     from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 
     for runner in runners(patient.objects):

@@ -122,11 +122,11 @@ def _what(line: Mapping[str, Any]) -> tuple[str, str]:
 
 def _reset(args: argparse.Namespace, runners: "list[Runner]") -> int:
     runner, procedure = _named(args, runners)
-    forgotten = runner.budgets.forget(procedure.name)
+    forgotten, waiting = runner.budgets.forget(procedure.name), runner.marks.forget(procedure.name)
     if args.json:
-        say_json({"name": procedure.name, "forgotten": forgotten})
+        say_json({"name": procedure.name, "forgotten": forgotten, "waiting": waiting})
     else:
-        say(f"{procedure.name} may run again; budgets forgotten: {forgotten}")
+        say(f"{procedure.name} may run again; budgets forgotten: {forgotten}, put off and now forgotten: {waiting}")
     return DONE
 
 
@@ -166,7 +166,25 @@ def recover(args: argparse.Namespace) -> int:
 def _backup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DB", help="the SQLite database; others may go on using it")
     parser.add_argument("--to", metavar="PATH", help="the newest backup (default: backups/NAME beside the database)")
-    parser.add_argument("--keep", type=positive, default=3, metavar="N", help="generations in all (default: 3)")
+    parser.add_argument(
+        "--keep",
+        type=positive,
+        default=3,
+        metavar="N",
+        help="generations (default: 3); beside them one each that is a day, a week and a month old is kept",
+    )
+    parser.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.5,
+        metavar="PART",
+        help="what part of a table's rows may "
+        "have gone since the last backup (default: 0.5); else none is made, so that good ones stay",
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="TABLE", help="a table that comes and goes; may be repeated"
+    )
+    parser.add_argument("--accept-loss", action="store_true", help="make it whatever was lost")
     add_json(parser)
 
 
@@ -177,7 +195,18 @@ def backup(args: argparse.Namespace) -> int:
 
     database = Path(args.database)
     target = args.to or str(database.parent / "backups" / database.name)
-    outcome = BackupSqlite(database=args.database, backup=target, keep=args.keep).run(Context(manual=True))
+    try:
+        step = BackupSqlite(
+            database=args.database,
+            backup=target,
+            keep=args.keep,
+            max_loss=args.max_loss,
+            ignore=tuple(args.ignore),
+            accept_loss=args.accept_loss,
+        )
+    except ValueError as error:
+        raise RecoveryError(str(error)) from error
+    outcome = step.run(Context(manual=True))
     return _told(outcome, args.json, fine={"done"})
 
 

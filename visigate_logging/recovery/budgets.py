@@ -94,8 +94,10 @@ class Marks:
         self._folder = directory / "recovery"
 
     def set(self, context: Context) -> None:
-        """Remember, through a power cut, that this recovery has begun."""
+        """Remember, through a power cut, that this recovery has begun; an earlier error that waits is kept."""
         path = self._path(context)
+        if path.exists():
+            return
         new = path.with_suffix(".new")
         with new.open("w", encoding="utf-8") as file:
             json.dump(asdict(context), file)
@@ -103,15 +105,32 @@ class Marks:
             os.fsync(file.fileno())
         new.replace(path)
 
+    def waiting(self, context: Context) -> Context | None:
+        """What waits for the key of ``context``; None when nothing does."""
+        return _read(self._path(context))
+
     def clear(self, context: Context) -> None:
         """It is finished."""
         self._path(context).unlink(missing_ok=True)
 
+    def forget(self, procedure: str) -> int:
+        """Forget what waits for a procedure, for all its keys; how many there were."""
+        waiting = [context for context in self.pending() if context.procedure == procedure]
+        for context in waiting:
+            self.clear(context)
+        return len(waiting)
+
     def pending(self) -> Iterator[Context]:
         """What waits to be finished."""
         for path in sorted(self._folder.glob("*.pending")):
-            with suppress(OSError, ValueError, TypeError):
-                yield Context(**json.loads(path.read_text("utf-8")))
+            if (context := _read(path)) is not None:
+                yield context
 
     def _path(self, context: Context) -> Path:
         return self._folder / f"{_file_name(full_key(context))}.pending"
+
+
+def _read(path: Path) -> Context | None:
+    with suppress(OSError, ValueError, TypeError):
+        return Context(**json.loads(path.read_text("utf-8")))
+    return None

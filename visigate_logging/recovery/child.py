@@ -32,8 +32,8 @@ def main() -> None:
     os.environ[INSIDE] = str(os.getsid(0))
     step = build(STEPS[request["step"]], request["parameters"], request["step"])
     if os.getpgrp() == os.getpid():
-        _end_when_late(request["step"], step.timeout, output)
-    outcome = attempt(step, Context(**request["context"]))
+        _end_when_late(request["step"], request["timeout"], output)
+    outcome = attempt(step, Context(**request["context"]), request["act"])
     signal.setitimer(signal.ITIMER_REAL, 0)
     _say(outcome, output)
 
@@ -51,10 +51,10 @@ def _end_when_late(name: str, timeout: float, output: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, timeout or 1e-3)
 
 
-def attempt(step: Any, context: Context) -> Outcome:
-    """The outcome of a step; an exception counts as failed."""
+def attempt(step: Any, context: Context, act: str = "run") -> Outcome:
+    """The outcome of a step, or what it plans (``act`` is the method); an exception counts as failed."""
     try:
-        outcome: Outcome = step.run(context)
+        outcome: Outcome = getattr(step, act)(context)
         return outcome
     except Exception as error:  # whatever a step raises is its outcome
         return Outcome(Status.FAILED, f"{type(error).__name__}: {error}")

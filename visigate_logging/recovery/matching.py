@@ -1,6 +1,7 @@
 """Which procedure an error calls for."""
 
 import logging
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,8 +55,18 @@ def _codes(error: BaseException) -> dict[str, int]:
 
 
 def detail_chain(detail: ErrorDetail) -> tuple[Link, ...]:
-    """What is left of the chain when the record came through a queue: names alone, no base classes, no codes."""
-    return tuple(Link((frozenset((e.type, f"{e.module}.{e.type}")),), {}) for e in detail.exceptions)
+    """What is left of the chain when the record came through a queue: names alone, and no codes.
+
+    A class of a module that is loaded here is known with its base classes.
+    """
+    return tuple(Link(_names_of(e.module, e.type), {}) for e in detail.exceptions)
+
+
+def _names_of(module: str, name: str) -> tuple[frozenset[str], ...]:
+    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return _names(found)  # type: ignore[arg-type]  # as above
+    return (frozenset((name, f"{module}.{name}")),)
 
 
 def codes_of(chain: Iterable[Link]) -> dict[str, int]:

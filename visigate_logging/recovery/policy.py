@@ -10,7 +10,7 @@ from enum import StrEnum
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.recovery.steps.base import Status
 
-__all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish"]
+__all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish", "resume"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class Budget:
         last_error: when the last matching error was seen.
         given_up: since when, or when the last trial failed; None while there is hope.
         mended: whether the last run was a success.
+        running: which attempt has begun and not ended; what interrupts it must not use it up.
     """
 
     attempts: tuple[float, ...] = ()
@@ -83,6 +84,7 @@ class Budget:
     last_error: float | None = None
     given_up: float | None = None
     mended: bool = False
+    running: float | None = None
 
 
 class Action(StrEnum):
@@ -121,23 +123,33 @@ def decide(budget: Budget, limits: Limits, now: float, *, error: bool = True) ->
 
 def begin(budget: Budget, now: float) -> Budget:
     """The budget with a run that begins now: counted before it ends, for it may end our process."""
-    return replace(budget, attempts=(*budget.attempts, now))
+    return replace(budget, attempts=(*budget.attempts, now), running=now)
+
+
+def resume(budget: Budget) -> Budget:
+    """The budget for a run that was put off or interrupted and is gone on with: that is no further attempt."""
+    return replace(_uncounted(budget), rest_until=0.0)
+
+
+def _uncounted(budget: Budget) -> Budget:
+    return replace(budget, attempts=tuple(t for t in budget.attempts if t != budget.running), running=None)
 
 
 def finish(budget: Budget, limits: Limits, now: float, status: Status, chance: float) -> tuple[bool, Budget]:
     """Whether the procedure gives up with this outcome (told once), and the budget after it."""
     if status is Status.DONE:
         attempts = () if budget.given_up is not None else budget.attempts
-        return False, replace(
-            budget, attempts=attempts, failures=0, given_up=None, mended=True, rest_until=now + limits.cooldown
-        )
-    if status is Status.REFUSED:  # nothing was tried, so nothing is used up
-        return False, replace(budget, attempts=budget.attempts[:-1], rest_until=now + limits.cooldown)
+        rest = now + limits.cooldown
+        return False, Budget(attempts=attempts, last_error=budget.last_error, mended=True, rest_until=rest)
+    if status is Status.REFUSED:  # it was not for this procedure: as if it had not been
+        return False, _uncounted(budget)
+    if status is Status.DIAGNOSED:  # nothing was tried, so nothing is used up
+        return False, replace(_uncounted(budget), rest_until=now + limits.cooldown)
     failures = budget.failures + 1
-    rest = max(limits.cooldown, limits.backoff.rest(failures, chance))
-    budget = replace(budget, failures=failures, mended=False, rest_until=now + rest)
+    rest = now + max(limits.cooldown, limits.backoff.rest(failures, chance))
     if status is Status.DEFERRED:
-        return False, replace(budget, attempts=budget.attempts[:-1])
+        return False, replace(_uncounted(budget), failures=failures, mended=False, rest_until=rest)
+    budget = replace(budget, failures=failures, mended=False, rest_until=rest, running=None)
     if budget.given_up is not None:
         return False, replace(budget, given_up=now)
     gives_up = len(budget.attempts) >= limits.max_attempts

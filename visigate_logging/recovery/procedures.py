@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Self
 from visigate_logging.detail.conditions import Statuses, search, status_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.recovery.application import find
 from visigate_logging.recovery.build import build
+from visigate_logging.recovery.codes import Verdict
 from visigate_logging.recovery.policy import Limits
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Step
@@ -135,6 +137,9 @@ class Procedure(Limits):
         message: regular expression, searched in what was logged, then in the messages of the chain; what its
             named groups find can be a ``key``, and stands for ``{group}`` in the texts of steps.
         status: HTTP status, as 404, 4xx or a list: of an exception of the chain, else of those texts.
+        release: ``package.module:function`` of the application, called in its own process when a step is put off
+            because the application itself is in the way; it closes what is open, and may return a function that
+            opens it again.
     """
 
     name: str
@@ -147,6 +152,7 @@ class Procedure(Limits):
     code: tuple[Code, ...] = ()
     message: re.Pattern[str] | None = None
     status: Statuses | None = None
+    release: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,12 +164,21 @@ class Procedure(Limits):
             planned["verify.probe"] = self.verify.probe
         for place, one in planned.items():
             _fill(one.parameters, f"{place}.{one.name}", dict.fromkeys((*PLACEHOLDERS, *groups), ""))
+        if self.release:
+            try:
+                find(self.release)
+            except ValueError as error:
+                raise ConfigurationError("release", str(error)) from error
 
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
         """Whether its conditions hold for a record whose chain of exceptions has these codes."""
         if not _is_below(str(record.name), self.logger):
             return False
-        if self.code and not any(code.is_in(codes) for code in self.code):
+        verdict = self.steps[0].step.answers(codes)
+        if verdict is Verdict.NO:
+            return False
+        # Where the first step looks for itself, a list of numbers is not to keep it from that.
+        if self.code and verdict is Verdict.YES and not any(code.is_in(codes) for code in self.code):
             return False
         if self.module and not _is_below(ErrorDetail.from_record(record).module, self.module):
             return False

@@ -23,7 +23,9 @@ def is_inside() -> bool:
     return os.environ.get(INSIDE) == str(os.getsid(0))
 
 
-def run_in_child(name: str, parameters: Mapping[str, Any], context: Context, timeout: float) -> Outcome:
+def run_in_child(
+    name: str, parameters: Mapping[str, Any], context: Context, timeout: float, act: str = "run"
+) -> Outcome:
     """The outcome of the step ``name``; a child that dies or takes longer than ``timeout`` seconds has failed.
 
     The child is started with subprocess, not by fork: it shares neither locks nor files nor threads with us. It ends
@@ -33,6 +35,8 @@ def run_in_child(name: str, parameters: Mapping[str, Any], context: Context, tim
         "step": name,
         "parameters": parameters,
         "context": asdict(context),
+        "timeout": timeout,
+        "act": act,
         "pythonpath": os.environ.get("PYTHONPATH"),  # what the step's own programs shall have
     }
     child = subprocess.Popen(

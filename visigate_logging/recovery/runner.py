@@ -1,37 +1,24 @@
-"""One recovery from the decision to the outcome: steps, verification, audit trail, and what people are told."""
+"""One recovery from the decision to the outcome: budget, run, audit trail, and what people are told."""
 
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.values import Sanitiser
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks, full_key, host_lock
-from visigate_logging.recovery.child import attempt
-from visigate_logging.recovery.policy import Action, Decision, begin, decide, finish
-from visigate_logging.recovery.procedures import Planned, Procedure, Verify
-from visigate_logging.recovery.process import run_in_child
+from visigate_logging.recovery.execution import Execution
+from visigate_logging.recovery.policy import Action, Decision, begin, decide, finish, resume
+from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
+from visigate_logging.recovery.telling import Telling, is_worth_repeating, level_of
 
 __all__ = ["Runner"]
 
 BUSY_RETRY = 5.0  # when another process recovers the same thing, seconds
-MAX_OUTCOME = 65_536  # bytes of an outcome's message, and of its details
-
-
-def _level(outcome: Outcome, context: Context) -> int:
-    """Who was told of a fault is told how it ended; that changes are lost is told to everyone."""
-    if outcome.status is Status.REFUSED:
-        return logging.WARNING if outcome.details.get("dry_run") else logging.INFO
-    if outcome.details.get("changes_lost"):
-        return logging.CRITICAL
-    return max(logging.ERROR, logging.getLevelNamesMapping().get(context.severity, 0))
 
 
 class Runner:
@@ -42,6 +29,8 @@ class Runner:
         directory: the state directory.
         dry_run: only tell what would be done.
         failed: is called with what went wrong when a run has failed.
+        refused: is called with the error when it was not for its procedure.
+        tell: is called with what people are to be told.
     """
 
     def __init__(
@@ -51,6 +40,8 @@ class Runner:
         *,
         dry_run: bool = False,
         failed: Callable[[str], None] = lambda _text: None,
+        refused: Callable[[Context], bool] = lambda _context: True,
+        tell: Callable[[Telling], None] = Telling.log,
     ) -> None:
         self.procedures = {p.name: p for p in procedures}
         self.budgets = Budgets(directory)
@@ -58,36 +49,30 @@ class Runner:
         self.audit = Audit(directory)
         self._directory = directory
         self._dry_run = dry_run
-        self._failed = failed
+        self._failed, self._refused, self._tell = failed, refused, tell
         self._last: dict[str, Action] = {}
 
     def close(self) -> None:
         """Close the state file."""
         self.budgets.state.close()
 
-    def answer(self, context: Context, *, error: bool = True, resumed: bool = False) -> float | None:
+    def answer(self, context: Context, *, error: bool = True) -> float | None:
         """Decide about an error, and run its procedure; never in a caller's thread.
 
         Args:
             context: the error.
             error: False when an earlier error is taken up again.
-            resumed: it was left unfinished before this start: a rest is not waited for.
 
         Returns:
             In how many seconds it should be taken up again; None when that is settled.
         """
-        procedure = self.procedures.get(context.procedure)
-        if procedure is None:
-            self.marks.clear(context)
-            return None
+        procedure = self.procedures[context.procedure]
         key = full_key(context)
         lock = host_lock(self._directory, key)
         if not lock.acquire():
             return BUSY_RETRY
         try:
             budget, now = self.budgets.load(key)
-            if resumed:
-                budget = replace(budget, rest_until=0.0)
             decision, budget = decide(budget, procedure, now, error=error)
             if decision.action is Action.RUN:
                 budget = begin(budget, now)
@@ -97,6 +82,35 @@ class Runner:
                 return self._finish(self.run(procedure, context), procedure, context)
             waits = decision.action is Action.REST and not budget.mended
             return max(decision.until - now, 0.0) if waits else None
+        finally:
+            lock.release()
+
+    def resume(self, context: Context, longest: float) -> float | None:
+        """Go on with what was put off or interrupted before this start: it has its attempt already.
+
+        Args:
+            context: the error, from :class:`Marks`.
+            longest: seconds that it may take, and that a process that is at it already is waited for.
+
+        Returns:
+            As :meth:`answer`.
+        """
+        procedure = self.procedures.get(context.procedure)
+        if procedure is None or not any(planned.step.resumes for planned in procedure.steps):
+            self.marks.clear(context)
+            return None
+        key = full_key(context)
+        lock = host_lock(self._directory, key)
+        if not lock.acquire(longest):
+            return BUSY_RETRY
+        try:
+            if self.marks.waiting(context) is None:  # who had the lock has finished it
+                return None
+            budget, _now = self.budgets.load(key)
+            self.budgets.save(key, resume(budget))
+            self.audit.write("decision", context, action="resume", until=None)
+            outcome = self.run(procedure, context, longest=longest)
+            return self._finish(replace(outcome, message=f"at the start: {outcome.message}"), procedure, context)
         finally:
             lock.release()
 
@@ -130,53 +144,20 @@ class Runner:
             found.append({"key": key, "attempts": len(recent), "failures": budget.failures, "state": state})
         return found
 
-    def run(self, procedure: Procedure, context: Context, *, dry_run: bool = False) -> Outcome:
-        """Go through the steps, whatever the limits say, until one helps, refuses or puts off."""
-        if dry_run or self._dry_run:
-            plan = ", then ".join(p.name for p in procedure.steps)
-            return Outcome(Status.REFUSED, f"dry run: nothing was done; it would run {plan}", {"dry_run": True})
-        told: list[str] = []
-        for planned in procedure.steps:
-            outcome = self._step(planned, context)
-            if outcome.status is Status.DONE and procedure.verify is not None:
-                outcome = self._verified(outcome, procedure.verify, context)
-            told.append(f"{planned.name}: {outcome.message}")
-            if outcome.status is not Status.FAILED:
-                break
-        return Outcome(outcome.status, "; ".join(told), outcome.details)
-
-    def _step(self, planned: Planned, context: Context) -> Outcome:
-        if planned.step.reboots and not self.budgets.may_reboot():
-            return Outcome(Status.FAILED, "the host was rebooted within a day; not again")
-        if planned.step.resumes:
-            self.marks.set(context)
-        self.audit.write("step begins", context, step=planned.name)
-        outcome = self._perform("step ends", planned, context)
-        interrupted = outcome.details.get("died") or outcome.details.get("timed_out")
-        if planned.step.resumes and outcome.status is not Status.DEFERRED and not interrupted:
-            self.marks.clear(context)
-        return outcome
-
-    def _verified(self, outcome: Outcome, verify: Verify, context: Context) -> Outcome:
-        """The outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
-        time.sleep(verify.grace)
-        for left in range(verify.attempts, 0, -1):
-            judged = self._perform("verify", verify.probe, context)
-            if judged.status is Status.DONE:
-                return outcome
-            if left > 1:
-                time.sleep(verify.interval)
-        told = f"{outcome.message}; but {verify.probe.name} says: {judged.message}"
-        return Outcome(Status.FAILED, told, outcome.details)
-
-    def _perform(self, event: str, planned: Planned, context: Context) -> Outcome:
-        """Run a step, and write its outcome into the audit trail."""
-        started = time.monotonic()
-        outcome = _execute(planned, context)
-        self.audit.write(
-            event, context, step=planned.name, **asdict(outcome), seconds=round(time.monotonic() - started, 3)
+    def run(
+        self, procedure: Procedure, context: Context, *, dry_run: bool = False, longest: float | None = None
+    ) -> Outcome:
+        """Go through the steps, whatever the limits say; with ``longest``, only those that are gone on with."""
+        execution = Execution(
+            procedure,
+            context,
+            self.budgets,
+            self.marks,
+            self.audit,
+            longest=longest,
+            only_resuming=longest is not None,
         )
-        return outcome
+        return execution.plan() if dry_run or self._dry_run else execution.run()
 
     def _note(self, decision: Decision, context: Context, procedure: Procedure) -> None:
         """A decision goes into the audit trail when it is not the one before it; giving up is told."""
@@ -196,8 +177,10 @@ class Runner:
         self.audit.write("outcome", context, status=outcome.status, message=outcome.message, gives_up=gives_up)
         if outcome.status is Status.FAILED:
             self._failed(f"{key} failed: {outcome.message}")
-        if outcome.status is not Status.DEFERRED or after.failures == 1:  # put off again and again: told once
-            self.tell(_level(outcome, context), f"{outcome.status}: {outcome.message}", context, outcome)
+        first = outcome.status is Status.REFUSED and self._refused(context)
+        if outcome.status is not Status.DEFERRED or is_worth_repeating(after.failures):
+            level = level_of(outcome, context, first=first)
+            self._tell(Telling(level, f"{outcome.status}: {outcome.message}", context, outcome))
         if gives_up:
             self._tell_giving_up(procedure, context)
         return after.rest_until - now if outcome.status is Status.DEFERRED else None
@@ -207,36 +190,4 @@ class Runner:
             f"given up after {procedure.max_attempts} attempts within {procedure.period:g} s; one trial in "
             f"{procedure.half_open:g} s. Mend it by hand, then: visigate-errors recover reset {procedure.name}"
         )
-        self.tell(logging.CRITICAL, told, context, Outcome(Status.FAILED, told))
-
-    def tell(self, level: int, text: str, context: Context, outcome: Outcome) -> None:
-        """Log how a recovery went: mail and pages tell it, and it starts no other recovery."""
-        logging.getLogger("visigate_logging.recovery").log(
-            level,
-            "Recovery %s for %s %s",
-            full_key(context),
-            context.error_type or "a request by hand",
-            text,
-            extra={
-                "recovery": {
-                    "procedure": context.procedure,
-                    "key": context.key,
-                    "status": str(outcome.status),
-                    "event_id": context.event_id,
-                    "details": dict(outcome.details),
-                }
-            },
-        )
-
-
-def _execute(planned: Planned, context: Context) -> Outcome:
-    filled = planned.filled(context)
-    if filled.step.inside:
-        outcome = attempt(filled.step, context)
-    else:
-        outcome = run_in_child(filled.name, filled.parameters, context, filled.step.timeout)
-    # The audit trail keeps it, and people are told: what a program prints may hold a secret.
-    return Outcome(outcome.status, _clean.text(outcome.message), _clean.value(outcome.details))
-
-
-_clean = Sanitiser(Redactor(), MAX_OUTCOME)
+        self._tell(Telling(logging.CRITICAL, told, context, Outcome(Status.FAILED, told)))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.sqlite.files import WAIT, BusyError, is_void, sibling
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
     "connect",
     "contents",
     "difference",
-    "is_damage",
+    "is_emptied",
     "only_indexes",
     "problems_of",
     "quoted",
@@ -29,19 +30,6 @@ INDEX_ONLY = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index"
     r"|row \d+ values differ from index|rowid not at end-of-record for row \d+ of index"
 )
-
-
-def is_damage(code: int | None, database: Path) -> bool:
-    """Whether an extended result code means that the file is damaged (https://www.sqlite.org/rescode.html).
-
-    ``sqlite3.DatabaseError`` is also raised for locks, full disks, constraints, missing tables and refused
-    authorisation: none of these is mended by an old copy.
-    """
-    if code is None:
-        return False
-    if code & 0xFF == sqlite3.SQLITE_CANTOPEN:
-        return not database.exists()
-    return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
@@ -72,19 +60,40 @@ def problems_of(database: Path) -> list[str]:
     """
     if is_void(database):
         return ["the file is missing or has 0 bytes"]
-    journal = sibling(database, "-journal")
-    # A hot journal has to be rolled back before anything can be read, which a reader may not do.
-    mode = "rw" if journal.exists() and journal.stat().st_size else "ro"
     try:
-        with closing(connect(database, mode)) as connection:
+        with closing(connect(database, _mode(database))) as connection:
             rows = connection.execute("PRAGMA integrity_check(100)").fetchall()
     except sqlite3.DatabaseError as error:
         raise_if_busy(error, database)
-        if is_damage(getattr(error, "sqlite_errorcode", None), database):
+        if verdict_of(getattr(error, "sqlite_errorcode", 0)) is Verdict.YES:
             return [str(error)]
         raise
     lines = [line for (text,) in rows for line in str(text).splitlines()]
     return [] if lines == ["ok"] else lines
+
+
+def _mode(database: Path) -> str:
+    """A hot journal has to be rolled back before anything can be read, which a reader may not do."""
+    journal = sibling(database, "-journal")
+    return "rw" if journal.exists() and journal.stat().st_size else "ro"
+
+
+def is_emptied(database: Path) -> bool:
+    """Whether there is no file, or one without any schema: every check passes on it.
+
+    That is what a power cut leaves, or a ``connect`` after the file was removed.
+
+    Raises:
+        BusyError: another process holds a lock.
+    """
+    if is_void(database):
+        return True
+    try:
+        with closing(connect(database, _mode(database))) as connection:
+            return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+    except sqlite3.DatabaseError as error:
+        raise_if_busy(error, database)
+        return False
 
 
 def raise_if_busy(error: sqlite3.Error, database: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from visigate_logging.exceptions import RecoveryError
 from visigate_logging.host import HostLock
 
 __all__ = [
+    "CHANGES",
     "SIBLINGS",
     "WAIT",
     "BusyError",
     "folder_lock",
-    "generations",
     "is_void",
     "put_aside",
+    "read_through",
     "remove_unfinished",
     "sibling",
     "size",
@@ -28,6 +29,8 @@ SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
 WAIT = 2.0  # how long a lock of another process is waited for, seconds
 SIBLINGS = ("", "-wal", "-shm", "-journal")
 UNFINISHED = ".partial"
+CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs from the backup
+BLOCK, OVERLAP = 1 << 20, 256
 
 _open_to_the_end: list[int] = []  # closing one of these would drop the locks of an open connection
 
@@ -57,12 +60,16 @@ def too_little_space(folder: Path, size: int) -> str:
     return f"{free} bytes are free and {needed:.0f} are needed" if free < needed else ""
 
 
-def generations(paths: Iterable[str]) -> Iterator[Path]:
-    """The backups that exist, each path followed by its older generations ``.1``, ``.2`` ..."""
-    for text in paths:
-        path = Path(text)
-        older = (p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit())
-        yield from filter(Path.is_file, [path, *sorted(older, key=lambda p: int(p.suffix[1:]))])
+def read_through(path: Path) -> Iterator[bytes]:
+    """The bytes of a file of a database, in blocks that overlap so that no word is cut."""
+    if not path.exists():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    _open_to_the_end.append(descriptor)
+    offset = 0
+    while block := os.pread(descriptor, BLOCK, offset):
+        yield block
+        offset += BLOCK - OVERLAP
 
 
 @contextmanager
@@ -71,7 +78,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another one is at work for longer than some seconds.
+        FileNotFoundError: there is no such folder; a lock does not make one.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
     lock = HostLock(folder)
     if not lock.acquire(WAIT):
         raise BusyError(f"another recovery or backup is at work in {folder}")

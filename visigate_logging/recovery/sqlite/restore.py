@@ -2,67 +2,133 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from visigate_logging.recovery.sqlite import check, copy, files, salvage
+from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
+from visigate_logging.recovery.sqlite import changes, check, copy, files, origin
+from visigate_logging.recovery.sqlite.generations import generations
+from visigate_logging.recovery.sqlite.holders import holders_of
+from visigate_logging.recovery.sqlite.report import Facts, facts_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["restore"]
+__all__ = ["plan", "restore"]
 
 SHOWN = 20  # problems that go into the outcome
+KEEP_EMPTY = ".keep-empty"  # beside the database: it is empty on purpose
 
 
 def restore(database: Path, backups: Sequence[str], context: Context) -> Outcome:
     """Look whether it is damage, and if so mend it; see :class:`~..steps.restore_sqlite.RestoreSqlite`."""
-    code = context.codes.get("sqlite")
-    if not context.manual and not check.is_damage(code, database):
-        return Outcome(Status.REFUSED, f"{context.error_type} (SQLite code {code}) does not mean damage")
-    try:
-        with files.folder_lock(database.parent):
-            return _Restore(database, backups, context).run()
-    except files.BusyError as error:
-        return Outcome(Status.DEFERRED, f"{error}; the restore waits until the database is free")
+    return _Restore(database, backups, context).locked(_Restore.run)
+
+
+def plan(database: Path, backups: Sequence[str], context: Context) -> Outcome:
+    """What :func:`restore` would do, changing nothing."""
+    return _Restore(database, backups, context).locked(_Restore.plan)
 
 
 class _Restore:
-    """One restore, under the lock of the folder."""
+    """One restore."""
 
     def __init__(self, database: Path, backups: Sequence[str], context: Context) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         self.database = database
         self.backups = backups
+        self.context = context
+        self.code = None if context.manual else context.codes.get("sqlite")
+        self.primary = None if self.code is None else self.code & 0xFF
         self.aside = database.with_name(f"{database.name}.damaged-{stamp}-{context.event_id[-8:] or 'manual'}")
+        self.emptied = self.missing = False
         self.problems: list[str] = []
 
+    def locked(self, act: Callable[["_Restore"], Outcome]) -> Outcome:
+        """Do it when it may be damage at all, and nobody else is at it."""
+        if refusal := self._refused_by_code():
+            return Outcome(Status.REFUSED, refusal)
+        try:
+            with files.folder_lock(self.database.parent):
+                return act(self)
+        except files.BusyError as error:
+            held = holders_of(self.database)
+            told = f"{error}{f'; it is open in {held}' if held else ''}; the restore waits until the database is free"
+            return Outcome(Status.DEFERRED, told, {"held_by": held})
+
+    def _refused_by_code(self) -> str:
+        there = self.primary == CANTOPEN and self.database.exists()
+        if verdict_of(self.code) is Verdict.NO or there:
+            return f"{self.context.error_type} (SQLite code {self.code}) does not mean damage"
+        if not self.database.exists() and not any(True for _ in generations(self.backups)):
+            return (
+                f"there is neither {self.database} nor a backup of it ({', '.join(self.backups)}): is the path right?"
+            )
+        return ""
+
     def run(self) -> Outcome:
+        """Look, choose, mend."""
         files.remove_unfinished(self.database)
-        check.refuse_if_torn_apart(self.database)
-        self.problems = check.problems_of(self.database)
-        # Every check passes on an empty file: only the backup tells that there was something.
-        emptied = not self.problems and not check.contents(self.database)[0]
-        if not self.problems and not emptied:
-            return Outcome(Status.REFUSED, f"{self.database} is sound; nothing was done")
-        if not emptied and check.only_indexes(self.problems) and (outcome := self._reindex()):
+        if refusal := self._look():
+            return Outcome(Status.REFUSED, refusal)
+        if self.problems and check.only_indexes(self.problems) and (outcome := self._reindex()):
             return outcome
-        backup = next(self._sound_backups(), None)
-        if backup is None:
-            return self._failed("no backup of it is sound; nothing was touched. Tried: " + self._tried())
+        chosen = self._choose()
+        if isinstance(chosen, str):
+            return self._failed(chosen)
+        backup, passed_over = chosen
         wanted = files.size(self.database) + 2 * backup.stat().st_size
         if lack := files.too_little_space(self.database.parent, wanted):
             return self._failed(f"nothing was touched: {lack}")
-        return self._restore(backup)
+        return self._restore(backup, passed_over)
 
-    def _sound_backups(self) -> Iterator[Path]:
-        for path in files.generations(self.backups):
+    def plan(self) -> Outcome:
+        """Look and choose."""
+        started = time.monotonic()
+        if refusal := self._look():
+            return Outcome(Status.REFUSED, f"nothing would be done: {refusal}")
+        chosen = self._choose()
+        if isinstance(chosen, str):
+            return self._failed(chosen)
+        facts = facts_of(*chosen)
+        # Looking reads the database and the backup whole; a restore reads the backup twice more and writes both.
+        seconds = 4 * (time.monotonic() - started)
+        held = holders_of(self.database) or "no process that can be seen"
+        told = f"{self._what()}; it would be restored from {facts}, in about {seconds:.0f} s; open in {held}"
+        details = self._details() | {"backup": str(facts.path), "rows": facts.rows, "held_by": held}
+        return Outcome(Status.REFUSED, told, details | {"seconds": seconds})
+
+    def _look(self) -> str:
+        """Why nothing is to be done; empty when it is damaged, and then ``emptied`` or ``problems`` say how."""
+        check.refuse_if_torn_apart(self.database)
+        self.emptied, self.missing = check.is_emptied(self.database), not self.database.exists()
+        if self.emptied:
+            mark = files.sibling(self.database, KEEP_EMPTY)
+            return f"{self.database} is empty, and {mark.name} says that it shall be" if mark.exists() else ""
+        if self.primary == ERROR:
+            return (
+                f"{self.database} has tables; SQLite code {self.code} is a matter of the application, not of the file"
+            )
+        self.problems = check.problems_of(self.database)
+        return "" if self.problems else f"{self.database} is sound; nothing was done"
+
+    def _choose(self) -> tuple[Path, str] | str:
+        """The backup, with why it is not the newest; or why there is none."""
+        sound = list(self._sound_backups())
+        if not sound:
+            tried = ", ".join(map(str, generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
+            return f"no backup of it is sound; nothing was touched. Tried: {tried}"
+        chosen, passed_over = origin.choose(self.database, sound)
+        if chosen is None:
+            return f"its backup may be of another database; nothing was touched: {passed_over}"
+        return chosen, passed_over
+
+    def _sound_backups(self) -> Iterator[tuple[Path, origin.Origin]]:
+        for path in generations(self.backups):
             try:
-                if not check.problems_of(path) and check.contents(path)[0]:
-                    yield path
+                its = None if check.problems_of(path) else origin.origin_of(path)
             except (OSError, sqlite3.DatabaseError, files.BusyError):
                 continue
-
-    def _tried(self) -> str:
-        return ", ".join(map(str, files.generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
+            if its is not None:
+                yield path, its
 
     def _reindex(self) -> Outcome | None:
         """The outcome; None when indexes are not all that is wrong."""
@@ -81,7 +147,7 @@ class _Restore:
     def _put_aside(self) -> None:
         files.put_aside(self.database, self.aside)
 
-    def _restore(self, backup: Path) -> Outcome:
+    def _restore(self, backup: Path, passed_over: str) -> Outcome:
         if not files.is_void(self.database):
             copy.replace_contents(backup, self.database, self._put_aside)
         elif self.database.exists():
@@ -89,29 +155,40 @@ class _Restore:
             copy.replace_contents(backup, self.database, lambda: None)
         else:
             copy.create(backup, self.database, self._put_aside)
-        saved = salvage.save_newer_rows(self.aside / self.database.name, backup, self.aside / "newer-rows.jsonl")
+        facts = facts_of(backup, passed_over)
+        saved = changes.save_changes(self.aside / self.database.name, backup, self.aside / files.CHANGES)
         details = self._details() | {
             "backup": str(backup),
-            "backup_time": backup.stat().st_mtime,
-            "newer_rows_saved": saved,
+            "backup_time": facts.made,
+            "changes": saved,
             "changes_lost": True,
         }
         if wrong := check.difference(self.database, backup):
             return Outcome(Status.FAILED, f"{self.database} was restored from {backup}, but {wrong}", details)
-        return Outcome(Status.DONE, self._report(backup, saved), details)
+        return Outcome(Status.DONE, self._report(facts, saved), details)
 
-    def _report(self, backup: Path, saved: int) -> str:
-        made = backup.stat().st_mtime
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(made))
-        age = (time.time() - made) / 3600
-        return (
-            f"{self.database} was damaged and is restored from {backup}, made {when} ({age:.1f} hours ago). "
-            "CHANGES SINCE THEN ARE GONE: permits revoked since then are valid again; check them now. "
-            f"The damaged files are in {self.aside}; {saved} newer rows could still be read and are there, too."
+    def _report(self, facts: Facts, saved: Mapping[str, Mapping[str, int]]) -> str:
+        kept = f"The damaged files are in {self.aside}; " if self.aside.exists() else ""
+        purpose = (
+            f" If it was emptied on purpose, make the file {self.database.name}{KEEP_EMPTY} beside it first."
+            if self.emptied
+            else ""
         )
+        return (
+            f"{self._what()} and is restored from {facts}. "
+            "CHANGES SINCE THEN ARE GONE: permits revoked since then are valid again; check them now. "
+            f"{kept}{changes.told(saved)}.{purpose}"
+        )
+
+    def _what(self) -> str:
+        if not self.emptied:
+            return f"{self.database} was damaged ({len(self.problems)} problems, first: {self.problems[0]})"
+        return f"{self.database} was {'missing' if self.missing else 'empty'}"
 
     def _details(self) -> dict[str, object]:
         return {"problems": self.problems[:SHOWN], "aside": str(self.aside) if self.aside.exists() else None}
 
     def _failed(self, told: str) -> Outcome:
-        return Outcome(Status.FAILED, f"{self.database} is damaged; {told}", self._details())
+        return Outcome(
+            Status.FAILED, f"{self.database} is {'empty' if self.emptied else 'damaged'}; {told}", self._details()
+        )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
+from visigate_logging.recovery.steps.paths import refuse_other_databases
 
 __all__ = ["BackupSqlite"]
 
@@ -12,24 +13,37 @@ __all__ = ["BackupSqlite"]
 class BackupSqlite(Step):
     """Copy a live database, check the copy, and only then let it replace the last good one.
 
+    A database that has lost much since its last backup is not copied: it would push the good generations out.
+
     Args:
         database: path of the database.
-        backup: path of the newest backup; older generations get ``.1``, ``.2`` ... appended.
-        keep: how many generations there are in all, at least 1.
+        backup: path of the newest backup; older generations get ``.1``, ``.2`` ... appended, and one each that is a
+            day, a week and a month old ``.daily``, ``.weekly`` and ``.monthly``.
+        keep: how many generations there are beside those three, at least 1.
+        max_loss: what part of a table's rows may go from one backup to the next, 0 to 1; all of them never may.
+        ignore: tables that come and go.
+        accept_loss: make the backup whatever was lost.
         timeout: seconds.
     """
 
     database: str
     backup: str
     keep: int = 3
+    max_loss: float = 0.5
+    ignore: tuple[str, ...] = ()
+    accept_loss: bool = False
     timeout: float = 600.0
 
     def __post_init__(self) -> None:
+        refuse_other_databases(self.database, self.backup)
         if self.keep < 1:
             raise ValueError(f"keep is {self.keep}; at least 1 generation is needed")
+        if not 0 <= self.max_loss <= 1:
+            raise ValueError(f"max_loss is {self.max_loss:g}; it is a part, from 0 to 1")
 
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- a backup does not depend on an error
-        """Copy, check, replace."""
-        from visigate_logging.recovery.sqlite.backup import backup  # sqlite3, in the child alone
+        """Copy, check, compare, replace."""
+        from visigate_logging.recovery.sqlite.backup import Keeping, backup  # sqlite3, in the child alone
 
-        return backup(Path(self.database).resolve(), Path(self.backup).resolve(), self.keep)
+        keeping = Keeping(keep=self.keep, max_loss=self.max_loss, ignore=self.ignore, accept_loss=self.accept_loss)
+        return backup(Path(self.database).resolve(), Path(self.backup).resolve(), keeping)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
+from visigate_logging.recovery.codes import Verdict
+
 __all__ = ["Context", "Outcome", "Status", "Step"]
 
 
@@ -15,6 +17,7 @@ class Status(StrEnum):
     FAILED = "failed"  # it is not: the next step
     REFUSED = "refused"  # this is not a fault that the procedure may touch: stop
     DEFERRED = "deferred"  # right, but not now: stop, and again later
+    DIAGNOSED = "diagnosed"  # of a whole run: what was looked at; nothing was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,32 @@ class Step(Protocol):
     Exceptions that leave :meth:`run` count as failed.
 
     Args:
-        timeout: seconds until the step's whole process group is ended.
+        timeout: seconds until the step is ended with all that it started.
     """
 
     inside: ClassVar[bool] = False  # runs in the application's own process instead of a child
     resumes: ClassVar[bool] = False  # is taken up again at the next start when it was put off or interrupted
-    reboots: ClassVar[bool] = False  # ends the host: only with allow_reboot, and once a day
 
     timeout: float = 60.0
+
+    @property
+    def mends(self) -> bool:
+        """Whether it changes anything; a step that only looks uses up no budget."""
+        return True
+
+    @property
+    def reboots(self) -> bool:
+        """Whether it ends the host: only with allow_reboot, and once a day."""
+        return False
+
+    def answers(self, codes: Mapping[str, int]) -> Verdict:  # noqa: ARG002 -- most steps do not go by error numbers
+        """Whether an error with these numbers is for this step; asked in the caller's thread, so it only computes."""
+        return Verdict.YES
 
     def run(self, context: Context) -> Outcome:
         """Try to mend the fault."""
         ...
+
+    def plan(self, context: Context) -> Outcome:  # noqa: ARG002 -- most steps do what they are called
+        """Say what :meth:`run` would do, changing nothing."""
+        return Outcome(Status.REFUSED, "")

@@ -39,6 +39,11 @@ class NetworkInterface(Step):
         if self.target and not self.target.rpartition(":")[2].isdigit():
             raise ValueError(f"target is {self.target!r}; it must be HOST:PORT")
 
+    @property
+    def mends(self) -> bool:
+        """Only when it may restart the interface."""
+        return self.restart
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Find the lowest rung that is broken; act only below the gateway; look again."""
         name = self.interface or network.default_interface()

@@ -22,6 +22,11 @@ class Notify(Step):
 
     message: str
 
+    @property
+    def mends(self) -> bool:
+        """Never: people do."""
+        return False
+
     def run(self, context: Context) -> Outcome:
         """Tell them."""
         logging.getLogger("visigate_logging.recovery").critical(

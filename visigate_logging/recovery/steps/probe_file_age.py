@@ -25,6 +25,11 @@ class ProbeFileAge(Step):
     max_age: float
     timeout: float = 10.0
 
+    @property
+    def mends(self) -> bool:
+        """Never: it only looks."""
+        return False
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Look at the time of the last change; watch when that is not enough."""
         path = Path(self.path)

@@ -24,6 +24,11 @@ class ProbeHttp(Step):
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url!r}; it must begin with http:// or https://")
 
+    @property
+    def mends(self) -> bool:
+        """Never: it only looks."""
+        return False
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Ask with GET, and look at the status alone."""
         from http.client import HTTPConnection, HTTPException, HTTPSConnection

@@ -29,6 +29,11 @@ class ProbeRtsp(Step):
         if not self.url.startswith("rtsp://"):
             raise ValueError(f"the url must begin with rtsp://, not {self.url.partition(':')[0]!r}")
 
+    @property
+    def mends(self) -> bool:
+        """Never: it only looks."""
+        return False
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Ask for the options, and look at the status alone."""
         from urllib.parse import urlsplit

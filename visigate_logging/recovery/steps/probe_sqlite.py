@@ -20,6 +20,11 @@ class ProbeSqlite(Step):
     database: str
     timeout: float = 120.0
 
+    @property
+    def mends(self) -> bool:
+        """Never: it only looks."""
+        return False
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Check everything, without writing."""
         from visigate_logging.recovery.sqlite import check  # sqlite3, in the child alone

@@ -26,6 +26,11 @@ class ProbeTcp(Step):
         if not 0 < self.port < 65536:
             raise ValueError(f"port is {self.port}; it must be from 1 to 65535")
 
+    @property
+    def mends(self) -> bool:
+        """Never: it only looks."""
+        return False
+
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
         """Connect, and hang up."""
         try:

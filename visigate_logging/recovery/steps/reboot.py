@@ -1,7 +1,6 @@
 """Restart the whole host: the last step."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.commands import call
@@ -13,7 +12,10 @@ __all__ = ["Reboot"]
 class Reboot(Step):
     """Restart the host; only with ``allow_reboot: true`` at the handler, and at most once within a day of uptime."""
 
-    reboots: ClassVar[bool] = True
+    @property
+    def reboots(self) -> bool:
+        """Always."""
+        return True
 
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- whatever the error
         """Call systemctl."""

@@ -1,25 +1,30 @@
 """Bring a damaged SQLite database back from a backup."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
+from visigate_logging.recovery.steps.paths import refuse_other_databases
 
 __all__ = ["RestoreSqlite"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreSqlite(Step):
-    """Bring a damaged SQLite database back from the newest sound backup; never for anything but damage.
+    """Bring a damaged or emptied SQLite database back from the newest sound backup; never for anything but damage.
 
-    The damaged files are kept beside the database in ``NAME.damaged-TIME-EVENT``, with the rows newer than the backup
-    that could still be read. What was changed since the backup is gone: a permit revoked since then is valid again.
+    The damaged files are kept beside the database in ``NAME.damaged-TIME-EVENT``, with a list of the rows that differ
+    from the backup. What was changed since the backup is gone: a permit revoked since then is valid again.
+    A file ``NAME.keep-empty`` beside the database says that it is empty on purpose.
 
     Args:
         database: path of the database.
-        backups: paths, the best first; each one's older generations (``.1``, ``.2`` ..., as ``backup_sqlite`` makes
-            them) follow it.
+        backups: paths, the best first; each one's older generations (``.1``, ``.2`` ... and ``.daily`` ..., as
+            ``backup_sqlite`` makes them) follow it.
+        backup_interval: how old the newest may be before ``visigate-errors doctor`` complains, seconds; 0: any age.
         timeout: seconds; a restore ended in the middle is harmless and is taken up again.
     """
 
@@ -27,14 +32,26 @@ class RestoreSqlite(Step):
 
     database: str
     backups: tuple[str, ...]
+    backup_interval: float = 0.0
     timeout: float = 600.0
 
     def __post_init__(self) -> None:
         if not self.backups:
             raise ValueError("backups is empty: without a backup nothing can be restored")
+        refuse_other_databases(self.database, *self.backups)
+
+    def answers(self, codes: Mapping[str, int]) -> Verdict:
+        """Whether an error with these codes may mean damage."""
+        return verdict_of(codes.get("sqlite"))
 
     def run(self, context: Context) -> Outcome:
         """Classify, check, restore, verify."""
         from visigate_logging.recovery.sqlite.restore import restore  # sqlite3, in the child alone
 
         return restore(Path(self.database).resolve(), self.backups, context)
+
+    def plan(self, context: Context) -> Outcome:
+        """Say which backup would be taken, and what it has."""
+        from visigate_logging.recovery.sqlite.restore import plan  # sqlite3, in the child alone
+
+        return plan(Path(self.database).resolve(), self.backups, context)

@@ -1,0 +1,167 @@
+"""One run of a procedure: its steps, their verification, and the lines about them in the audit trail."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.recovery.application import call, find
+from visigate_logging.recovery.audit import Audit
+from visigate_logging.recovery.budgets import Budgets, Marks
+from visigate_logging.recovery.child import attempt
+from visigate_logging.recovery.procedures import Planned, Procedure, Verify
+from visigate_logging.recovery.process import run_in_child
+from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+
+__all__ = ["Execution"]
+
+MAX_OUTCOME = 65_536  # bytes of an outcome's message, and of its details
+RELEASE = 10.0  # how long the application's function may take to close its connections, seconds
+SHORTEST = 0.1
+
+_clean = Sanitiser(Redactor(), MAX_OUTCOME)
+
+
+class Execution:
+    """One run.
+
+    Args:
+        procedure: what to go through.
+        context: the error.
+        budgets: of the host.
+        marks: of the host.
+        audit: of the host.
+        longest: seconds for the whole run; None: as long as its steps may take.
+        only_resuming: leave out steps that are not gone on with after an interruption.
+    """
+
+    def __init__(
+        self,
+        procedure: Procedure,
+        context: Context,
+        budgets: Budgets,
+        marks: Marks,
+        audit: Audit,
+        *,
+        longest: float | None = None,
+        only_resuming: bool = False,
+    ) -> None:
+        self._procedure = procedure
+        self._steps = [p for p in procedure.steps if p.step.resumes or not only_resuming]
+        self._context = context
+        self._budgets, self._marks, self._audit = budgets, marks, audit
+        self._deadline = None if longest is None else time.monotonic() + longest
+        self._may_release = not only_resuming and not context.manual
+
+    def run(self) -> Outcome:
+        """Go through the steps until one helps, refuses or puts off."""
+        told: list[str] = []
+        mended, outcome = False, Outcome(Status.FAILED, "")
+        for planned in self._steps:
+            outcome = self._step(planned)
+            mended = mended or planned.step.mends
+            if outcome.status is Status.DONE and self._procedure.verify is not None:
+                outcome = self._verified(outcome, self._procedure.verify)
+            told.append(f"{planned.name}: {outcome.message}")
+            if outcome.status is not Status.FAILED:
+                break
+        status = outcome.status
+        if not mended and status in {Status.DONE, Status.FAILED}:
+            status = Status.DIAGNOSED
+        return Outcome(status, "; ".join(told), outcome.details)
+
+    def plan(self) -> Outcome:
+        """Say what the steps would do."""
+        told: list[str] = []
+        details: dict[str, Any] = {}
+        for planned in self._steps:
+            outcome = self._performed(planned, "plan") if type(planned.step).plan is not Step.plan else None
+            told.append(f"{planned.name} ({outcome.message})" if outcome else planned.name)
+            details.update(outcome.details if outcome else {})
+        text = f"dry run: nothing was done; it would run {', then '.join(told)}"
+        return Outcome(Status.REFUSED, text, details | {"dry_run": True})
+
+    def _step(self, planned: Planned) -> Outcome:
+        if planned.step.reboots and not self._budgets.may_reboot():
+            return Outcome(Status.FAILED, "the host was rebooted within a day; not again")
+        if planned.step.resumes:
+            self._marks.set(self._context)
+        self._audit.write("step begins", self._context, step=planned.name)
+        outcome = self._perform("step ends", planned)
+        if outcome.status is Status.DEFERRED and self._procedure.release and self._may_release:
+            outcome = self._released(planned, self._procedure.release, outcome)
+        if planned.step.resumes:
+            self._settle(outcome)
+        return outcome
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Forget the step, unless it waits or was interrupted; a refusal is about its own error alone."""
+        waits = outcome.status is Status.DEFERRED or outcome.details.get("died") or outcome.details.get("timed_out")
+        waiting = None if waits else self._marks.waiting(self._context)
+        if waiting is not None and (
+            outcome.status is not Status.REFUSED or waiting.event_id == self._context.event_id
+        ):
+            self._marks.clear(self._context)
+
+    def _released(self, planned: Planned, release: str, outcome: Outcome) -> Outcome:
+        """The outcome of a step that was put off, after the application has let go of what is in its way."""
+        try:
+            reopen = self._call_application(find(release), release, asdict(self._context))
+        except Exception as error:
+            told = f"{outcome.message}; {release} raised {type(error).__name__}: {error}"
+            return replace(outcome, message=told)
+        outcome = self._perform("step ends", planned)
+        if callable(reopen):
+            try:
+                self._call_application(reopen, release)
+            except Exception as error:
+                told = f"{outcome.message}; what {release} returned raised {type(error).__name__}: {error}"
+                return replace(outcome, message=told)
+        return outcome
+
+    def _call_application(self, function: Callable[..., Any], name: str, *arguments: Any) -> Any:
+        self._audit.write("release", self._context, step=name)
+        return call(lambda: function(*arguments), name, RELEASE)
+
+    def _verified(self, outcome: Outcome, verify: Verify) -> Outcome:
+        """The outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
+        time.sleep(verify.grace)
+        for left in range(verify.attempts, 0, -1):
+            judged = self._perform("verify", verify.probe)
+            if judged.status is Status.DONE:
+                return outcome
+            if left > 1:
+                time.sleep(verify.interval)
+        told = f"{outcome.message}; but {verify.probe.name} says: {judged.message}"
+        return Outcome(Status.FAILED, told, outcome.details)
+
+    def _perform(self, event: str, planned: Planned) -> Outcome:
+        """Run a step, and write its outcome into the audit trail."""
+        started = time.monotonic()
+        outcome = self._performed(planned, "run")
+        if outcome.details.get("timed_out") and self._deadline is not None:
+            outcome = replace(outcome, status=Status.DEFERRED, message=f"{outcome.message}; it goes on from here")
+        self._audit.write(
+            event, self._context, step=planned.name, **asdict(outcome), seconds=round(time.monotonic() - started, 3)
+        )
+        return outcome
+
+    def _performed(self, planned: Planned, act: str) -> Outcome:
+        try:
+            filled = planned.filled(self._context)
+        except ConfigurationError as error:  # what the error brought does not make a step
+            return Outcome(Status.REFUSED, str(error))
+        if filled.step.reboots and not planned.step.reboots:
+            return Outcome(Status.REFUSED, f"what {planned.name} was given would reboot the host; name it in words")
+        if filled.step.inside:
+            outcome = attempt(filled.step, self._context, act)
+        else:
+            timeout = filled.step.timeout
+            if self._deadline is not None:
+                timeout = max(SHORTEST, min(timeout, self._deadline - time.monotonic()))
+            outcome = run_in_child(filled.name, filled.parameters, self._context, timeout, act)
+        # The audit trail keeps it, and people are told: what a program prints may hold a secret.
+        return Outcome(outcome.status, _clean.text(outcome.message), _clean.value(outcome.details))

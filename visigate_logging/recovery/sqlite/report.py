@@ -1,0 +1,38 @@
+"""What people are told of a backup."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from visigate_logging.recovery.sqlite import check
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A backup in figures.
+
+    Args:
+        path: where it is.
+        made: when, seconds since the epoch.
+        rows: of each table.
+        passed_over: why a newer one was not taken; empty when it is the newest.
+    """
+
+    path: Path
+    made: float
+    rows: dict[str, int]
+    passed_over: str
+
+    def __str__(self) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.made))
+        age = (time.time() - self.made) / 3600
+        rows = f"{sum(self.rows.values())} rows in {len(self.rows)} tables"
+        note = f"; not from the newest, for {self.passed_over}" if self.passed_over else ""
+        return f"{self.path}, made {when} ({age:.1f} hours ago), with {rows}{note}"
+
+
+def facts_of(backup: Path, passed_over: str = "") -> Facts:
+    """Count the rows of a sound backup."""
+    return Facts(backup, backup.stat().st_mtime, check.contents(backup)[1], passed_over)
