@@ -2,11 +2,16 @@
 
 import json
 import logging
+import os
+import re
+import sqlite3
+import time
+from contextlib import closing
 
 import pytest
 import yaml
 
-from tests.recovery.databases import BACKED_UP, DAMAGE, content, make
+from tests.recovery.databases import BACKED_UP, DAMAGE, PAGE, content, fingerprints, holder, make, noise
 from visigate_logging.cli import main
 from visigate_logging.handlers.recovery import RecoveryHandler
 
@@ -120,3 +125,100 @@ def test_a_database_that_is_not_there_is_named_and_nothing_is_made(gate, capsys,
     assert main(["backup", "gaet.db"]) == 1
     assert f"there is no file {gate / 'empty' / 'gaet.db'}" in capsys.readouterr().out
     assert list((gate / "empty").iterdir()) == []
+
+
+def test_a_dry_run_says_which_backup_what_is_damaged_who_holds_it_and_how_long_it_takes(gate, capsys):
+    with holder(gate / "gate.db", "idle") as held:
+        DAMAGE["pages in the middle"](gate / "gate.db")
+        before = fingerprints(gate / "backups") | {"db": (gate / "gate.db").read_bytes()}
+        assert main(["recover", "run", "database", "--dry-run"]) == 0
+        out = capsys.readouterr().out
+        assert fingerprints(gate / "backups") | {"db": (gate / "gate.db").read_bytes()} == before
+    assert re.search(r"was damaged \(\d+ problems, first: ", out)
+    assert re.search(r"restored from .*backups/gate.db, made .* \(0\.0 hours ago\), with 675 rows in 2 tables", out)
+    assert re.search(r"in about \d+ s", out)
+    assert f"(pid {held.process.pid})" in out
+
+
+def restored(gate):
+    """A restore whose damaged file could still be read, but for a table's last page."""
+    with closing(sqlite3.connect(gate / "gate.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=delete")
+        connection.execute("UPDATE vehicles SET plate = 'CHANGED' WHERE id = 7")
+        connection.execute("DELETE FROM vehicles WHERE id IN (8, 9)")
+        connection.execute("DELETE FROM vehicles WHERE id > 453")
+    with (gate / "gate.db").open("r+b") as file:
+        file.seek(-PAGE, 2)
+        file.write(noise(PAGE))
+    assert main(["recover", "run", "database"]) == 0
+
+
+def test_rows_shows_what_differs_and_brings_back_what_a_person_chooses(gate, capsys):
+    restored(gate)
+    capsys.readouterr()
+    assert main(["recover", "rows", "database"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^TABLE +ADDED +CHANGED +DELETED$", out, re.MULTILINE)
+    assert re.search(r"^vehicles +3 +1 +2$", out, re.MULTILINE)
+    assert main(["recover", "rows", "database", "--table", "vehicles"]) == 0
+    out = capsys.readouterr().out
+    assert 'plate: "P00006" in the backup, "CHANGED" in the damaged file' in out
+    assert "deleted rowid=8" in out
+    assert main(["recover", "rows", "database", "--json", "--table", "vehicles", "--only", "deleted"]) == 0
+    number = as_json(capsys)[0]["number"]
+    assert main(["recover", "rows", "database", "--apply", "vehicles", "--rows", str(number)]) == 0
+    assert main(["recover", "rows", "database", "--apply", "vehicles", "--only", "added"]) == 0
+    assert main(["recover", "rows", "database", "--apply", "vehicles", "--only", "changed"]) == 0
+    plates = content(gate / "gate.db")
+    assert {"CHANGED", "P00450", "P00451", "P00452", "P00008"} <= plates
+    assert not {"P00006", "P00007"} & plates
+
+
+def test_rows_brings_all_back_or_none(gate, capsys):
+    restored(gate)
+    with closing(sqlite3.connect(gate / "gate.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE vehicles SET note = 'since' WHERE id = 9")
+    before = content(gate / "gate.db")
+    assert main(["recover", "rows", "database", "--apply", "vehicles"]) == 1
+    assert "rowid=9 of vehicles has been changed since the restore" in capsys.readouterr().err
+    assert content(gate / "gate.db") == before
+    assert main(["recover", "rows", "camera"]) == 1
+
+
+def test_list_and_history_fit_80_columns_with_the_outcome_readable(gate, capsys):
+    DAMAGE["pages in the middle"](gate / "gate.db")
+    main(["recover", "run", "database"])
+    for action in ("list", "history"):
+        capsys.readouterr()
+        assert main(["recover", action]) == 0
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= 80
+        assert "CHANGES SINCE THEN ARE GONE" in " ".join(out.split())
+
+
+def test_a_backup_that_would_push_out_good_ones_is_refused_and_logged(gate, capsys):
+    assert main(["backup", "gate.db"]) == 0
+    with closing(sqlite3.connect(gate / "gate.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM permits")
+    handlers = {"log": {"class": "logging.FileHandler", "filename": "told.log"}}
+    (gate / "told.yaml").write_text(
+        yaml.safe_dump({"version": 1, "handlers": handlers, "root": {"handlers": ["log"], "level": "INFO"}})
+    )
+    assert main(["backup", "gate.db", "--config", "told.yaml"]) == 1
+    assert "all 300 rows of permits are gone" in capsys.readouterr().out
+    assert "all 300 rows of permits are gone" in (gate / "told.log").read_text()
+    assert main(["backup", "gate.db", "--ignore", "permits"]) == 0
+    assert main(["backup", "gate.db", "--max-loss", "2"]) == 1
+
+
+def test_doctor_judges_the_age_of_a_backup(gate, capsys):
+    config = yaml.safe_load((gate / "logging.yaml").read_text())
+    config["handlers"]["recovery"]["procedures"]["database"]["steps"][0]["restore_sqlite"]["backup_interval"] = 3600
+    (gate / "logging.yaml").write_text(yaml.safe_dump(config))
+    main(["doctor", "--json"])
+    found = [one for one in as_json(capsys) if "backup_interval" in one["text"]]
+    assert [one["well"] for one in found] == [True]
+    os.utime(gate / "backups" / "gate.db", (time.time() - 7200, time.time() - 7200))
+    main(["doctor", "--json"])
+    found = [one for one in as_json(capsys) if "backup_interval" in one["text"]]
+    assert [one["well"] for one in found] == [False]

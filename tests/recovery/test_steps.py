@@ -408,6 +408,35 @@ def test_a_route_that_was_lost_before_is_not_invented(tmp_path):
     assert answer.startswith("failed | gate0 was restarted because of its route; now no route"), answer
 
 
+def test_without_a_default_route_nothing_works(tmp_path):
+    answer = in_namespace(tmp_path, "ip route del default; step '' look; step gate.example:80 look")
+    assert answer.splitlines() == ["failed | gate0 has no route; restart: true would take it down and up"] * 2, answer
+
+
+def test_what_is_on_the_link_itself_needs_no_default_route(tmp_path):
+    listen = f"{sys.executable} -m http.server 8000 --bind 10.9.0.1 >/dev/null 2>&1 & sleep 1"
+    answer = in_namespace(tmp_path, f"ip route del default; inside {listen}; step 10.9.0.1:8000")
+    assert answer.startswith("done | gate0 works"), answer
+
+
+def test_all_routes_that_were_noted_are_there_again(tmp_path):
+    script = """
+        ip route add 192.168.77.0/24 dev gate0
+        ip route add 10.44.0.0/16 via 192.168.77.1 metric 7
+        ip -6 route add fd77::/64 dev gate0
+        ip route show > before; ip -6 route show | grep -v fe80 >> before
+        inside ip addr del 10.9.0.1/24 dev peer0
+        ip neigh flush dev gate0
+        step 192.0.2.1:80
+        ip route show > after; ip -6 route show | grep -v fe80 >> after
+        cat after
+        diff before after && echo the same
+    """
+    answer = in_namespace(tmp_path, f"cd {tmp_path}; {script}")
+    assert "fd77::/64" in answer, answer
+    assert answer.endswith("the same\n"), answer
+
+
 def test_a_gateway_that_is_silent_makes_the_step_act_and_keeps_the_route(tmp_path):
     answer = in_namespace(
         tmp_path, "inside ip addr del 10.9.0.1/24 dev peer0; step 192.0.2.1:80; ip route show default"

@@ -211,10 +211,19 @@ def _backups(patient: Patient) -> Iterator[Finding]:
             for path, problems in found.items():
                 text = f"{path}: {problems[0] if problems else 'whole'}"
                 yield Finding("backups", not problems, text, "Remove it, and make one: visigate-errors backup --help")
+            if found and step.backup_interval:
+                yield _age(step.database, max(found, key=lambda path: path.stat().st_mtime), step.backup_interval)
             if not found:
                 text = f"{step.database}: none of {', '.join(step.backups)} exists"
                 cure = f"visigate-errors backup {step.database} --to {step.backups[0]}"
                 yield Finding("backups", False, text, cure)
+
+
+def _age(database: str, newest: Path, interval: float) -> Finding:
+    age = time.time() - newest.stat().st_mtime
+    text = f"{newest} is {age / 3600:.1f} hours old; backup_interval is {interval / 3600:g} hours"
+    cure = f"Look why the timer or cron job does not run: visigate-errors backup {database} --to {newest}"
+    return Finding("backups", 0 <= age <= interval, text, cure)
 
 
 def _mail_server(patient: Patient) -> Iterator[Finding]:

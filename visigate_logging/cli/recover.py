@@ -1,17 +1,21 @@
 """recover and backup: mending faults by hand, and what that needs."""
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED, Command, add_json, positive
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.cli.output import bold, complain, say, say_json
 from visigate_logging.cli.reading import local_time
+from visigate_logging.cli.rows import add_row_arguments, rows
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import dotted, read, refuse
 from visigate_logging.config.objects import Object
+from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
 
 if TYPE_CHECKING:
@@ -53,8 +57,11 @@ def _list(args: argparse.Namespace, runners: "list[Runner]") -> int:
     if args.json:
         say_json(found)
     elif found:
-        rows = [(s["name"], ", ".join(s["exceptions"]), " > ".join(s["steps"]), _budgets(s), _last(s)) for s in found]
-        say(table(("NAME", "EXCEPTIONS", "STEPS", "BUDGET", "LAST OUTCOME"), rows, stretch=4))
+        for one in found:
+            say(bold(plain(one["name"], one_line=True)))
+            facts = (", ".join(one["exceptions"]), ", then ".join(one["steps"]), _budgets(one), _last(one))
+            for name, text in zip(("for", "steps", "budget", "last"), facts, strict=True):
+                say(_paragraph(f"  {name:<8}", text))
     else:
         complain(f"no recovery is configured in {args.config}")
     return DONE if found else FAILED
@@ -80,7 +87,14 @@ def _budgets(summary: Mapping[str, Any]) -> str:
 
 def _last(summary: Mapping[str, Any]) -> str:
     last = summary["last"]
-    return f"{local_time(last['timestamp'])} {last['status']}: {last['message']}" if last else ""
+    return f"{last['status']}, {local_time(last['timestamp'])}: {last['message']}" if last else "never run"
+
+
+def _paragraph(head: str, text: str) -> str:
+    """Text beside or below its head, in lines that fit the terminal (80 columns where there is none)."""
+    width = shutil.get_terminal_size((80, 24)).columns
+    lines = textwrap.wrap(plain(text, one_line=True), max(width - len(head), 20), break_on_hyphens=False)
+    return "\n".join(f"{head if n == 0 else ' ' * len(head)}{line}" for n, line in enumerate(lines or [""])).rstrip()
 
 
 def _run(args: argparse.Namespace, runners: "list[Runner]") -> int:
@@ -107,11 +121,15 @@ def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:
     if args.json:
         say_json(shown)
     else:
-        rows = [
-            (local_time(e["timestamp"]), e["procedure"], e["event"], *_what(e), str(e["event_id"] or "by hand"))
-            for e in shown
-        ]
-        say(table(("TIME", "PROCEDURE", "WHAT", "RESULT", "TEXT", "ERROR"), rows, stretch=4))
+        for e in shown:
+            result, text = _what(e)
+            about = plain(":".join(filter(None, (e["procedure"], e["key"]))), one_line=True)
+            say(f"{local_time(e['timestamp'])}  {about}  {e['event']}  {bold(result)}".rstrip())
+            if text:
+                say(_paragraph("    ", text))
+            if e["event"] == "decision":
+                who = f"for {e['error_type']} {e['event_id']}" if e["event_id"] else "by hand"
+                say(_paragraph("    ", who))
     return DONE if shown else FAILED
 
 
@@ -130,7 +148,11 @@ def _reset(args: argparse.Namespace, runners: "list[Runner]") -> int:
     return DONE
 
 
-ACTIONS = {"list": _list, "run": _run, "history": _history, "reset": _reset}
+def _rows(args: argparse.Namespace, runners: "list[Runner]") -> int:
+    return rows(args, _named(args, runners)[1])
+
+
+ACTIONS = {"list": _list, "run": _run, "history": _history, "reset": _reset, "rows": _rows}
 
 
 def _recover_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,18 +162,20 @@ def _recover_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(ACTIONS),
         default="list",
         help="list what is configured, with its budget and last outcome (default); run a procedure by hand, whatever "
-        "its budget; show the history; or reset a procedure that has given up",
+        "its budget; show the history; reset a procedure that has given up, and forget what it put off; or show the "
+        "rows that differ since a restore",
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the procedure; for run and reset")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of the procedure; for run, reset and rows")
     add_config(parser)
     parser.add_argument("--key", default="", help="what the fault is about, as a camera's name; for run")
     parser.add_argument("--dry-run", action="store_true", help="only say what run would do")
     parser.add_argument("--limit", type=positive, default=50, metavar="N", help="lines of history (default: 50)")
+    add_row_arguments(parser)
     add_json(parser)
 
 
 def recover(args: argparse.Namespace) -> int:
-    """The recoveries: list, run, history, reset."""
+    """The recoveries: list, run, history, reset, rows."""
     source = read(args.config)
     if source.unreadable:
         raise refuse(source, source.errors)
@@ -184,6 +208,11 @@ def _backup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="TABLE", help="a table that comes and goes; may be repeated"
     )
+    parser.add_argument(
+        "--config",
+        metavar="PATH",
+        help="a logging.yaml: a backup that fails is logged by it, too, so that it is mailed",
+    )
     parser.add_argument("--accept-loss", action="store_true", help="make it whatever was lost")
     add_json(parser)
 
@@ -207,10 +236,23 @@ def backup(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise RecoveryError(str(error)) from error
     outcome = step.run(Context(manual=True))
+    if args.config and outcome.status != "done":
+        _log_failure(args.config, outcome)
     return _told(outcome, args.json, fine={"done"})
 
 
-RECOVER = Command("recover", "recoveries: list, run, history, reset", _recover_arguments, recover)
+def _log_failure(config: str, outcome: "Outcome") -> None:
+    """Where nobody reads what a timer prints: into the log, and so into the mail."""
+    import logging
+
+    from visigate_logging.config.apply import configure
+
+    configure(config)
+    logging.getLogger("visigate_logging.recovery").error("Backup %s: %s", outcome.status, outcome.message)
+    logging.shutdown()
+
+
+RECOVER = Command("recover", "recoveries: list, run, history, reset, rows", _recover_arguments, recover)
 BACKUP = Command(
     "backup", "make a checked backup of a SQLite database, for a timer or cron", _backup_arguments, backup
 )

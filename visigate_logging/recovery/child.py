@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Any
 
 from visigate_logging.recovery.build import build
+from visigate_logging.recovery.descendants import adopt_orphans, end_descendants
 from visigate_logging.recovery.process import INSIDE
-from visigate_logging.recovery.steps import STEPS
+from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 __all__ = ["attempt", "main"]
@@ -30,8 +31,9 @@ def main() -> None:
     if request["pythonpath"] is not None:
         os.environ["PYTHONPATH"] = request["pythonpath"]
     os.environ[INSIDE] = str(os.getsid(0))
-    step = build(STEPS[request["step"]], request["parameters"], request["step"])
+    step = build(step_named(request["step"]), request["parameters"], request["step"])
     if os.getpgrp() == os.getpid():
+        adopt_orphans()
         _end_when_late(request["step"], request["timeout"], output)
     outcome = attempt(step, Context(**request["context"]), request["act"])
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -45,6 +47,7 @@ def _say(outcome: Outcome, output: int) -> None:
 def _end_when_late(name: str, timeout: float, output: int) -> None:
     def end(_signum: int, _frame: FrameType | None) -> None:
         _say(Outcome(Status.FAILED, f"{name} was ended after {timeout:g} s", {"timed_out": True}), output)
+        end_descendants(os.getpid())
         os.killpg(0, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, end)

@@ -27,12 +27,19 @@ def fault_of(interface: str, target: str) -> str | None:
     if not addresses(interface):
         return "address"
     host = target.rpartition(":")[0]
-    if not routes(interface) or (_is_number(host) and not _ip("route", "get", host)):
+    if not _leads_there(interface, host):
         return "route"
     gateway = next((r["gateway"] for r in routes(interface) if r.get("dst") == "default" and "gateway" in r), None)
     if gateway is not None and not _gateway_answers(gateway, interface):
         return "gateway"
     return _fault_beyond(target) if target else None
+
+
+def _leads_there(interface: str, host: str) -> bool:
+    """Whether there is a route to an address, or, for a name or nothing in particular, a default route."""
+    if _is_number(host):
+        return any(route.get("dev") == interface for route in _ip("route", "get", host))
+    return any(route.get("dst") == "default" for route in routes(interface))
 
 
 def _fault_beyond(target: str) -> str | None:
@@ -61,8 +68,10 @@ def addresses(interface: str) -> list[str]:
 
 
 def routes(interface: str) -> list[dict[str, Any]]:
-    """The routes over an interface, as iproute2 tells them."""
-    return _ip("route", "show", "dev", interface)
+    """The routes over an interface, of both versions, as iproute2 tells them."""
+    return _ip("route", "show", "dev", interface) + [
+        route | {"family": "-6"} for route in _ip("-6", "route", "show", "dev", interface)
+    ]
 
 
 def has_networkmanager(interface: str) -> bool:

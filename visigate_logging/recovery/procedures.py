@@ -15,7 +15,7 @@ from visigate_logging.recovery.application import find
 from visigate_logging.recovery.build import build
 from visigate_logging.recovery.codes import Verdict
 from visigate_logging.recovery.policy import Limits
-from visigate_logging.recovery.steps import STEPS
+from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Step
 
 __all__ = ["Planned", "Procedure", "Verify", "parse_procedures"]
@@ -42,15 +42,17 @@ class Planned:
         if not isinstance(value, Mapping) or len(value) != 1:
             raise ConfigurationError(key, f"{value!r} is not one step, as in - probe_tcp: {{host: ..., port: ...}}")
         ((name, parameters),) = value.items()
-        if name not in STEPS:
-            raise ConfigurationError(f"{key}.{name}", f"is not a step; possible are {', '.join(STEPS)}")
-        return cls(name, parameters or {}, build(STEPS[name], parameters, f"{key}.{name}"))
+        try:
+            kind = step_named(str(name))
+        except ValueError as error:
+            raise ConfigurationError(f"{key}.{name}", str(error)) from error
+        return cls(name, parameters or {}, build(kind, parameters, f"{key}.{name}"))
 
     def filled(self, context: Context) -> "Planned":
         """The same with the placeholders replaced by what the error brought."""
         known = {**context.found, **{name: getattr(context, name) for name in PLACEHOLDERS}}
         parameters = _fill(self.parameters, self.name, known)
-        return Planned(self.name, parameters, build(STEPS[self.name], parameters, self.name))
+        return Planned(self.name, parameters, build(step_named(self.name), parameters, self.name))
 
 
 @dataclass(frozen=True, kw_only=True)

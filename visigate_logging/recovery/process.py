@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from visigate_logging.recovery.descendants import end_descendants
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 __all__ = ["INSIDE", "is_inside", "run_in_child"]
@@ -62,6 +63,7 @@ def run_in_child(
 def _end_group(child: "subprocess.Popen[bytes]") -> None:
     """End the child, if it still runs, with all that it started."""
     if child.poll() is None:
+        end_descendants(child.pid)
         with suppress(ProcessLookupError, PermissionError):  # macOS has EPERM for a group of zombies
             os.killpg(child.pid, signal.SIGKILL)
 

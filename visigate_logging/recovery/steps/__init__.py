@@ -1,7 +1,13 @@
 """The steps that a recovery procedure can be made of: one file each, and one line here.
 
-To add one: write a dataclass that follows :class:`~visigate_logging.recovery.steps.base.Step`, and name it below.
+To add one: write a dataclass that follows :class:`~visigate_logging.recovery.steps.base.Step`, and name it below. One
+that is not part of this package is named by its dotted path, or by an entry point of the group
+``visigate_logging.steps``.
 """
+
+import importlib
+from dataclasses import is_dataclass
+from typing import cast
 
 from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
 from visigate_logging.recovery.steps.base import Step
@@ -19,7 +25,9 @@ from visigate_logging.recovery.steps.restart_service import RestartService
 from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 from visigate_logging.recovery.steps.usb_reset import UsbReset
 
-__all__ = ["STEPS"]
+__all__ = ["STEPS", "step_named"]
+
+ENTRY_POINTS = "visigate_logging.steps"
 
 STEPS: dict[str, type[Step]] = {
     "backup_sqlite": BackupSqlite,
@@ -37,3 +45,33 @@ STEPS: dict[str, type[Step]] = {
     "restore_sqlite": RestoreSqlite,
     "usb_reset": UsbReset,
 }
+
+
+def step_named(name: str) -> type[Step]:
+    """The step that a configuration names.
+
+    Raises:
+        ValueError: there is none, it cannot be imported, or it is not a step.
+    """
+    if name in STEPS:
+        return STEPS[name]
+    try:
+        found = _imported(name) if "." in name else _from_entry_point(name)
+    except Exception as error:
+        raise ValueError(f"cannot be imported ({type(error).__name__}: {error})") from error
+    if found is None:
+        raise ValueError(f"is not a step; possible are {', '.join(STEPS)}, or the dotted path of one of your own")
+    if not (isinstance(found, type) and Step in found.__mro__ and is_dataclass(found)):
+        raise ValueError(f"is {found!r}, not a dataclass that derives from {Step.__module__}.Step")
+    return cast(type[Step], found)
+
+
+def _imported(name: str) -> object:
+    home, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(home), attribute)
+
+
+def _from_entry_point(name: str) -> object:
+    from importlib.metadata import entry_points  # late: only for names that are not ours
+
+    return next((point.load() for point in entry_points(group=ENTRY_POINTS, name=name)), None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.bounds import would_reboot
 from visigate_logging.recovery.steps.commands import call
 
 __all__ = ["Command"]
@@ -24,6 +25,11 @@ class Command(Step):
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:
             raise ValueError("argv is empty; it must be a list: the program, then its arguments")
+
+    @property
+    def reboots(self) -> bool:
+        """When one of its words is a program or unit that ends the host."""
+        return would_reboot(self.argv)
 
     def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- placeholders are filled in already
         """Start it and wait."""

@@ -9,6 +9,7 @@ from visigate_logging.recovery.steps.commands import call
 
 __all__ = ["NetworkInterface"]
 
+OWN = ("kernel", "ra")  # who sets a route again by itself, with the address
 BEYOND = (None, "DNS", "target")  # not the interface's fault
 
 
@@ -90,7 +91,9 @@ def _down_and_up(name: str) -> tuple[int, str]:
 def _put_back(name: str, before: list[dict[str, str]]) -> None:
     """Routes that were set by hand do not come back by themselves when a link goes down and up."""
     now = {(route.get("dst"), route.get("gateway")) for route in network.routes(name)}
-    for route in before:
-        if "gateway" in route and (route.get("dst"), route["gateway"]) not in now:
-            metric = ["metric", str(route["metric"])] if "metric" in route else []
-            call(["ip", "route", "replace", route["dst"], "via", route["gateway"], "dev", name, *metric])
+    lost = [r for r in before if r.get("protocol") not in OWN and (r.get("dst"), r.get("gateway")) not in now]
+    for route in sorted(lost, key=lambda r: "gateway" in r):  # a gateway may be reached by one without
+        via = ["via", route["gateway"]] if "gateway" in route else []
+        metric = ["metric", str(route["metric"])] if "metric" in route else []
+        family = [route["family"]] if "family" in route else []
+        call(["ip", *family, "route", "replace", route["dst"], *via, "dev", name, *metric])

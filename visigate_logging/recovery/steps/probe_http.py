@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
 __all__ = ["ProbeHttp"]
 
@@ -23,6 +24,7 @@ class ProbeHttp(Step):
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url!r}; it must begin with http:// or https://")
+        refuse_odd_host(host_of(self.url))
 
     @property
     def mends(self) -> bool:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
 __all__ = ["ProbeRtsp"]
 
@@ -28,6 +29,7 @@ class ProbeRtsp(Step):
     def __post_init__(self) -> None:
         if not self.url.startswith("rtsp://"):
             raise ValueError(f"the url must begin with rtsp://, not {self.url.partition(':')[0]!r}")
+        refuse_odd_host(host_of(self.url))
 
     @property
     def mends(self) -> bool:

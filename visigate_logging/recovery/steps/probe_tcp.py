@@ -4,6 +4,7 @@ import socket
 from dataclasses import dataclass
 
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
+from visigate_logging.recovery.steps.bounds import refuse_odd_host
 
 __all__ = ["ProbeTcp"]
 
@@ -23,6 +24,7 @@ class ProbeTcp(Step):
     timeout: float = 5.0
 
     def __post_init__(self) -> None:
+        refuse_odd_host(self.host)
         if not 0 < self.port < 65536:
             raise ValueError(f"port is {self.port}; it must be from 1 to 65535")
 

@@ -1,0 +1,152 @@
+"""recover rows: what a restore has changed, row by row, and bringing chosen rows back."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.exceptions import RecoveryError
+
+if TYPE_CHECKING:
+    from visigate_logging.recovery.procedures import Procedure
+
+__all__ = ["add_row_arguments", "rows"]
+
+KINDS = ("added", "changed", "deleted")
+LONGEST = 40  # characters of a value that are shown
+
+
+def add_row_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what ``recover rows`` takes beside the name of the procedure."""
+    parser.add_argument(
+        "--aside", metavar="FOLDER", help="the damaged files; for rows (default: of the last restore)"
+    )
+    parser.add_argument("--table", help="show the rows of this table; for rows")
+    parser.add_argument(
+        "--apply",
+        metavar="TABLE",
+        help="bring the damaged file's rows of this table back in one transaction; for rows",
+    )
+    parser.add_argument("--only", choices=KINDS, help="of these rows alone; for rows")
+    parser.add_argument(
+        "--rows",
+        type=_numbers,
+        metavar="N,N",
+        help="of the rows with these numbers alone, as --table shows; for rows",
+    )
+
+
+def _numbers(text: str) -> set[int]:
+    return {int(part) for part in text.split(",")}
+
+
+def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
+    """Show what differs between the damaged database and what has replaced it; with ``--apply`` bring rows back."""
+    database = _database(procedure)
+    folder = Path(args.aside) if args.aside else _newest(database)
+    found = [line for line in _lines(folder) if _is_chosen(line, args)]
+    if args.apply:
+        return _apply(database, found, args)
+    if args.json:
+        say_json(found)
+    elif args.table:
+        _show(found)
+    else:
+        _summarise(folder, found)
+    return DONE if found else FAILED
+
+
+def _database(procedure: "Procedure") -> Path:
+    from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
+
+    for planned in procedure.steps:
+        if isinstance(planned.step, RestoreSqlite):
+            return Path(planned.step.database).resolve()
+    raise RecoveryError(f"{procedure.name} restores no database")
+
+
+def _newest(database: Path) -> Path:
+    from visigate_logging.recovery.sqlite.files import CHANGES
+
+    folders = sorted(database.parent.glob(f"{database.name}.damaged-*"), key=lambda folder: folder.stat().st_mtime)
+    known = [folder for folder in folders if (folder / CHANGES).exists()]
+    if not known:
+        raise RecoveryError(f"no restore has left a list of rows beside {database}")
+    return known[-1]
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows that differ, numbered within their table from 1."""
+    from visigate_logging.recovery.sqlite.files import CHANGES
+
+    numbers: Counter[str] = Counter()
+    try:
+        with (folder / CHANGES).open(encoding="utf-8") as file:
+            for line in file:
+                change = json.loads(line)
+                numbers[change["table"]] += 1
+                yield {"number": numbers[change["table"]], **change}
+    except OSError as error:
+        raise RecoveryError(f"there is no list of rows in {folder} ({error})") from error
+
+
+def _is_chosen(line: Mapping[str, Any], args: argparse.Namespace) -> bool:
+    wanted = args.apply or args.table
+    return (
+        (not wanted or line["table"] == wanted)
+        and (not args.only or line["change"] == args.only)
+        and (not args.rows or line["number"] in args.rows)
+    )
+
+
+def _summarise(folder: Path, found: list[dict[str, Any]]) -> None:
+    counts: dict[str, Counter[str]] = {}
+    for line in found:
+        counts.setdefault(line["table"], Counter())[line["change"]] += 1
+    say(f"What differs from the backup in {folder}:")
+    cells = [(name, *(str(kinds[kind]) for kind in KINDS)) for name, kinds in counts.items()]
+    say(table(("TABLE", *(kind.upper() for kind in KINDS)), cells, stretch=0, right=(1, 2, 3)))
+    say("The rows: --table TABLE. To bring rows of the damaged file back: --apply TABLE [--only added] [--rows 1,2]")
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    for line in found:
+        key = ", ".join(f"{name}={value}" for name, value in line["key"].items())
+        say(f"{line['number']:>5} {line['change']:<7} {key}")
+        row, backup = line["row"] or {}, line["backup"] or {}
+        for name in row or backup:
+            old, new = _short(backup.get(name)), _short(row.get(name))
+            if line["change"] != "changed":
+                say(f"              {name}: {new if row else old}")
+            elif backup.get(name) != row.get(name):
+                say(f"              {name}: {old} in the backup, {new} in the damaged file")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _apply(database: Path, found: list[dict[str, Any]], args: argparse.Namespace) -> int:
+    import sqlite3
+
+    from visigate_logging.recovery.sqlite.bring_back import bring_back
+
+    if not found:
+        complain(f"no such row differs in {args.apply}")
+        return FAILED
+    try:
+        bring_back(database, found)
+    except sqlite3.Error as error:
+        raise RecoveryError(f"no row was brought back: {error}") from error
+    counts = Counter(line["change"] for line in found)
+    told = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+    if args.json:
+        say_json({"table": args.apply, **counts})
+    else:
+        say(f"{args.apply} in {database} is again as in the damaged file for these rows: {told}")
+    return DONE
