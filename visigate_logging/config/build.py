@@ -127,6 +127,7 @@ class Built(logging.config.DictConfigurator):
         for handler in self._to_open:
             handler.acquire()
             try:
+                handler.delay = False
                 if handler.stream is None:
                     handler.stream = handler._open()
             except (OSError, ValueError, LookupError) as error:

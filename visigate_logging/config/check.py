@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from visigate_logging.config.named import check_named
-from visigate_logging.config.objects import Object, check_object, check_value
+from visigate_logging.config.objects import Object, check_object, check_value, space_hint
 from visigate_logging.config.places import check_places
 from visigate_logging.config.references import followed
 from visigate_logging.config.settings import Settings
@@ -111,19 +111,22 @@ def _check_top(source: Source) -> None:
 
 def _check_other_section(source: Source, name: str, value: Any) -> None:
     """Note a section that ``dictConfig`` passes over: a slip of the pen, something at the margin, or of others."""
+    if name.startswith("x-"):
+        return
     if guess := meant(name, SECTIONS, _SURE):
         source.add((name,), f"is not known{guess}")
     elif isinstance(value, Mapping) and ("class" in value or "()" in value):
         source.add((name,), "stands at the margin; indent it, below handlers, formatters or filters")
     elif not (name.isprintable() and name.isascii()):
         source.add((name,), f"is not known{possible(name, SECTIONS)}")
-    elif not name.startswith("x-") and f"cfg://{name}" not in source.content.decode("utf-8", "replace"):
+    elif f"cfg://{name}" not in source.content.decode("utf-8", "replace"):
         source.add((name,), f"means nothing here{possible(name, SECTIONS)}", WARNING)
 
 
 def _check_mapping(source: Source, key: KeyPath, given: Any, kinds: Mapping[str, Any]) -> None:
     if not isinstance(given, Mapping):
-        source.add(key, f"a mapping is wanted, met {source.shown(key, given)}; write level: or handlers: below it")
+        hint = space_hint(given) or "; write level: or handlers: below it"
+        source.add(key, f"a mapping is wanted, met {source.shown(key, given)}{hint}")
         return
     for name, value in given.items():
         if name in kinds:

@@ -113,7 +113,7 @@ def _of_dollars(text: str) -> Iterator[str]:
 
 
 _FIELDS = {"%": _of_percent, "{": _of_braces, "$": _of_dollars}
-_SIGNS: Mapping[str, str] = {"%": r"%\(\w+\)", "{": r"\{\w+", "$": r"\$\{?\w+"}
+_SIGNS: Mapping[str, str] = {"%": r"%\(\w+\)", "$": r"\$\{?\w+", "{": r"\{\w+"}
 
 
 def _other_style(text: str, style: str) -> str:

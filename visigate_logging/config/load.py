@@ -108,9 +108,14 @@ def _children(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if name.tag != "tag:yaml.org,2002:merge":
-                yield str(name.value), name, value
+                begins_below = value.start_mark.line > name.start_mark.line and _is_in_line(value)
+                yield str(name.value), value if begins_below else name, value
     elif isinstance(node, yaml.SequenceNode):
         yield from ((i, value, value) for i, value in enumerate(node.value))
+
+
+def _is_in_line(node: yaml.Node) -> bool:
+    return bool(node.value) and (isinstance(node, yaml.ScalarNode) or getattr(node, "flow_style", None) is True)
 
 
 def _place(mark: yaml.Mark | None) -> Place:

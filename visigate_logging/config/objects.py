@@ -14,7 +14,7 @@ from visigate_logging.config.source import KeyPath, Source, is_reference
 from visigate_logging.config.standard import STYLE
 from visigate_logging.options import meant, possible, read
 
-__all__ = ["OWN_KEYS", "Object", "check_object", "check_value"]
+__all__ = ["OWN_KEYS", "Object", "check_object", "check_value", "space_hint"]
 
 OWN_KEYS: dict[str, dict[str, Any]] = {
     "handlers": {"()": Any, "class": Any, "level": int | str, "formatter": str, "filters": list, ".": Mapping},
@@ -31,6 +31,8 @@ _FORMATTER: dict[str, Any] = {
     ".": Mapping,
 }
 _FILTER: dict[str, Any] = {"name": str, ".": Mapping}
+_SURE = 0.8
+"""How alike a name must be to a known one, from 0 to 1, to be taken for a slip of the pen where others may be."""
 _NOTHING = Signature({})
 _QUEUE = {"queue": Any, "listener": Any, "handlers": list, "respect_handler_level": bool}
 if sys.version_info >= (3, 12):
@@ -148,15 +150,15 @@ def _taken(factory: Callable[..., Any], given: Mapping[str, Any]) -> Signature:
 def _check_names(source: Source, key: KeyPath, given: Mapping[str, Any], maker: _Maker) -> None:
     known = [*maker.own, *maker.taken.parameters]
     for name in given:
-        if name not in known and not (maker.taken.anything and str(name).isidentifier()):
-            hint = _level_hint(name) or possible(name, known)
-            source.add((*key, str(name)), f"is not known{hint}")
+        may_be = maker.taken.anything and str(name).isidentifier() and not meant(name, known, _SURE)
+        if name not in known and not may_be:
+            source.add((*key, str(name)), f"is not known{space_hint(name) or possible(name, known)}")
     for name, parameter in maker.taken.parameters.items():
         if parameter.required and name not in given:
             source.add(key, f"{name} is missing, which has no default")
 
 
-def _level_hint(name: object) -> str:
+def space_hint(name: object) -> str:
     """Return what to write for a key that has swallowed its value: ``level:INFO``."""
     head, colon, rest = str(name).partition(":")
     return f"; write a space behind the colon: {head}: {rest}" if colon and rest else ""

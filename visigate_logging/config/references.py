@@ -48,7 +48,7 @@ def imported(source: Source, key: KeyPath, name: str) -> Any:
         missing = (
             f"{cause}" if isinstance(cause, ImportError | AttributeError) else f"{type(cause).__name__}: {cause}"
         )
-        source.add(key, f"{name} cannot be imported: {missing}{_near(name) or _elsewhere(cause, name)}")
+        source.add(key, f"{name} cannot be imported: {missing}{_near(name)}{_elsewhere(cause, name)}")
         return None
 
 
@@ -56,7 +56,7 @@ def _near(name: str) -> str:
     """Return the class that may have been meant: of the same name elsewhere, or written much like it."""
     word = name.rpartition(".")[2].lower()
     known = [
-        f"{home}.{n}" for home in _HOMES if home in sys.modules for n in vars(sys.modules[home]) if n[:1].isupper()
+        f"{home}.{n}" for home in _HOMES if home in sys.modules for n in dir(sys.modules[home]) if n[:1].isupper()
     ]
     same = sorted(path for path in known if path.rpartition(".")[2].lower() == word)
     return f"; did you mean {same[0]}?" if same else meant(name, known)

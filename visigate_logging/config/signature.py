@@ -1,7 +1,7 @@
 """What a class can be given: names, types and defaults, from its constructor, so that nothing is written twice."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,24 +36,32 @@ class Signature:
 
 
 def signature(factory: Callable[..., Any]) -> Signature:
-    """The named parameters of a class or function.
+    """Return the named parameters of a class or function.
 
-    A constructor that hands ``**kwargs`` on takes what the next class above it takes.
+    A constructor that hands ``**kwargs`` on takes what the next class above it takes; one of another package may keep
+    some for itself.
     """
     found: dict[str, Parameter] = {}
+    keeps = False
     for function, owner in _constructors(factory):
         try:
             own = inspect.signature(function).parameters
         except (TypeError, ValueError):  # written in C without a text signature
             return Signature(found, anything=True)
-        hints = hints_of(function)
-        for name, parameter in own.items():
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
-                kind = hints.get(name) or _of_standard(owner, name) or _guessed(parameter.default)
-                found.setdefault(name, Parameter(name, kind, parameter.default))
+        for parameter in _named(function, owner, own):
+            found.setdefault(parameter.name, parameter)
         if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
-            return Signature(found)
+            return Signature(found, anything=keeps)
+        keeps = keeps or not str(function.__module__).startswith(("visigate_logging.", "logging"))
     return Signature(found, anything=True)
+
+
+def _named(function: Any, owner: Any, own: Mapping[str, inspect.Parameter]) -> Iterator[Parameter]:
+    hints = hints_of(function)
+    for name, parameter in own.items():
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
+            kind = hints.get(name) or _of_standard(owner, name) or _guessed(parameter.default)
+            yield Parameter(name, kind, parameter.default)
 
 
 def _constructors(factory: Callable[..., Any]) -> list[tuple[Callable[..., Any], Any]]:

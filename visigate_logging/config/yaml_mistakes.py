@@ -142,6 +142,8 @@ def _joined_lines(lines: Sequence[str], halt: Halt) -> Reason | None:
             return Where(number + 1, column), f"a colon is missing behind {word}; write {word}:"
         if number < halt.line:
             break
+    if "expected ':'" in halt.problem:
+        return Where(halt.begin + 1, halt.begin_column + 1), f"a colon is missing in {lines[halt.begin].strip():.60}"
     return None
 
 
@@ -163,8 +165,8 @@ def _indentation(lines: Sequence[str], halt: Halt) -> Reason | None:
 
 _GUESSES: tuple[Callable[[Sequence[str], Halt], Reason | None], ...] = (
     _tab,
-    _sign,
     _open_quote,
+    _sign,
     _open_bracket,
     _joined_lines,
     _second_colon,
