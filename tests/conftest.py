@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from visigate_logging.detail import masking
+
 hypothesis.settings.register_profile("gate", deadline=None)  # how long a case takes decides nothing
 hypothesis.settings.load_profile("gate")
 
@@ -15,10 +17,12 @@ hypothesis.settings.load_profile("gate")
 def restore_logging() -> Iterator[None]:
     """Give each test the logging it found, and close what it left open."""
     root = logging.getLogger()
+    secret = masking._keys
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
     known = dict(logging.root.manager.loggerDict)
     levels = {logger: logger.level for logger in known.values() if isinstance(logger, logging.Logger)}
     yield
+    masking._put(secret)
     for logger in [root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             for handler in logger.handlers[:]:

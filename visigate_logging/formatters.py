@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from visigate_logging.detail.masking import mask_also, sanitiser
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
-from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.values import Sanitiser, word
+from visigate_logging.detail.values import word
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Range, Via, checked
 
 __all__ = ["DetailFormatter", "TextFormatter"]
 
 SMALLEST_FIELD = 1024
+LARGEST_VALUE = 65_536
+"""Bytes of a value that a subclass or a static field has added, where orjson does not take it."""
 
 
 def _no_format(fmt: str | None) -> None:
@@ -49,7 +51,8 @@ class DetailFormatter(OrjsonFormatter):
         release: its version; default the environment's ``VISIGATE_RELEASE``.
         in_app: dotted names of the application's own modules; default all that is neither in the standard
             library nor in site-packages.
-        mask_keys: further keys whose values are secret, beside the built-in ones.
+        mask_keys: further keys whose values are secret, beside the built-in ones: in the whole process, whatever
+            it writes, sends or shows.
         max_field_bytes: bytes that a text or all of ``additional_info`` may have; default 65536, at least 1024.
         static_fields: fields with fixed values that every line gets.
         rename_fields: other names for fields. The reader of this package knows the original names only.
@@ -117,8 +120,8 @@ class DetailFormatter(OrjsonFormatter):
 
 
 def _options(service: str, release: str, in_app: Words, mask_keys: Words, max_field_bytes: int) -> DetailOptions:
-    names = cast(tuple[str, ...], in_app), cast(tuple[str, ...], mask_keys)
-    return DetailOptions(service, release, *names, max_field_bytes).or_environment()
+    mask_also(mask_keys)
+    return DetailOptions(service, release, cast(tuple[str, ...], in_app), max_field_bytes).or_environment()
 
 
 _RECORD = frozenset(vars(logging.makeLogRecord({})))
@@ -193,9 +196,6 @@ def _after_first(text: str) -> str:
     return _INDENT + text.rstrip("\n") if text else ""
 
 
-_SANITISER = Sanitiser(Redactor(), 65_536)
-
-
 def _serialised(log_data: dict[str, Any], option: int = 0) -> bytes:
     try:
         return orjson.dumps(log_data, option=option)
@@ -207,4 +207,4 @@ def _serialisable(value: Any) -> Any:
     try:
         return orjson.Fragment(orjson.dumps(value))
     except (TypeError, ValueError):
-        return _SANITISER.value(value)
+        return sanitiser(LARGEST_VALUE).value(value)

@@ -25,6 +25,7 @@ from visigate_logging.cli import (
 )
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain, use_any_encoding
+from visigate_logging.cli.where import mask_as_configured
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     use_any_encoding()
     args = build_parser().parse_args(argv)
+    mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
     try:
         code: int = args.run(args)
         sys.stdout.flush()

@@ -1,14 +1,21 @@
-"""Where the details are, when nobody says."""
+"""Where the details are, when nobody says, and what is secret in them."""
 
+import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from visigate_logging.config.load import read
+from visigate_logging.detail.masking import mask_also
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["find_log"]
+__all__ = ["find_log", "mask_as_configured"]
 
 DEFAULT = Path("logs/errors/details.jsonl")
+CONFIGURATION = Path("logging.yaml")
+PARENTS = 4
+"""Directories above a log in which its configuration is looked for."""
 HANDLERS = ("visigate_logging.JsonFileHandler", "visigate_logging.handlers.json_file.JsonFileHandler")
 
 
@@ -21,7 +28,36 @@ def find_log(directory: Path | None = None) -> Path:
     if named := os.environ.get("VISIGATE_LOG"):
         return Path(named)
     directory = directory or Path()
-    return directory / (_configured(directory / "logging.yaml") or DEFAULT)
+    return directory / (_configured(directory / CONFIGURATION) or DEFAULT)
+
+
+def mask_as_configured(config: Path | None, log: Path | None) -> None:
+    """Let what is secret to the application be secret here: the ``mask_keys`` of the configuration that is found.
+
+    Args:
+        config: the file, when it is known; else ``logging.yaml`` in the working directory, or above the log.
+        log: the details file or its directory.
+    """
+    log = log or Path(os.environ.get("VISIGATE_LOG", DEFAULT))
+    above = (parent / CONFIGURATION for parent in Path(os.path.abspath(log)).parents[:PARENTS])
+    for path in [config] if config else [CONFIGURATION, *above]:
+        if path.is_file():
+            mask_also(_mask_keys(path))
+            return
+
+
+def _mask_keys(path: Path) -> list[str]:
+    try:
+        given = [f["mask_keys"] for f in _values(path)["formatters"].values() if f.get("mask_keys")]
+    except (ConfigurationError, LookupError, TypeError, AttributeError):
+        return []
+    names = [name for one in given for name in ([one] if isinstance(one, str) else one)]
+    return [name for name in names if isinstance(name, str)]
+
+
+@functools.lru_cache(maxsize=4)
+def _values(path: Path) -> Mapping[str, Any]:
+    return read(path).values
 
 
 def _configured(path: Path) -> str | None:
@@ -30,7 +66,7 @@ def _configured(path: Path) -> str | None:
     Classes and factories of the application are not imported: they are known by the ending of their file's name.
     """
     try:
-        given = [h for h in read(path).values["handlers"].values() if isinstance(h.get("filename"), str)]
+        given = [h for h in _values(path)["handlers"].values() if isinstance(h.get("filename"), str)]
     except (ConfigurationError, LookupError, TypeError, AttributeError):
         return None
     ours = [h["filename"] for h in given if h.get("()", h.get("class")) in HANDLERS]

@@ -22,6 +22,7 @@ from visigate_logging.config.reports import report, safely
 from visigate_logging.config.settings import Settings, environment
 from visigate_logging.config.source import Source, refuse
 from visigate_logging.config.watch import Watch
+from visigate_logging.detail.masking import unless_refused
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host.clock import utc_text
 from visigate_logging.host.forks import in_forked_child
@@ -100,7 +101,8 @@ def apply(source: Source) -> Applied:
     """
     with _applying:
         try:
-            return _apply(source)
+            with unless_refused():
+                return _apply(source)
         except ConfigurationError as error:
             if _running is not None:
                 text = "configuration %s is refused, what ran before goes on: %s"

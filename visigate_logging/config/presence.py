@@ -18,8 +18,7 @@ from typing import Any
 import orjson
 
 from visigate_logging.config.objects import Object
-from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.values import Sanitiser
+from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import utc_text
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.json_lines import JsonLines
@@ -29,7 +28,8 @@ __all__ = ["Presence", "last_messages", "present", "state_directories"]
 _LARGEST = 65_536
 _DEFAULT_NAME = "state"
 
-_clean = Sanitiser(Redactor(), 8192)  # what a message or a refusal quotes may hold a secret
+MAX_TOLD = 8192
+"""Bytes of a message, or of the facts, that are told."""
 
 
 def state_directories(objects: Iterable[Object]) -> list[Path]:
@@ -61,7 +61,7 @@ class Presence(ForkAware, logging.Handler):
 
     def tell(self, **facts: Any) -> None:
         """Change what others see; that the card cannot be written is no reason to stop."""
-        self._facts |= _clean.value(facts)
+        self._facts |= sanitiser(MAX_TOLD).value(facts)
         with contextlib.suppress(OSError):
             self._write()
 
@@ -69,7 +69,7 @@ class Presence(ForkAware, logging.Handler):
         """Keep a message of the package."""
         try:
             line = {"time": utc_text(record.created), "pid": record.process, "level": record.levelname}
-            _messages(self.directory).append({**line, "message": _clean.text(record.getMessage())})
+            _messages(self.directory).append({**line, "message": sanitiser(MAX_TOLD).text(record.getMessage())})
         except OSError:  # the handlers say that the card cannot be written; a traceback for each message helps nobody
             pass
         except Exception:

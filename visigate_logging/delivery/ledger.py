@@ -12,8 +12,8 @@ from visigate_logging.delivery.journal import OTHER, Entry
 from visigate_logging.delivery.message import message_id
 from visigate_logging.delivery.throttle import Group, Plan, Windows, after_telling, is_at_rest, note, plan
 from visigate_logging.detail.grouping import former_keys
+from visigate_logging.detail.masking import mask
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.detail.redaction import Redactor
 from visigate_logging.host import (
     Instant,
     Sheet,
@@ -50,7 +50,6 @@ CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NU
 """
 _MOST_GROUPS = 500
 _MOST_SIGNS = 20
-_mask = Redactor()
 _FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
 _AFTER_PERHAPS = 60.0
 """Seconds to the next try of a mail that may have arrived; ten times as long after each."""
@@ -222,7 +221,7 @@ class Ledger:
                 "INSERT INTO mail_tries (letter, fingerprints, reason) VALUES (?, '[]', ?)"
                 " ON CONFLICT DO UPDATE SET reason = excluded.reason"
             )
-            connection.execute(query, (letter_id, _mask.text(reason)))
+            connection.execute(query, (letter_id, mask(reason)))
             return self._wait(connection, letter_id, now, longest, after)
 
     def _wait(
@@ -288,7 +287,7 @@ class Ledger:
     def failed(self, text: str) -> bool:
         """Keep what went wrong as the handler's last failure; whether it is another than the one before."""
         with self._open() as (connection, _):
-            return note_failure(connection, self._handler, failure(_mask.text(text)))
+            return note_failure(connection, self._handler, failure(mask(text)))
 
     def try_now(self) -> None:
         """Let all that waits be tried at once."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.detail.masking import mask
+
 __all__ = ["Letter", "Outbox"]
 
 _RECIPIENTS = b"X-Visigate-Recipients: "
@@ -68,7 +70,7 @@ class Outbox:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         head = [_RECIPIENTS + ", ".join(recipients).encode()]
-        head += [_ANSWER + f"{who}: {answer}".encode() for who, answer in (answers or {}).items()]
+        head += [_ANSWER + f"{who}: {mask(answer)}".encode() for who, answer in (answers or {}).items()]
         _write(self._staged(letter_id), b"\n".join([*head, message]))
         _sync(self.directory)
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from visigate_logging.detail import fingerprint, texts, written
+from visigate_logging.detail import fingerprint, masking, texts, written
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.stamps import EventIds, rfc3339
-from visigate_logging.detail.values import Sanitiser, safe_str, utf8, word
+from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
 
 __all__ = ["DetailOptions", "Extractor", "extractor"]
@@ -31,14 +31,12 @@ class DetailOptions(NamedTuple):
         release: its version.
         in_app: dotted names of the modules that are the application's own code; default: all that is neither
             in the standard library nor in site-packages.
-        mask_keys: further keys whose values are secret.
         max_field_bytes: bytes that a text, or all of ``additional_info``, may have; longer ones are cut.
     """
 
     service: str = ""
     release: str = ""
     in_app: tuple[str, ...] = ()
-    mask_keys: tuple[str, ...] = ()
     max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES
 
     def or_environment(self) -> Self:
@@ -49,9 +47,13 @@ class DetailOptions(NamedTuple):
         )
 
 
-@functools.lru_cache(maxsize=16)
 def extractor(options: DetailOptions) -> "Extractor":
-    """The one extractor for these options: its caches serve all handlers."""
+    """The one extractor for these options: its caches serve all handlers, until more is secret."""
+    return _extractor(options, masking.policy())
+
+
+@functools.lru_cache(maxsize=16)
+def _extractor(options: DetailOptions, _policy: Redactor) -> "Extractor":
     return Extractor(options)
 
 
@@ -63,7 +65,7 @@ class Extractor:
     """
 
     def __init__(self, options: DetailOptions) -> None:
-        self._clean = Sanitiser(Redactor(options.mask_keys), options.max_field_bytes)
+        self._clean = masking.sanitiser(options.max_field_bytes)
         self._describe = Describer(self._clean, options.in_app)
         self._constant = {
             "host": utf8(os.uname().nodename),

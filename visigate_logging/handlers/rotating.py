@@ -8,7 +8,7 @@ import sys
 from typing import Annotated, Any, Literal
 
 from visigate_logging.detail.classification import is_ignored
-from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.masking import mask
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
@@ -33,8 +33,6 @@ PUBLISH_EVERY = 10.0
 EXIT_TIMEOUT = 2.0
 """Seconds that `close` waits for the upkeep, and for other processes that use the state file."""
 FILE_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
-
-without_secrets = Redactor().text
 
 _report = logging.getLogger("visigate_logging")
 
@@ -183,7 +181,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         except Exception as error:
             text = self.unformatted(record, error)
         if not isinstance(self.formatter, TextFormatter):  # which has masked the secrets already
-            text = without_secrets(text)
+            text = mask(text)
         return f"{text}\n".encode(self.encoding, self.errors)
 
     def unformatted(self, record: logging.LogRecord, error: Exception) -> str:

@@ -35,7 +35,7 @@ class ThrottledSMTPHandler(logging.Handler):
     ``emit`` appends the error to a journal in ``state_dir``, and returns. All else happens in a thread of its own,
     for all processes of the host together: what is to be told is kept in ``state_dir``, mails that cannot be sent
     wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
-    The ``mask_keys``, ``in_app``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
+    The ``in_app``, ``service``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
 
     Args:
         mailhost: ``host``, ``host:port`` or ``[host, port]``; the port is by default 25, 587 with ``secure:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.masking import mask
 from visigate_logging.host import CountSheet, ForkAware, watch_forks
 from visigate_logging.host.worker import Worker
 from visigate_logging.recovery.budgets import full_key
@@ -22,7 +22,6 @@ AT_START = 60.0  # how long a start waits for what was left unfinished, seconds
 ATTACHED = 5.0  # how long what is to be told then waits for loggers to have their handlers, seconds
 MAX_REFUSED = 1000
 
-without_secrets = Redactor().text
 Kind = tuple[str, int | None]
 """What a fault is about, and SQLite's number for it: one that says little must not stand for one that says all."""
 
@@ -173,7 +172,7 @@ class Desk(ForkAware):
             )
 
     def _note_failure(self, text: str) -> None:
-        self._counts.fail(without_secrets(text))
+        self._counts.fail(mask(text))
 
     def _note_refusal(self, context: Context) -> bool:
         """Spare what is refused another look for a while; whether it is the first of its kind."""

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.values import Sanitiser
+from visigate_logging.detail.masking import sanitiser
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.recovery.application import call, find
 from visigate_logging.recovery.audit import Audit
@@ -21,8 +20,6 @@ __all__ = ["Execution"]
 MAX_OUTCOME = 65_536  # bytes of an outcome's message, and of its details
 RELEASE = 10.0  # how long the application's function may take to close its connections, seconds
 SHORTEST = 0.1
-
-_clean = Sanitiser(Redactor(), MAX_OUTCOME)
 
 
 class Execution:
@@ -164,4 +161,5 @@ class Execution:
                 timeout = max(SHORTEST, min(timeout, self._deadline - time.monotonic()))
             outcome = run_in_child(filled.name, filled.parameters, self._context, timeout, act)
         # The audit trail keeps it, and people are told: what a program prints may hold a secret.
-        return Outcome(outcome.status, _clean.text(outcome.message), _clean.value(outcome.details))
+        clean = sanitiser(MAX_OUTCOME)
+        return Outcome(outcome.status, clean.text(outcome.message), clean.value(outcome.details))

@@ -7,8 +7,8 @@ import tokenize
 from datetime import datetime
 from itertools import islice
 
+from visigate_logging.detail.masking import mask
 from visigate_logging.detail.record import Frame
-from visigate_logging.detail.redaction import Redactor
 
 __all__ = ["source_around"]
 
@@ -34,7 +34,6 @@ def source_around(frame: Frame, when: datetime, around: int = 2) -> list[tuple[i
             return []
         first = max(1, frame.line - around)
         with tokenize.open(frame.file) as file:
-            mask = Redactor().text
             lines = list(enumerate(map(mask, islice(file, first - 1, frame.line + around)), first))
     except (OSError, SyntaxError, ValueError, TypeError, AttributeError):  # the last two: fields of other types
         return []

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import ClassVar
 
-from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.masking import mask
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
 __all__ = ["Notify"]
@@ -30,6 +30,6 @@ class Notify(Step):
     def run(self, context: Context) -> Outcome:
         """Tell them."""
         logging.getLogger("visigate_logging.recovery").critical(
-            "%s (procedure %s, %s)", Redactor().text(self.message), context.procedure, context.error_type
+            "%s (procedure %s, %s)", mask(self.message), context.procedure, context.error_type
         )
         return Outcome(Status.FAILED, "people were told")

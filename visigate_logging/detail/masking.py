@@ -1,0 +1,65 @@
+"""What is secret in this process: one policy, which all that writes, sends or shows something asks."""
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.values import Sanitiser
+
+__all__ = ["mask", "mask_also", "policy", "sanitiser", "unless_refused"]
+
+_keys: frozenset[str] = frozenset()
+_policy = Redactor()
+
+
+def policy() -> Redactor:
+    """What masks secrets here, now; another object as soon as more is secret."""
+    return _policy
+
+
+def mask(text: str) -> str:
+    """A text without its secrets."""
+    return _policy.text(text)
+
+
+def sanitiser(limit: int) -> Sanitiser:
+    """What makes texts and values fit to be written, by the policy as it is now.
+
+    Args:
+        limit: bytes that a text, or all values of a mapping together, may have.
+    """
+    return _sanitiser(_policy, limit)
+
+
+@functools.lru_cache(maxsize=16)
+def _sanitiser(redactor: Redactor, limit: int) -> Sanitiser:
+    return Sanitiser(redactor, limit)
+
+
+def mask_also(keys: Iterable[str]) -> None:
+    """Let the values under further keys be secret, in the whole process and from now on.
+
+    What is secret once stays so while the process runs: what was built earlier may still be writing.
+
+    Args:
+        keys: names, of which each word counts.
+    """
+    _put(_keys.union(keys))
+
+
+@contextlib.contextmanager
+def unless_refused() -> Iterator[None]:
+    """Take back what the body has made secret when it raises: a configuration that is refused changes nothing."""
+    before = _keys
+    try:
+        yield
+    except BaseException:
+        _put(before)
+        raise
+
+
+def _put(keys: frozenset[str]) -> None:
+    global _keys, _policy
+    if keys != _keys:
+        _keys, _policy = keys, Redactor(sorted(keys))
