@@ -10,6 +10,13 @@ from visigate_logging.config import apply
 from visigate_logging.hooks import uninstall_hooks
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call():
+    """Take pytest's own handlers off the root logger: ``configure`` names all that an application has attached."""
+    logging.getLogger().handlers = []
+    return (yield)
+
+
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

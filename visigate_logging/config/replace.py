@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from visigate_logging.config.beside import attached, keep_libraries_quiet, lost
 from visigate_logging.config.build import Built, whole_story
 from visigate_logging.config.presence import Presence
 from visigate_logging.config.reports import report
@@ -42,10 +43,12 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
             old = _in_use()
             for name, handler in built.handlers.items():
                 handler.set_name(name)
+            beside = attached(_loggers())
             with stopped():
                 built.open()
                 _take_away(before)
                 built.put_on_loggers()
+                keep_libraries_quiet(_loggers())
     except Exception as error:
         built.close()
         wrong = error if isinstance(error, ConfigurationError) else ConfigurationError("handlers", whole_story(error))
@@ -53,6 +56,8 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
             source.add_fault(fault)
         raise refuse(source, source.errors) from error
     _retire(old, built)
+    for name in lost(beside, before.made if before is not None else ()):
+        _log.warning("%s, which the application had attached, is replaced by what the configuration names", name)
     return built
 
 

@@ -7,6 +7,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("flask", "web") from error
 
-from visigate_logging.web.blueprint import create_blueprint
+from visigate_logging.web.blueprint import NEEDED_POLICY, create_blueprint
 
-__all__ = ["create_blueprint"]
+__all__ = ["NEEDED_POLICY", "create_blueprint"]

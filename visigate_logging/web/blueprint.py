@@ -13,17 +13,21 @@ from visigate_logging.web.pages import Pages, group_url
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
 
-__all__ = ["create_blueprint", "with_headers"]
+__all__ = ["NEEDED_POLICY", "create_blueprint", "with_headers"]
 
 LAYOUT = "visigate_errors/layout.html"
+POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    POLICY: "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
 """Of every answer; a host that needs others sets them in its own ``after_request``, which runs later."""
+
+NEEDED_POLICY = "style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'"
+"""What the pages need of the policy of a host in whose layout they are; they set none there."""
 
 TOOLS = {"shown": SHOWN, "kind_of": kind_of, "sparkline": sparkline, "group_url": group_url}
 """What the templates call."""
@@ -54,7 +58,9 @@ def create_blueprint(
         recoveries: tells by an error's id how it was recovered from, and for None all there was, the oldest first:
             mappings with ``timestamp``, ``event_id``, ``event``, ``procedure``, ``step``, ``action``, ``status``
             and ``message``, as the recovery's audit trail has them.
-        layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``.
+        layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``. In one of the
+            application's own, pages come without a Content-Security-Policy: what they need of the application's is
+            ``visigate_logging.web.NEEDED_POLICY``.
 
     Raises:
         ConfigurationError: a decorator is missing and ``unprotected`` is not said, or both are given.
@@ -82,7 +88,7 @@ def create_blueprint(
     blueprint.before_request(_on_one_line)
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)
-    blueprint.after_request(with_headers)
+    blueprint.after_request(with_headers if layout == LAYOUT else _with_headers_in_a_layout)
     blueprint.context_processor(lambda: {"layout": layout, **TOOLS})
     blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
     return blueprint
@@ -92,6 +98,15 @@ def with_headers(response: Response) -> Response:
     """Forbid foreign content, framing, sniffing and storing, unless the answer says otherwise itself."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    return response
+
+
+def _with_headers_in_a_layout(response: Response) -> Response:
+    """Leave the policy of a page to the host: a browser keeps to all policies, so ours would stop the host's scripts."""
+    before = response.headers.get(POLICY)
+    response = with_headers(response)
+    if before is None and response.mimetype == "text/html":
+        del response.headers[POLICY]
     return response
 
 
