@@ -1,19 +1,26 @@
 """The pages in a real browser: what a person sees, and what the browser must not do."""
 
+import contextlib
 import json
 import os
 import re
+import threading
 from datetime import timedelta
 from itertools import count
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from jinja2 import ChoiceLoader, DictLoader
 from playwright.sync_api import expect, sync_playwright
+from werkzeug.serving import make_server
 
 from tests.records import detail, write
 from tests.serving import served
 from tests.web import chromium
 from tests.web.conftest import NOW, chained
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.web import NEEDED_POLICY, create_blueprint
 from visigate_logging.web.standalone import hashed_password
 
 pytestmark = pytest.mark.browser
@@ -210,3 +217,49 @@ def test_the_login_opens_the_pages(visit, log):
         expect(page.get_by_role("heading", name="What happened")).to_be_visible()
         page.wait_for_load_state("networkidle")  # the server ends with the block
         page.wait_for_load_state()
+
+
+@contextlib.contextmanager
+def host(log, policy, layout):
+    """An application with the pages in its own layout, and a policy of its own."""
+    app = Flask("host")
+    app.jinja_loader = ChoiceLoader([DictLoader({"gate.html": layout}), app.jinja_loader])
+    app.register_blueprint(create_blueprint(ErrorStore(log), unprotected=True, layout="gate.html"))
+
+    @app.after_request
+    def own_policy(response):
+        response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}/errors"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+LAYOUT = """<!doctype html><title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}
+<style>h6 { letter-spacing: 7px }</style><h6 id="host">GATE</h6>{% block content %}{% endblock %}
+<script>document.getElementById("host").dataset.runs = "yes"</script>"""
+
+
+def test_in_a_hosts_layout_the_hosts_scripts_and_styles_work_and_so_do_the_pages(log, visit):
+    policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+    with host(log, policy, LAYOUT) as address:
+        page = visit(address)
+        gate = page.locator("#host")
+        assert gate.get_attribute("data-runs") == "yes"
+        assert gate.evaluate("one => getComputedStyle(one).letterSpacing") == "7px"
+        assert page.evaluate(MISPLACED) == []
+
+
+def test_the_policy_that_is_named_is_enough_for_the_pages(log, visit):
+    bare = re.sub("<style>.*</style>|<script>.*</script>", "", LAYOUT)
+    with host(log, f"default-src 'none'; {NEEDED_POLICY}", bare) as address:
+        page = visit(address)
+        assert page.locator(".ve").first.evaluate("one => getComputedStyle(one).fontFamily") != "Times New Roman"
+        visit(f"{address}{CHAIN}")

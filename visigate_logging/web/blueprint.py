@@ -102,7 +102,7 @@ def with_headers(response: Response) -> Response:
 
 
 def _with_headers_in_a_layout(response: Response) -> Response:
-    """Leave the policy of a page to the host: a browser keeps to all policies, so ours would stop the host's scripts."""
+    """Leave the policy of a page to the host: browsers keep to all that there are, and ours forbids its scripts."""
     before = response.headers.get(POLICY)
     response = with_headers(response)
     if before is None and response.mimetype == "text/html":
