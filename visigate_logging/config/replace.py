@@ -57,7 +57,8 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
         raise refuse(source, source.errors) from error
     _retire(old, built)
     for name in lost(beside, before.made if before is not None else ()):
-        _log.warning("%s, which the application had attached, is replaced by what the configuration names", name)
+        text = "%s, which the application had attached, is replaced by what the configuration names"
+        logging.getLogger("visigate_logging.config").warning(text, name)
     return built
 
 
