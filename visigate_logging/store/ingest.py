@@ -98,7 +98,9 @@ def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:
         elif at < newest.first:
             newest.first = at
         whole = id_bytes(record.get("event_id")) or bytes.fromhex(identify(record))
-        rows.append((at, whole[8:], source, offset, length, facet, clock, 1 if record.get("repeats") else 0))
+        first = record.get("repeats")  # what is no id, as no writer of ours makes it, names no earlier record
+        repeats = 1 if first and id_bytes(first) else 0
+        rows.append((at, whole[8:], source, offset, length, facet, clock, repeats))
         if offset < part.carried:
             carried[at, whole[8:]] = carried_facet(index, facet, record), stamped // QUARTER
     _count(index, _insert(index, rows), part, carried)
