@@ -68,6 +68,7 @@ class State(ForkAware):
         self._identity: tuple[int, int] | None = None
         self._fork_waits = False
         self._torn = False
+        self._busy_timeout = _BUSY_TIMEOUT  # the connection's
         watch_forks(self)
 
     @contextlib.contextmanager
@@ -142,7 +143,9 @@ class State(ForkAware):
         for last_try in (False, True):
             try:
                 connection = self._open(timeout)
-                connection.execute(f"PRAGMA busy_timeout={round(timeout * 1000)}")
+                if self._busy_timeout != timeout:
+                    connection.execute(f"PRAGMA busy_timeout={round(timeout * 1000)}")
+                    self._busy_timeout = timeout
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 put_aside = self._put_aside_if_damaged(error)
@@ -179,6 +182,7 @@ class State(ForkAware):
         except BaseException:
             connection.close()
             raise
+        self._busy_timeout = _BUSY_TIMEOUT
         self._identity = _identity(self.path)
         return connection
 
