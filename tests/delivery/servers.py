@@ -173,3 +173,54 @@ def count_in(text):
     )
     found = re.findall(pattern, text, re.MULTILINE)
     return sum(int(n.replace(",", "")) for groups in found for n in groups if n)
+
+
+class SlowServer(RawServer):
+    """A server that is slow on purpose, or breaks off, at one place of the dialogue.
+
+    Args:
+        greet: seconds before it greets.
+        login: seconds before it answers to a password, which it refuses.
+        dot: seconds before it answers to the whole message; it has the mail by then.
+        hangs_up: at the dot, without an answer.
+        largest: bytes of the largest message it takes.
+    """
+
+    def __init__(self, *, greet=0.0, login=0.0, dot=0.0, hangs_up=False, largest=None):
+        super().__init__(self._dialogue)
+        self.mails = []
+        self.delays = {"greet": greet, "login": login, "dot": dot}
+        self.hangs_up, self.largest = hangs_up, largest
+
+    def _dialogue(self, connection):
+        file = connection.makefile("rwb", buffering=0)
+        time.sleep(self.delays["greet"])
+        file.write(b"220 slow\r\n")
+        while line := file.readline():
+            command = line[:4].upper()
+            if command == b"EHLO":
+                file.write(b"250-slow\r\n250-AUTH PLAIN\r\n250 ok\r\n")
+            elif command == b"AUTH":
+                time.sleep(self.delays["login"])
+                file.write(b"535 5.7.8 wrong\r\n")
+            elif command == b"DATA":
+                file.write(b"354 go on\r\n")
+                if not self._message(file):
+                    return
+            else:
+                file.write(b"221 bye\r\n" if command == b"QUIT" else b"250 fine\r\n")
+
+    def _message(self, file):
+        lines = []
+        while (line := file.readline()) not in (b".\r\n", b""):
+            lines.append(line)
+        content = b"".join(lines)
+        if self.largest and len(content) > self.largest:
+            file.write(b"552 5.3.4 too large\r\n")
+            return True
+        self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
+        time.sleep(self.delays["dot"])
+        if self.hangs_up:
+            return False
+        file.write(b"250 taken\r\n")
+        return True

@@ -1,6 +1,7 @@
 """The journal: errors that are to be told, appended by all processes of the host and read by the one that tells."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,8 +21,12 @@ __all__ = ["OTHER", "Entry", "Intake", "Journal", "entries_of"]
 OTHER = "other"
 """Fingerprint under which errors are counted that there is no room for."""
 
-_SEGMENT = 2 * 1024 * 1024
-_MOST_SEGMENTS = 8
+_SEGMENT = 1024 * 1024
+_MOST_SEGMENTS = 16
+_LEFT = 2
+"""Files behind the newest that are not removed: a writer may still be at them."""
+_HELD = 0.1
+"""Seconds for which a writer in a storm does not look whether the file still has its name."""
 _LOOK_EVERY = 64 * 1024
 _AVOIDED = 1.0
 _MOST_SEEN = 2000
@@ -76,6 +81,7 @@ class Journal(ForkAware):
         self._busy = False
         self._seen: dict[tuple[str, ...], tuple[int, float]] = {}
         self._until_look = 0
+        self._held: tuple[int, int, float] | None = None
         self._lock = threading.RLock()
         watch_forks(self)
 
@@ -87,6 +93,8 @@ class Journal(ForkAware):
         """
         with self._lock:
             line = self._line(detail, count)
+            if self._held is not None and not self._busy and self._write_held(self._held, line):
+                return
             if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
                 self._write_aside(line)
                 return
@@ -106,6 +114,34 @@ class Journal(ForkAware):
                 raise JournalFullError(f"{self.path} has its size: errors come faster than they can be told")
             self._until_look = _LOOK_EVERY
         self._file.append(line)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Keep the file at hand: in a storm nearly all of an append goes into looking for the file by its name."""
+        self._let_go()
+        with contextlib.suppress(OSError):
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._held = fd, os.fstat(fd).st_ino, time.monotonic() + _HELD
+
+    def _write_held(self, held: tuple[int, int, float], line: bytes) -> bool:
+        fd, inode, until = held
+        if time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                found = os.fstat(fd)  # somebody may have closed the number and have got it again
+                # The newline first: what stands before may be half a line of a writer that was killed.
+                if found.st_ino == inode and found.st_nlink:
+                    return os.write(fd, b"\n" + line) > len(line)
+            self._held = None
+            return False
+        self._let_go()
+        return False
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            with contextlib.suppress(OSError):
+                if os.fstat(held[0]).st_ino == held[1]:
+                    os.close(held[0])
 
     def _write_aside(self, line: bytes) -> None:
         aside = self._file.aside()
@@ -133,9 +169,10 @@ class Journal(ForkAware):
         return detail.to_json() + b"\n" + rest
 
     def tidy(self, cursor: Cursor) -> None:
-        """Remove what has been read; two rotations late, since a writer may still be at a file just rotated."""
+        """Remove what has been read; some rotations late, since a writer may still be at a file just rotated."""
+        left = {Path(f"{self.path}.{n + 1}") for n in range(_LEFT)}
         with contextlib.suppress(FileNotFoundError):
-            done = [path for path in self.follower.read_through(cursor) if path != Path(f"{self.path}.1")]
+            done = [path for path in self.follower.read_through(cursor) if path not in left]
             if not done:
                 return
             lock = HostLock(self.path.with_name(f".{self.path.name}.lock"), 0o640)  # of the rotation
@@ -150,6 +187,7 @@ class Journal(ForkAware):
     def close(self) -> None:
         """Close the file; the next error opens it again."""
         with self._lock:
+            self._let_go()
             self._file.close()
 
     def after_fork_in_child(self) -> None:
@@ -158,6 +196,7 @@ class Journal(ForkAware):
         self._busy = False
         self._seen.clear()
         self._until_look = 0
+        self._let_go()
         self._file.forget()
 
 

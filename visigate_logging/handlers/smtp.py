@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -166,7 +166,7 @@ class _Mailroom(ForkAware):
         self._worker: Worker[Literal["now"]] = Worker("visigate-mail", self._work, close=close)
         self._worked_at = -_PACE
         self._troubled = self._closed = self._has_news = False
-        self._taken: dict[str, None] = {}
+        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
         watch_forks(self)
 
     def accept(self, detail: ErrorDetail) -> None:
@@ -174,9 +174,7 @@ class _Mailroom(ForkAware):
         if repeats and repeats in self._taken:
             return  # the same exception object, reported once more
         self._intake.add(detail)
-        self._taken[detail.event_id] = None
-        if len(self._taken) > _MOST_TAKEN:
-            self._taken.pop(next(iter(self._taken)), None)
+        self._taken.append(detail.event_id)
         if not self._has_news:
             self._has_news = True
             self._worker.wake()
