@@ -98,7 +98,7 @@ def test_the_outbox_is_listed(config, server, waiting, capsys):
     [letter] = json.loads(capsys.readouterr().out)
     assert letter["id"] == waiting
     assert letter["state"] == "waiting"
-    assert letter["subject"] == "VisiGate Error: CameraError in src.camera (3 times)"
+    assert "CameraError: camera does not answer (3" in letter["subject"]
     assert main(["mail", "outbox"]) == 0
     assert waiting in capsys.readouterr().out
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_sent_stays(config, waiting, capsys, monkeypatch):
     with RawServer(say_nothing) as silent:
         config(silent, timeout=0.1)
         assert main(["mail", "outbox", "retry", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out) == {"waiting": [waiting]}
+    assert json.loads(capsys.readouterr().out) == {"waiting": [waiting], "refused": []}
 
 
 @pytest.mark.parametrize("which", ["id", "--all"])

@@ -13,7 +13,8 @@ from tests.records import NOON, detail, write
 from visigate_logging.cli import main
 from visigate_logging.cli.rehearse import rehearsed
 from visigate_logging.cli.replay import host_times, log_record
-from visigate_logging.delivery.ledger import SCHEMA, Ledger
+from visigate_logging.delivery.books import SCHEMA
+from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail

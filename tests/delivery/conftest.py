@@ -8,10 +8,12 @@ import pytest
 import trustme
 
 from tests.delivery.servers import Server, told
+from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.channels.smtp import SmtpChannel
-from visigate_logging.delivery.journal import Entry
-from visigate_logging.delivery.ledger import SCHEMA, Ledger
+from visigate_logging.delivery.journal import Entry, family_of, signs_of
+from visigate_logging.delivery.ledger import Ledger
+from visigate_logging.delivery.letters import Letters
 from visigate_logging.delivery.message import Envelope
 from visigate_logging.delivery.outbox import Outbox
 from visigate_logging.delivery.sender import Sender
@@ -41,8 +43,8 @@ def error(fingerprint="v1:camera", **changes):
 
 def entry(detail, n=1):
     times = detail.timestamp, detail.timestamp
-    signs = (f"host {detail.host}", *(f"cause {e.type}" for e in detail.exceptions[1:2]))
-    return Entry(detail.fingerprint, n, *times, detail.severity, detail.event_id, detail.to_json(), signs)
+    told_apart = signs_of(detail), family_of(detail)
+    return Entry(detail.fingerprint, n, *times, detail.severity, detail.event_id, detail.to_json(), *told_apart)
 
 
 @dataclass
@@ -61,22 +63,27 @@ class Desk:
 
     def __init__(self, directory, server, clock=None, windows=None):
         self.clock = clock or Clock()
+        self.news = False
         self.directory = directory
         self.state = State(directory, SCHEMA)
         self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock)
         self.outbox = Outbox(directory / "outbox")
         envelope = Envelope("gate@example.org", TO, "VisiGate Error")
-        self.sender = Sender(self.ledger, self.outbox, SmtpChannel(server, envelope), directory / "mail.lock")
+        self.letters = Letters(self.state, "mail", now=self.clock)
+        channel = SmtpChannel(server, envelope)
+        self.sender = Sender(self.ledger, self.letters, self.outbox, channel, directory / "mail.lock")
 
     def errors(self, n=1, fingerprint="v1:camera", **changes):
         self.book(entry(error(fingerprint, **changes), n))
 
     def book(self, *entries):
         """As if the entries had been read from a journal, each call a piece of its own."""
+        self.news = True
         self.ledger.book(lambda cursor: (entries, {**cursor, uuid.uuid4().hex: 1}))
 
     def turn(self, *, hurry=False):
-        return min(self.sender.prepare(hurry=hurry), self.sender.send())
+        news, self.news = self.news, False
+        return min(self.sender.prepare(news=news, hurry=hurry), self.sender.send())
 
     def run(self, seconds):
         """Let time pass, with a turn whenever the sender has asked for one."""

@@ -166,10 +166,10 @@ def told(messages):
 def count_in(text):
     """The sum of the counts in the summaries of one mail."""
     pattern = (
-        r"^(?:- \[\w+\] .*?: )?(?:"
+        r"^(?:- .*?: )?(?:"
         r"New: ([\d,]+) error|"
-        r"It goes on: ([\d,]+) more error|"
-        r"Quiet since .*? is over; ([\d,]+) of them)"
+        r"(?:It is worse: .*?\. )?It goes on: ([\d,]+) more error|"
+        r"Quiet since .*? in all; ([\d,]+) of them)"
     )
     found = re.findall(pattern, text, re.MULTILINE)
     return sum(int(n.replace(",", "")) for groups in found for n in groups if n)

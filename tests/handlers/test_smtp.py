@@ -15,6 +15,7 @@ import warnings
 
 import pytest
 
+from tests.delivery.conftest import error
 from tests.delivery.servers import RawServer, Server, say_nothing, told, wait_for
 from tests.handlers.mail_child import configure, raise_in_group
 from visigate_logging.detail.classification import Classifier
@@ -113,7 +114,7 @@ def test_a_critical_error_is_mailed_with_its_detail(make, server):
         logger.critical("cannot see", exc_info=True, extra={"camera": "front", "password": "hunter2"})
     wait_for(lambda: server.inbox.mails)
     [message] = messages(server)
-    assert message["Subject"].startswith("VisiGate Error: RuntimeError in src.camera")
+    assert "CRITICAL RuntimeError: camera a away" in message["Subject"]
     assert "camera a away" in text_of(message)
     assert "camera: front" in text_of(message)
     assert "hunter2" not in message.as_string()
@@ -160,6 +161,17 @@ def test_repeats_are_counted_and_all_counts_add_up(make, server):
     assert sheet["accepted"] == 300
     assert len(server.inbox.mails) <= 12
     wait_for(lambda: "Quiet since" in text_of(messages(server)[-1]))
+
+
+def test_an_exception_that_is_reported_again_is_counted_once(make):
+    handler = make()
+    for event in (
+        {"event_id": "a"},
+        {"event_id": "b", "repeats": "a"},
+        {"event_id": "c", "repeats": "below severity"},
+    ):
+        handler._room().accept(error(**event))
+    assert handler.counts()["accepted"] == 2
 
 
 @pytest.mark.parametrize("name", ["visigate_logging", "visigate_logging.host", "visigate_logging.recovery.steps"])

@@ -8,11 +8,15 @@ from visigate_logging.cli.command import DONE, FAILED, USAGE, Command, add_json
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import complain, say, say_json, table
 from visigate_logging.exceptions import ConfigurationError, StateError
+from visigate_logging.present.words import counted, spoken
 
 if TYPE_CHECKING:
     from visigate_logging.delivery.desk import MailDesk
+    from visigate_logging.delivery.letters import LetterRow
     from visigate_logging.delivery.options import MailOptions
     from visigate_logging.delivery.outbox import Letter
+    from visigate_logging.delivery.throttle import Waiting
+    from visigate_logging.host import HostLock
 
 __all__ = ["MAIL"]
 
@@ -121,21 +125,22 @@ def _report(done: list[str], failed: str = "", problem: str = "", cure: str = ""
 
 
 def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
-    listed = [_described(letter, "waiting") for letter in desk.outbox.letters()]
-    listed += [_described(letter, "refused") for letter in desk.outbox.refused.letters()]
+    rows = desk.letters.all() if desk.state.path.exists() else {}
+    listed = [_described(letter, "waiting", rows.get(letter.id)) for letter in desk.outbox.letters()]
+    listed += [_described(letter, "refused", None) for letter in desk.outbox.refused.letters()]
+    if desk.state.path.exists():
+        listed += [_untold(*waiting) for waiting in desk.ledger.waiting()]
     if args.json:
         say_json(listed)
     elif listed:
-        rows = [
-            (m["state"], m["id"], m["subject"], " ".join(m["recipients"]), "; ".join(m["answers"])) for m in listed
-        ]
-        say(table(("STATE", "ID", "SUBJECT", "TO", "ANSWER"), rows, stretch=2))
+        shown = [(m["state"], m["id"], m["subject"], " ".join(m["recipients"]), m["reason"]) for m in listed]
+        say(table(("STATE", "ID", "SUBJECT", "TO", "WHY"), shown, stretch=2))
     else:
         say(f"no mails in {desk.outbox.directory}")
     return DONE
 
 
-def _described(letter: "Letter", state: str) -> dict[str, Any]:
+def _described(letter: "Letter", state: str, row: "LetterRow | None") -> dict[str, Any]:
     import email
     import email.policy
 
@@ -148,24 +153,59 @@ def _described(letter: "Letter", state: str) -> dict[str, Any]:
         "recipients": list(letter.recipients),
         "answers": list(letter.answers),
         "path": str(letter.path),
+        "tries": row.tries if row else 0,
+        "seconds": max(row.wait, 0.0) if row else None,
+        "reason": _why(row) if row else "; ".join(letter.answers),
     }
 
 
+def _why(row: "LetterRow") -> str:
+    next_try = f"next try in {spoken(row.wait)}" if row.wait > 0 else "is tried now"
+    return ". ".join(filter(None, (row.reason, f"{counted(row.tries, 'try', 'tries')}, {next_try}")))
+
+
+def _untold(waiting: "Waiting", seconds: float, title: str) -> dict[str, Any]:
+    """What no mail tells yet, in the same shape."""
+    errors = counted(waiting.group.untold, "error")
+    reason = f"{errors}, told in {spoken(seconds)} at the latest ({waiting.reason})"
+    empty: dict[str, Any] = {
+        "date": waiting.group.last_time,
+        "recipients": [],
+        "answers": [],
+        "path": None,
+        "tries": 0,
+    }
+    return {"id": "", "state": "untold", "subject": title, **empty, "seconds": seconds, "reason": reason}
+
+
 def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
-    desk.ledger.try_now()
+    lock = _alone(desk)
+    try:
+        desk.sender.retry_refused()
+    finally:
+        lock.release()
+    desk.letters.try_now()
     while desk.turn() == 0.0:
         continue
     left = desk.outbox.waiting()
     if args.json:
-        say_json({"waiting": left})
+        say_json({"waiting": left, "refused": desk.outbox.refused.waiting()})
     else:
         say(f"{len(left)} mails wait; visigate-errors mail test says why" if left else "no mail waits any more")
     return FAILED if left else DONE
 
 
-def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
+def _alone(desk: "MailDesk") -> "HostLock":
     from visigate_logging.host import HostLock
 
+    lock = HostLock(desk.lock)
+    desk.lock.parent.mkdir(parents=True, exist_ok=True)
+    if not lock.acquire(PATIENCE):
+        raise StateError(f"{desk.lock}: another process is sending; try again")
+    return lock
+
+
+def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     if not (args.ids or args.all):
         complain("name the mails to drop, or give --all")
         return USAGE
@@ -173,9 +213,7 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     if unknown := set(args.ids) - known:
         complain(f"no such mail: {', '.join(sorted(unknown))}")
         return FAILED
-    lock = HostLock(desk.lock)
-    if not lock.acquire(PATIENCE):
-        raise StateError(f"{desk.lock}: another process is sending; try again")
+    lock = _alone(desk)
     try:
         for name in known if args.all else args.ids:
             desk.sender.drop(name, "dropped by the administrator")

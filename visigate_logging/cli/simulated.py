@@ -7,6 +7,7 @@ from typing import Any
 from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
+from visigate_logging.delivery.journal import signs_of
 from visigate_logging.delivery.throttle import Group, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
@@ -42,7 +43,7 @@ class Mailing(logging.Handler):
             now, detail = record.__dict__[_ERROR]
             self.run_until(now)
             severity, time = getattr(record, "severity", record.levelname), detail.timestamp
-            news = Group(detail.fingerprint, severity, now, now, time, time, time, untold=1)
+            news = Group(detail.fingerprint, severity, now, now, time, time, time, untold=1, signs=signs_of(detail))
             self._groups[detail.fingerprint] = note(self._groups.get(detail.fingerprint), news, self._windows)
 
     def run_until(self, end: float) -> None:

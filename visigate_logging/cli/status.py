@@ -15,6 +15,7 @@ from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import read
 from visigate_logging.config.presence import last_messages, present, state_directories
+from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
@@ -75,12 +76,20 @@ def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield name, {**sheet, "last_failure": failures.get(name)}
 
 
-def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, int]]]:
+def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    from visigate_logging.delivery.books import SCHEMA
+    from visigate_logging.delivery.letters import Letters
     from visigate_logging.delivery.outbox import Outbox
+    from visigate_logging.host import State
 
     for directory in directories:
         for box in sorted((directory / "outbox").glob("*/")):
-            yield box.name, Outbox(box).sizes()
+            waiting, state = Outbox(box).waiting(), State(directory, SCHEMA)
+            rows = Letters(state, box.name).all() if waiting else {}
+            state.close()
+            first = next((row for row in rows.values() if not row.sent), None)
+            why = f"{first.reason or 'not tried yet'}; next try in {spoken(max(first.wait, 0.0))}" if first else ""
+            yield box.name, {"waiting": len(waiting), "refused": len(Outbox(box).refused.waiting()), "why": why}
 
 
 def _standings(runner: "Runner") -> list[dict[str, Any]]:
@@ -106,8 +115,11 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
         if failed := sheet["last_failure"]:
             text = f"last failure of {name}: {local_time(failed['time'])} {failed['text']}"
             yield painted(plain(text, one_line=True), "yellow")
-    for name, sizes in found["outboxes"].items():
-        yield f"outbox {name}: " + ", ".join(f"{count} {what}" for what, count in sizes.items())
+    for name, box in found["outboxes"].items():
+        yield plain(
+            f"outbox {name}: {counted(box['waiting'], 'mail')}{', ' + box['why'] if box['why'] else ''}",
+            one_line=True,
+        )
     for standing in found["recoveries"]:
         yield f"recovery {standing['key']}: {counted(standing['attempts'], 'attempt')}, {standing['state']}"
     if found["messages"]:

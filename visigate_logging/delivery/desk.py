@@ -10,9 +10,11 @@ from pathlib import Path
 
 import orjson
 
+from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.smtp import SmtpChannel
 from visigate_logging.delivery.journal import Entry, Journal, entries_of
-from visigate_logging.delivery.ledger import SCHEMA, Ledger
+from visigate_logging.delivery.ledger import Ledger
+from visigate_logging.delivery.letters import Letters
 from visigate_logging.delivery.options import MailOptions
 from visigate_logging.delivery.outbox import Outbox
 from visigate_logging.delivery.sender import Sender
@@ -43,8 +45,10 @@ class MailDesk:
         self.state = State(directory, SCHEMA)
         self.journal = Journal(directory / f"journal-{safe}", options.windows.quiet / 2)
         self.ledger = Ledger(self.state, name, options.windows)
+        self.letters = Letters(self.state, name)
         self.outbox = Outbox(directory / "outbox" / safe)
-        self.sender = Sender(self.ledger, self.outbox, SmtpChannel(options.server, options.envelope), self.lock)
+        channel = SmtpChannel(options.server, options.envelope)
+        self.sender = Sender(self.ledger, self.letters, self.outbox, channel, self.lock)
         self._books = HostLock(directory / f"journal-{safe}.lock")
         self._passed = directory / f"journal-{safe}.cursor"
 
@@ -96,25 +100,30 @@ class MailDesk:
         if not self._books.acquire(_AT_EXIT if hurry else 0.0):
             return _POLL_WHILE_BUSY
         try:
-            self._book(other, follows_other=follows_other)
-            wait = self.sender.prepare(hurry=hurry)
+            news = self._book(other, follows_other=follows_other)
+            wait = self.sender.prepare(news=news, hurry=hurry)
         finally:
             self._books.release()
         return min(wait, self.sender.send())
 
-    def _book(self, other: "MailDesk | None", *, follows_other: bool) -> None:
+    def _book(self, other: "MailDesk | None", *, follows_other: bool) -> bool:
+        """Book what is new in the journal; whether anything was."""
         followers = [self.journal.follower, *([other.journal.follower] if other and follows_other else ())]
         if not any(f.path.exists() for f in followers):
-            return
+            return False
+        came: list[Entry] = []
         passed = other.passed() if other else {}
 
         def read(known: Cursor) -> tuple[Sequence[Entry], Cursor]:
-            return _read(followers, furthest(known or self.passed(), passed))
+            entries, cursor = _read(followers, furthest(known or self.passed(), passed))
+            came.extend(entries)
+            return entries, cursor
 
         cursor = self.ledger.book(read)
         with contextlib.suppress(OSError):  # a copy, for when the books cannot be read
             _overwrite(self._passed, orjson.dumps(cursor))
         self.journal.tidy(cursor)
+        return bool(came)
 
     def passed(self) -> Cursor:
         """How far the journal has been read, as far as is known without the books."""

@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from visigate_logging.host import ForkAware, HostLock, watch_forks
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["OTHER", "Entry", "Intake", "Journal", "entries_of"]
+__all__ = ["OTHER", "Entry", "Intake", "Journal", "entries_of", "family_of", "signs_of"]
 
 OTHER = "other"
 """Fingerprint under which errors are counted that there is no room for."""
@@ -46,6 +46,7 @@ class Entry:
         event_id: of the first.
         detail: the first whole record among them, as JSON.
         signs: what tells them apart within the group: cause and host.
+        family: what they are results of.
     """
 
     fingerprint: str
@@ -56,6 +57,7 @@ class Entry:
     event_id: str = ""
     detail: bytes | None = None
     signs: tuple[str, ...] = ()
+    family: str = ""
 
 
 class JournalFullError(OSError):
@@ -152,7 +154,7 @@ class Journal(ForkAware):
 
     def _line(self, detail: ErrorDetail, count: int) -> bytes:
         values = detail.__dict__
-        key = (values["fingerprint"], values["severity"], *_signs(detail))
+        key = (values["fingerprint"], values["severity"], *signs_of(detail))
         now = time.monotonic()
         n, since = self._seen.get(key, (0, now))
         if now - since > self._whole_after:
@@ -200,10 +202,16 @@ class Journal(ForkAware):
         self._file.forget()
 
 
-def _signs(detail: ErrorDetail) -> tuple[str, ...]:
-    """What tells errors apart within a group, for an administrator: where it is, and what it comes from."""
+def signs_of(detail: ErrorDetail) -> tuple[str, ...]:
+    """Return what tells errors apart within a group, for an administrator: where it is, and what it comes from."""
     causes = detail.exceptions[1:]
     return (f"host {detail.host}", f"cause {causes[0].type}") if causes else (f"host {detail.host}",)
+
+
+def family_of(detail: ErrorDetail) -> str:
+    """Return what the outcomes of one procedure have in common; empty for all other errors."""
+    outcome = detail.additional_info.get("recovery") if detail.logger == "visigate_logging.recovery" else None
+    return f"recovery {outcome.get('procedure')}" if isinstance(outcome, Mapping) else ""
 
 
 class Intake(ForkAware):
@@ -310,7 +318,8 @@ def _add_repeat(entries: dict[str, Entry], key: str, time_: str, severity: str, 
 def _whole_entry(line: str) -> Entry:
     detail = ErrorDetail.from_dict(orjson.loads(line))
     time_, key = detail.timestamp, detail.fingerprint or OTHER
-    return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), _signs(detail))
+    told_apart = signs_of(detail), family_of(detail)
+    return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), *told_apart)
 
 
 def _add(entries: dict[str, Entry], news: Entry) -> None:

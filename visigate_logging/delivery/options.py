@@ -16,6 +16,7 @@ from visigate_logging.delivery.channels.server import Credentials, MailServer, S
 from visigate_logging.delivery.message import Envelope
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.present.advice import read_advice
 
 __all__ = ["MailOptions", "addresses", "directory", "envelope", "level", "mail_server", "text", "windows"]
 
@@ -45,13 +46,14 @@ class MailOptions:
     state_dir: Path
 
 
-def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any) -> Envelope:
+def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any, advice: Any = None) -> Envelope:
     """What is the same for all mails."""
     return Envelope(
         sender=addresses("fromaddr", fromaddr)[0],
         recipients=addresses("toaddrs", toaddrs),
-        subject=text("subject", subject),
+        subject="" if subject is None else text("subject", subject),
         url=None if url is None else text("url", url),
+        advice=read_advice(advice),
     )
 
 

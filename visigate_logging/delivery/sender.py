@@ -4,11 +4,13 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from visigate_logging.delivery.channels import Accepted, Channel, Later, Message, Outcome, Refused
 from visigate_logging.delivery.digest import Digest
-from visigate_logging.delivery.ledger import Ledger, LetterRow
+from visigate_logging.delivery.ledger import Ledger
+from visigate_logging.delivery.letters import LetterRow, Letters
 from visigate_logging.delivery.outbox import Letter, Outbox
 from visigate_logging.host import HostLock
 
@@ -21,6 +23,9 @@ _LARGEST_OUTBOX = 20 * 1024 * 1024
 _KEPT_REFUSED = 50
 _MOST_PERHAPS = 3
 _PERHAPS = "perhaps delivered"
+_AFTER_NEWS = 60.0
+_PROBE_EVERY = 30.0
+_LATE = 300.0
 
 _log = logging.getLogger("visigate_logging")
 
@@ -34,25 +39,29 @@ class Sender:
     server's answer is the one place where a mail is sent twice.
 
     Args:
-        ledger: the books.
+        ledger: the books of errors.
+        letters: the books of letters.
         outbox: where letters wait.
         channel: where they go to.
         lock: path of the file that the sender of the host locks.
     """
 
-    def __init__(self, ledger: Ledger, outbox: Outbox, channel: Channel, lock: Path) -> None:
+    def __init__(self, ledger: Ledger, letters: Letters, outbox: Outbox, channel: Channel, lock: Path) -> None:
         self._ledger = ledger
+        self._letters = letters
         self._outbox = outbox
         self._channel = channel
         self._lock = HostLock(lock)
+        self._probe_at = time.monotonic() + _PROBE_EVERY
 
-    def prepare(self, *, hurry: bool = False) -> float:
+    def prepare(self, *, news: bool = False, hurry: bool = False) -> float:
         """Put what is due into the outbox; in how many seconds to come again. For who alone keeps the books.
 
         While a letter waits that nobody has got, no other is composed: what comes is counted, and told together when
         mails go out again.
 
         Args:
+            news: something came: what could not be sent is tried again soon.
             hurry: the process ends: do not wait for further new groups.
 
         Raises:
@@ -60,7 +69,9 @@ class Sender:
             OSError: the outbox cannot be written.
         """
         self._settle()
-        while all(row.reached or row.sent or row.perhaps for row in self._ledger.letters().values()):
+        if news and self._outbox.waiting():
+            self._letters.hurry(_AFTER_NEWS)
+        while all(row.reached or row.sent or row.perhaps for row in self._letters.all().values()):
             letter_id = f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
             wait = self._compose(letter_id, hurry=hurry)
             if wait != 0.0:
@@ -76,7 +87,7 @@ class Sender:
         """
         due, wait = self._due()
         if not due:
-            return wait
+            return min(wait, self._probe())
         if not self._lock.acquire():
             return _POLL_WHILE_BUSY
         try:
@@ -91,9 +102,40 @@ class Sender:
             self._lock.release()
         return 0.0
 
+    def _probe(self) -> float:
+        """Look now and then whether a server that could not be reached can be: then it is tried at once."""
+        away = [row for row in self._letters.all().values() if row.reason.startswith("connect")]
+        if not away:
+            return _LOOK_AGAIN
+        if time.monotonic() < self._probe_at:
+            return max(self._probe_at - time.monotonic(), 0.0)
+        found = self._channel.reachable()
+        self._probe_at = time.monotonic() + _PROBE_EVERY
+        if not found:
+            return _PROBE_EVERY
+        self._letters.hurry(0.0)
+        return 0.0
+
+    def retry_refused(self) -> list[str]:
+        """Put what was refused back into the outbox, for those who are still, or now, to get it; which that is.
+
+        For who holds the host's lock.
+        """
+        done = []
+        for letter in self._outbox.refused.letters():
+            head = letter.message.partition(b"\r\n\r\n")[0]
+            wanted = [who for who in self._channel.recipients if who in letter.recipients or who.encode() not in head]
+            if wanted:
+                self._outbox.stage(letter.id, wanted, letter.message)
+                self._outbox.publish(letter.id)
+                self._letters.adopt(letter.id)
+                self._outbox.refused.remove(letter.id)
+                done.append(letter.id)
+        return done
+
     def drop(self, letter_id: str, reason: str) -> None:
         """Take a letter out of the outbox, and count its errors as dropped; for who holds the host's lock."""
-        self._ledger.dropped(letter_id, reason)
+        self._letters.dropped(letter_id, reason)
         self._finish(letter_id)
 
     def _compose(self, letter_id: str, *, hurry: bool) -> float | None:
@@ -115,7 +157,7 @@ class Sender:
 
     def _settle(self) -> None:
         """Finish what a process that was killed has left half-done, and keep the outbox within its bounds."""
-        rows = self._ledger.letters()
+        rows = self._letters.all()
         for letter_id in self._outbox.staged():
             if letter_id in rows and not rows[letter_id].sent:
                 self._outbox.publish(letter_id)
@@ -124,7 +166,7 @@ class Sender:
         waiting = self._outbox.waiting()
         for letter_id in waiting:
             if letter_id not in rows:
-                self._ledger.adopt(letter_id)
+                self._letters.adopt(letter_id)
         for letter_id, row in rows.items():
             if row.sent:
                 self._finish(letter_id)
@@ -141,17 +183,17 @@ class Sender:
                 total -= size
                 reason = "too long in the outbox" if too_old else "outbox full"
                 _log.error("Mail %s was given up: %s", letter_id, reason)
-                self._ledger.failed(f"a mail was given up: {reason}")
+                self._letters.failed(f"a mail was given up: {reason}")
                 self.drop(letter_id, reason)
 
     def _finish(self, letter_id: str) -> None:
         self._outbox.remove(letter_id)
-        self._ledger.close(letter_id)
+        self._letters.close(letter_id)
 
     def _due(self) -> tuple[list[Letter], float]:
         """What may be tried now, and in how many seconds something else may be."""
         due, wait = [], _LOOK_AGAIN
-        for row in self._ledger.letters().values():
+        for row in self._letters.all().values():
             letter = None if row.sent or row.wait > 0 else self._outbox.letter(row.id)
             if letter is not None:
                 due.append(letter)
@@ -161,26 +203,26 @@ class Sender:
 
     def _try(self, letter: Letter) -> Later | None:
         """Try one letter; what stands against all others as well."""
-        row = self._ledger.letters().get(letter.id)
+        row = self._letters.all().get(letter.id)
         if row is None:
             return None
         if row.perhaps >= _MOST_PERHAPS:
             self._give_up_perhaps(letter)
             return None
-        self._ledger.attempt(letter.id)
-        message = Message(letter.id, letter.recipients, letter.message)
-        outcomes = self._channel.send(message, lambda: self._ledger.commit(letter.id))
+        self._letters.attempt(letter.id)
+        message = Message(letter.id, letter.recipients, letter.message, _delayed(row))
+        outcomes = self._channel.send(message, lambda: self._letters.commit(letter.id))
         later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
         if later and later[0].about_all:
             return later[0]
         if later and later[0].perhaps:
-            self._ledger.failed(f"a mail has perhaps arrived: {later[0].reason}")
+            self._letters.failed(f"a mail has perhaps arrived: {later[0].reason}")
             if row.perhaps + 1 >= _MOST_PERHAPS:
                 self._give_up_perhaps(letter)
             else:
                 self._wait_for(letter, later)
             return None
-        self._ledger.answered(letter.id)
+        self._letters.answered(letter.id)
         self._hand_in(letter, outcomes, later)
         return None
 
@@ -190,11 +232,11 @@ class Sender:
         if refused:
             self._set_aside(letter, {who: outcome.reason for outcome in refused for who in outcome.recipients})
         if any(isinstance(outcome, Accepted) for outcome in outcomes):
-            failures = self._ledger.accepted(letter.id, sent=not later)
+            failures = self._letters.accepted(letter.id, sent=not later)
             if failures:
                 _log.warning("Mails go out again after %d failed attempts", failures)
         elif not later:
-            self._ledger.dropped(letter.id, "refused by the mail server")
+            self._letters.dropped(letter.id, "refused by the mail server")
         if later:
             self._wait_for(letter, later)
         else:
@@ -203,7 +245,7 @@ class Sender:
     def _set_aside(self, letter: Letter, answers: dict[str, str]) -> None:
         told = "; ".join(f"{who}: {answer}" for who, answer in answers.items())
         path = self._keep(letter, answers)
-        if self._ledger.failed(f"a mail was refused for good: {told}"):
+        if self._letters.failed(f"a mail was refused for good: {told}"):
             _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, told, path)
 
     def _give_up_perhaps(self, letter: Letter) -> None:
@@ -230,13 +272,24 @@ class Sender:
             self._outbox.stage(letter.id, waiting, letter.message)
             self._outbox.publish(letter.id)
         told = "; ".join(f"{', '.join(o.recipients)}: {o.reason}" for o in later)
-        wait = self._ledger.put_off(letter.id, told, later[0].longest, later[0].after)
+        wait = self._letters.put_off(letter.id, told, later[0].after)
         _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, told)
-        self._ledger.failed(f"a mail was put off: {told}")
+        self._letters.failed(f"a mail was put off: {told}")
 
     def _put_off_all(self, letters: Sequence[Letter], later: Later) -> None:
-        is_news = self._ledger.failed(f"mails cannot be sent: {later.reason}")
-        waits = [self._ledger.put_off(letter.id, later.reason, later.longest, later.after) for letter in letters]
-        if is_news or self._ledger.letters()[letters[0].id].tries == 1:
+        is_news = self._letters.failed(f"mails cannot be sent: {later.reason}")
+        waits = [self._letters.put_off(letter.id, later.reason, later.after) for letter in letters]
+        if is_news or self._letters.all()[letters[0].id].tries == 1:
             text = "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s"
             _log.error(text, later.reason, min(waits), self._outbox.directory)
+
+
+def _delayed(row: LetterRow) -> str:
+    """When a mail was made that comes late, and why; the age is measured: the clock may have been set since."""
+    if row.age < _LATE:
+        return ""
+    now = datetime.now().astimezone()
+    made = now - timedelta(seconds=row.age)
+    shown = "%H:%M" if made.date() == now.date() else "%Y-%m-%d %H:%M"
+    reason = f": {row.reason}" if row.reason else ""
+    return f"This mail was made at {made:{shown}} and could be sent only at {now:{shown}}{reason}"

@@ -4,9 +4,21 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["Group", "Plan", "Windows", "after_telling", "is_at_rest", "level_number", "note", "plan"]
+__all__ = [
+    "Group",
+    "Plan",
+    "Waiting",
+    "Windows",
+    "after_telling",
+    "is_at_rest",
+    "level_number",
+    "note",
+    "plan",
+    "waits",
+]
 
 _HOUR = 3600.0
+_MOST_SIGNS = 20
 _NEVER = float("inf")
 
 
@@ -47,6 +59,11 @@ class Group:
         wait: how long after that the next follow-up is due.
         rested_since: for people; set when it was at rest and came back before a mail could say so.
         thread: Message-ID of the mail that told of it first.
+        told_severity: the worst severity that a mail has told of.
+        signs: hosts and causes that were seen, such as ``cause TimeoutError``.
+        worse: for people, what is worse than what was told; it is told at once.
+        worse_at: when that came, on the host's clock.
+        family: groups of one family are results of one thing: a recovery that fails after it worked is told at once.
     """
 
     fingerprint: str
@@ -62,6 +79,11 @@ class Group:
     wait: float = 0.0
     rested_since: str = ""
     thread: str = ""
+    told_severity: str = ""
+    signs: tuple[str, ...] = ()
+    worse: str = ""
+    worse_at: float | None = None
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +107,11 @@ def note(group: Group | None, news: Group, windows: Windows) -> Group:
         return news
     severity = max(group.severity, news.severity, key=level_number)
     if group.told_at is not None and is_at_rest(group, news.since, windows):
-        news = replace(news, rested_since=group.last_time, thread=group.thread)
+        news = replace(news, rested_since=group.last_time, thread=group.thread, family=group.family or news.family)
         if not group.untold:
             return news
         group = replace(news, untold=group.untold, since=group.since, first_time=group.first_time)
+    worse = _worse(group, news)
     return replace(
         group,
         severity=severity,
@@ -97,7 +120,21 @@ def note(group: Group | None, news: Group, windows: Windows) -> Group:
         first_time=group.first_time if group.untold else news.first_time,
         last_time=news.last_time,
         untold=group.untold + news.untold,
+        signs=tuple(dict.fromkeys((*group.signs, *news.signs)))[:_MOST_SIGNS],
+        worse=group.worse or worse,
+        worse_at=news.since if worse and group.worse_at is None else group.worse_at,
     )
+
+
+def _worse(group: Group, news: Group) -> str:
+    """What makes the errors of ``news`` worse than what a mail has told of their group; empty for nothing."""
+    if group.told_at is None:
+        return ""
+    told = group.told_severity or group.severity
+    if level_number(news.severity) > level_number(told):
+        return f"it was {told}, and is {news.severity} now"
+    more = [sign for sign in news.signs if sign not in group.signs]
+    return f"another {more[0]}" if more and group.signs and len(group.signs) < _MOST_SIGNS else ""
 
 
 def plan(groups: Iterable[Group], mailed: Sequence[float], now: float, windows: Windows) -> Plan:
@@ -110,17 +147,48 @@ def plan(groups: Iterable[Group], mailed: Sequence[float], now: float, windows: 
         windows: how long to wait.
     """
     known = list(groups)
-    news_due = min((_due(g, windows) for g in known if g.untold), default=_NEVER)
-    ends_due = min((_due(g, windows) for g in known if not g.untold), default=_NEVER)
-    news_allowed = _allowed(mailed, windows.max_per_hour)
-    # Mails that tell of ends alone leave half of the hour's mails to news.
-    ends_allowed = _allowed(mailed, max(1, windows.max_per_hour // 2))
-    when = min(max(news_due, news_allowed), max(ends_due, ends_allowed))
+    news = [g for g in known if g.untold]
+    # Of the hour's mails one is kept for what is new or worse, and critical; the ends of incidents get half of them.
+    gates = (
+        (min((_due(g, windows) for g in news if _is_urgent(g)), default=_NEVER), windows.max_per_hour),
+        (min((_due(g, windows) for g in news if not _is_urgent(g)), default=_NEVER), windows.max_per_hour - 1),
+        (min((_due(g, windows) for g in known if not g.untold), default=_NEVER), windows.max_per_hour // 2),
+    )
+    opened = [(max(due, _allowed(mailed, max(1, limit))), due) for due, limit in gates]
+    when, due_since = min(opened)
     if now < when:
         return Plan(look_again=None if when == _NEVER else when)
     due = sorted((g for g in known if g.told_at is None or _due(g, windows) <= now), key=_worst_first)
-    held_back = now - news_due if news_due < min(news_allowed, now) else 0.0
+    held_back = now - due_since if due_since < min(when, now) and any(g.untold for g in due) else 0.0
     return Plan(tuple(due), held_back=held_back)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A group whose errors have not been told yet.
+
+    Args:
+        group: the group.
+        until: when it is due, on the host's clock.
+        reason: what is waited for.
+    """
+
+    group: Group
+    until: float
+    reason: str
+
+
+def waits(groups: Iterable[Group], mailed: Sequence[float], windows: Windows) -> list[Waiting]:
+    """Return what waits to be told, the worst first, and why."""
+    found = []
+    for group in sorted((g for g in groups if g.untold), key=_worst_first):
+        limit = windows.max_per_hour - (not _is_urgent(group))
+        due, allowed = _due(group, windows), _allowed(mailed, max(1, limit))
+        reason = "group_wait" if group.told_at is None else "interval"
+        if allowed > due:
+            due, reason = allowed, "max_per_hour"
+        found.append(Waiting(group, due, reason))
+    return found
 
 
 def after_telling(group: Group, now: float, windows: Windows, thread: str = "") -> Group | None:
@@ -133,8 +201,11 @@ def after_telling(group: Group, now: float, windows: Windows, thread: str = "") 
         untold=0,
         told=group.told + group.untold,
         told_at=now,
-        wait=windows.interval if first else min(group.wait * 2, windows.max_interval),
+        wait=windows.interval if first else min(max(group.wait * 2, windows.interval), windows.max_interval),
         rested_since="",
+        told_severity=group.severity,
+        worse="",
+        worse_at=None,
         thread=group.thread or thread,
     )
 
@@ -153,7 +224,15 @@ def _due(group: Group, windows: Windows) -> float:
     if group.told_at is None:
         return group.since + windows.group_wait
     end = group.seen + windows.quiet
-    return min(group.told_at + group.wait, end) if group.untold else end
+    if not group.untold:
+        return end
+    at_once = _NEVER if group.worse_at is None else group.worse_at + windows.group_wait
+    return min(group.told_at + group.wait, end, at_once)
+
+
+def _is_urgent(group: Group) -> bool:
+    is_news = group.told_at is None or group.worse_at is not None
+    return is_news and level_number(group.severity) >= logging.CRITICAL
 
 
 def _allowed(mailed: Sequence[float], limit: int) -> float:

@@ -42,7 +42,7 @@ class ThrottledSMTPHandler(logging.Handler):
             starttls``, 465 with ``secure: tls``.
         fromaddr: the sender's address.
         toaddrs: addresses, as a list or as one text with commas.
-        subject: what subjects begin with.
+        subject: what subjects begin with, before ``[service] type: message (count) - place``.
         credentials: ``[user, password]``, or a mapping with ``username`` and one of ``password``,
             ``password_env``, ``password_file``, ``password_credential`` (systemd's); None for no login.
         secure: ``starttls``, ``tls``, or a mapping with ``mode``, ``ca_file``, ``cert_file``, ``key_file``,
@@ -57,6 +57,8 @@ class ThrottledSMTPHandler(logging.Handler):
         quiet: seconds without a repeat after which an incident is over.
         max_per_hour: never more mails in any hour.
         url: address of the web pages, for links; the error's id is put behind it or for ``{event_id}`` in it.
+        advice: what to do, as texts by the name of an exception or a category, or as a list of rules with ``advice``
+            and any of ``types``, ``categories``, ``words``; it comes before what the package knows to advise.
 
     Raises:
         ConfigurationError: an option cannot be; ``key`` names it.
@@ -67,7 +69,7 @@ class ThrottledSMTPHandler(logging.Handler):
         mailhost: str | Sequence[Any],
         fromaddr: str,
         toaddrs: str | Sequence[str],
-        subject: str = "VisiGate Error",
+        subject: str | None = None,
         credentials: Sequence[str] | Mapping[str, str] | None = None,
         secure: str | Sequence[str] | Mapping[str, Any] | None = None,
         timeout: float = 5.0,
@@ -80,11 +82,12 @@ class ThrottledSMTPHandler(logging.Handler):
         quiet: float = 3600.0,
         max_per_hour: int = 12,
         url: str | None = None,
+        advice: Mapping[str, str] | Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         # Before logging knows of the handler: one that is refused must not be flushed at exit.
         self.options = MailOptions(
             server=mail_server(mailhost, credentials, secure, timeout),
-            envelope=envelope(fromaddr, toaddrs, subject, url),
+            envelope=envelope(fromaddr, toaddrs, subject, url, advice),
             windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
             severity=level("severity", severity),
             state_dir=directory("state_dir", state_dir),

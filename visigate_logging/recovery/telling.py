@@ -37,13 +37,14 @@ class Telling:
             context.error_type or "a request by hand",
             self.text,
             extra={
+                "fingerprint": ["recovery", context.procedure, str(self.outcome.status)],
                 "recovery": {
                     "procedure": context.procedure,
                     "key": context.key,
                     "status": str(self.outcome.status),
                     "event_id": context.event_id,
                     "details": dict(self.outcome.details),
-                }
+                },
             },
         )
 

@@ -17,11 +17,13 @@ class Message:
         id: its name for ever, so that one that comes twice can be known as one.
         recipients: who has not got it yet.
         content: as the channel composed it.
+        delayed: for one that had to wait, when it was made and what it waited for; else empty.
     """
 
     id: str
     recipients: tuple[str, ...]
     content: bytes
+    delayed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,6 @@ class Later:
         after: seconds to the next try, where the other side has named them.
         perhaps: it was handed over whole, and no answer came: they may have it.
         about_all: the reason is not this message: no other would be taken either.
-        longest: seconds that the growing waits end at.
     """
 
     recipients: tuple[str, ...]
@@ -49,7 +50,6 @@ class Later:
     after: float | None = None
     perhaps: bool = False
     about_all: bool = False
-    longest: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,9 @@ class Channel(Protocol):
 
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the content of the message that tells a digest."""
+
+    def reachable(self) -> bool:
+        """Return whether the other side can be reached at all; nothing is sent, and it takes some seconds at most."""
 
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Hand a message over, however long that takes; one outcome for each recipient, and no exception.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from visigate_logging.delivery.channels import Accepted, Later, Message, Outcome, Refused
 from visigate_logging.delivery.channels.server import MailServer, MailServerError
 from visigate_logging.delivery.digest import Digest
-from visigate_logging.delivery.message import Envelope, compose
+from visigate_logging.delivery.message import Envelope, compose, with_notice
 
 __all__ = ["SmtpChannel"]
 
@@ -32,13 +32,24 @@ class SmtpChannel:
         """Return the mail that tells a digest."""
         return compose(digest, message_id, self.envelope)
 
+    def reachable(self) -> bool:
+        """Return whether the server's port takes connections."""
+        import socket
+
+        try:
+            socket.create_connection((self.server.host, self.server.port), self.server.timeout).close()
+        except OSError:
+            return False
+        return True
+
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Hand a mail in."""
         from visigate_logging.delivery.channels.session import opened
 
+        content = with_notice(message.content, message.delayed) if message.delayed else message.content
         try:
             with opened(self.server) as session:
-                answers = session.deliver(self.envelope.sender, message.recipients, message.content, commit)
+                answers = session.deliver(self.envelope.sender, message.recipients, content, commit)
         except MailServerError as error:
             return [Later(message.recipients, str(error), perhaps=error.perhaps, about_all=not error.perhaps)]
         taken = tuple(who for who in message.recipients if who not in answers)

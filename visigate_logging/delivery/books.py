@@ -1,0 +1,63 @@
+"""The books of a handler: tables in the state file that all processes of the host share."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import orjson
+
+from visigate_logging.delivery.throttle import Group
+from visigate_logging.host import Instant, State, host_seconds
+from visigate_logging.host.clock import clock
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["SCHEMA", "Books"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mail_details (
+    handler TEXT NOT NULL, fingerprint TEXT NOT NULL, detail BLOB NOT NULL, PRIMARY KEY (handler, fingerprint)
+);
+CREATE TABLE IF NOT EXISTS mail_cursors (handler TEXT PRIMARY KEY, cursor BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mail_letters (
+    id TEXT PRIMARY KEY, handler TEXT NOT NULL, made REAL NOT NULL, told INTEGER NOT NULL, folded INTEGER NOT NULL,
+    reached INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS mail_tries (letter TEXT PRIMARY KEY, fingerprints BLOB NOT NULL,
+    perhaps INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', tried REAL NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (handler, letter));
+"""
+
+
+class Books:
+    """What a handler's errors and letters have in common: each step is one transaction.
+
+    Args:
+        state: opened with SCHEMA.
+        handler: the handler's name.
+        now: for tests.
+    """
+
+    def __init__(self, state: State, handler: str, now: Callable[[], Instant] = clock) -> None:
+        self._state = state
+        self._handler = handler
+        self._now = now
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[tuple["sqlite3.Connection", float]]:
+        with self._state.transaction() as connection:
+            yield connection, host_seconds(connection, self._now())
+
+    def _groups(self, connection: "sqlite3.Connection") -> dict[str, Group]:
+        query = "SELECT groups FROM mail_incidents WHERE handler = ?"
+        row = connection.execute(query, (self._handler,)).fetchone()
+        given = orjson.loads(row[0]) if row else []
+        return {one["fingerprint"]: Group(**one | {"signs": tuple(one.get("signs", ()))}) for one in given}
+
+    def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Group]) -> None:
+        row = (self._handler, orjson.dumps(list(groups.values())))
+        connection.execute("REPLACE INTO mail_incidents VALUES (?, ?)", row)

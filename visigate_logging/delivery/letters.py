@@ -1,0 +1,192 @@
+"""The letters of a handler: how often each was tried, why it waits, and what it tells."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from visigate_logging.delivery.books import Books
+from visigate_logging.detail.masking import mask
+from visigate_logging.host import add_counts, failure, note_failure
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["LetterRow", "Letters"]
+
+_FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
+_AFTER_PERHAPS = 60.0
+"""Seconds to the next try of a mail that may have arrived; ten times as long after each."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """What is known of a letter in the outbox.
+
+    Args:
+        id: its name.
+        age: seconds since it was made.
+        wait: seconds until it may be tried, 0 or less when it may be now.
+        reached: whether somebody has it.
+        sent: whether all who can have it have it.
+        tries: how often it was tried without success; an attempt is booked before it is made.
+        perhaps: how often it was handed over and no answer came.
+        reason: why it waits.
+    """
+
+    id: str
+    age: float
+    wait: float
+    reached: bool
+    sent: bool
+    tries: int
+    perhaps: int
+    reason: str
+
+
+class Letters(Books):
+    """What is known of the letters in the outbox. Whatever happens to one is booked before or with it."""
+
+    def all(self) -> dict[str, LetterRow]:
+        """All letters that have been staged and not closed, the oldest first."""
+        query = (
+            "SELECT id, ? - made, retry_at - ?, reached, sent, failures, coalesce(perhaps, 0), coalesce(reason, '')"
+            " FROM mail_letters LEFT JOIN mail_tries ON letter = id WHERE handler = ? ORDER BY id"
+        )
+        with self._open() as (connection, now):
+            return {row[0]: LetterRow(*row) for row in connection.execute(query, (now, now, self._handler))}
+
+    def adopt(self, letter_id: str) -> None:
+        """Enter a letter that the books do not know, as after the state file was lost; what it tells is not known."""
+        with self._open() as (connection, now):
+            connection.execute(
+                "INSERT OR IGNORE INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)",
+                (letter_id, self._handler, now),
+            )
+
+    def attempt(self, letter_id: str) -> None:
+        """Note that a letter is being tried, so that an end of the process meanwhile is a failed try as well."""
+        with self._open() as (connection, now):
+            query = "UPDATE mail_letters SET failures = failures + 1 WHERE id = ?"
+            connection.execute(query, (letter_id,))
+            self._wait(connection, letter_id, now)
+
+    def commit(self, letter_id: str) -> None:
+        """Note that a letter is being handed over: without an answer it has perhaps arrived."""
+        with self._open() as (connection, now):
+            query = (
+                "INSERT INTO mail_tries (letter, fingerprints, perhaps) VALUES (?, '[]', 1)"
+                " ON CONFLICT DO UPDATE SET perhaps = perhaps + 1"
+            )
+            connection.execute(query, (letter_id,))
+            self._wait(connection, letter_id, now)
+
+    def answered(self, letter_id: str) -> None:
+        """Note that the server has answered to the last handing over."""
+        with self._open() as (connection, _):
+            query = "UPDATE mail_tries SET perhaps = perhaps - 1 WHERE letter = ? AND perhaps > 0"
+            connection.execute(query, (letter_id,))
+
+    def put_off(self, letter_id: str, reason: str, after: float | None = None) -> float:
+        """Note why a letter could not be sent; in how many seconds to try it again.
+
+        Args:
+            letter_id: name of the letter.
+            reason: why.
+            after: seconds to the next try, where the other side has named them.
+        """
+        with self._open() as (connection, now):
+            query = (
+                "INSERT INTO mail_tries (letter, fingerprints, reason) VALUES (?, '[]', ?)"
+                " ON CONFLICT DO UPDATE SET reason = excluded.reason"
+            )
+            connection.execute(query, (letter_id, mask(reason)))
+            return self._wait(connection, letter_id, now, after)
+
+    def _wait(
+        self, connection: "sqlite3.Connection", letter_id: str, now: float, after: float | None = None
+    ) -> float:
+        query = (
+            "SELECT failures, coalesce(perhaps, 0) FROM mail_letters LEFT JOIN mail_tries ON letter = id WHERE id = ?"
+        )
+        failures, perhaps = connection.execute(query, (letter_id,)).fetchone() or (1, 0)
+        wait = min(_FIRST_RETRY * 2.0 ** min(max(failures - 1, 0), 20), _LONGEST_RETRY)
+        if perhaps:
+            wait = _AFTER_PERHAPS * 10.0 ** min(perhaps - 1, 3)
+        wait = wait if after is None else after
+        connection.execute("UPDATE mail_letters SET retry_at = ? WHERE id = ?", (now + wait, letter_id))
+        connection.execute("UPDATE mail_tries SET tried = ? WHERE letter = ?", (now, letter_id))
+        return wait
+
+    def hurry(self, within: float) -> None:
+        """Let what waits be tried ``within`` seconds of its last try: something has changed.
+
+        Not what may have arrived, nor what waits because of a login: servers lock out who guesses too often.
+        """
+        with self._open() as (connection, _):
+            query = (
+                "UPDATE mail_letters SET retry_at = min(retry_at, tried + ?) FROM mail_tries WHERE letter = id"
+                " AND handler = ? AND perhaps = 0 AND reason NOT LIKE 'login%'"
+            )
+            connection.execute(query, (within, self._handler))
+
+    def accepted(self, letter_id: str, *, sent: bool) -> int:
+        """Count a letter's errors as told, the first time.
+
+        Args:
+            letter_id: name of the letter.
+            sent: whether nobody is left who waits for it.
+
+        Returns:
+            How often it had been tried in vain before anybody had it.
+        """
+        with self._open() as (connection, now):
+            told, folded = self._take_counts(connection, letter_id)
+            add_counts(connection, self._handler, delivered=told, folded=folded)
+            query = "SELECT failures FROM mail_letters WHERE id = ? AND NOT reached"
+            row = connection.execute(query, (letter_id,)).fetchone()
+            connection.execute("UPDATE mail_letters SET reached = 1, sent = ? WHERE id = ?", (sent, letter_id))
+            # The limit is of mails that arrive: one that waited counts from now.
+            connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
+        return row[0] - 1 if row else 0
+
+    def dropped(self, letter_id: str, reason: str) -> None:
+        """Close a letter that nobody will get; those that somebody has got stay counted as told.
+
+        What it told is told anew with the next error of its groups.
+        """
+        with self._open() as (connection, _):
+            told, folded = self._take_counts(connection, letter_id)
+            add_counts(connection, self._handler, dropped={reason: told + folded})
+            connection.execute("UPDATE mail_letters SET sent = 1 WHERE id = ?", (letter_id,))
+            query = (
+                "SELECT fingerprints FROM mail_tries JOIN mail_letters ON letter = id WHERE id = ? AND NOT reached"
+            )
+            row = connection.execute(query, (letter_id,)).fetchone()
+            if row is not None and (names := set(orjson.loads(row[0]))):
+                groups = self._groups(connection)
+                for name in names & groups.keys():
+                    groups[name] = replace(groups[name], told_at=None, thread="")
+                self._keep(connection, {name: g for name, g in groups.items() if name not in names or g.untold})
+
+    def close(self, letter_id: str) -> None:
+        """Forget a letter whose file has gone."""
+        with self._open() as (connection, _):
+            connection.execute("DELETE FROM mail_letters WHERE id = ? AND sent", (letter_id,))
+            query = "DELETE FROM mail_tries WHERE letter NOT IN (SELECT id FROM mail_letters)"
+            connection.execute(query)
+
+    def failed(self, text: str) -> bool:
+        """Keep what went wrong as the handler's last failure; whether it is another than the one before."""
+        with self._open() as (connection, _):
+            return note_failure(connection, self._handler, failure(mask(text)))
+
+    def try_now(self) -> None:
+        """Let all that waits be tried at once."""
+        with self._open() as (connection, _):
+            connection.execute("UPDATE mail_letters SET retry_at = 0 WHERE handler = ?", (self._handler,))
+
+    def _take_counts(self, connection: "sqlite3.Connection", letter_id: str) -> tuple[int, int]:
+        row = connection.execute("SELECT told, folded FROM mail_letters WHERE id = ?", (letter_id,)).fetchone()
+        connection.execute("UPDATE mail_letters SET told = 0, folded = 0 WHERE id = ?", (letter_id,))
+        return row or (0, 0)
