@@ -119,6 +119,7 @@ def apply(source: Source) -> Applied:
 
 def _apply(source: Source) -> Applied:
     global _running  # noqa: PLW0603 -- a process has one logging
+    source.is_to_run = True
     objects = examine(source)
     look_behind_queues(source, objects)
     if source.errors:

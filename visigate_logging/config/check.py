@@ -12,6 +12,7 @@ from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
 from visigate_logging.config.source import WARNING, KeyPath, Problem, Source, is_reference
 from visigate_logging.config.standard import TRUTH
+from visigate_logging.config.trust import check_trust
 from visigate_logging.options import Via, meant, possible
 
 __all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "examine"]
@@ -82,6 +83,7 @@ def examine(source: Source, user: str | None = None) -> list[Object]:
     for made in objects:
         check_places(source, made, user)
         check_named(source, made)
+    check_trust(source, objects, user)
     return objects
 
 

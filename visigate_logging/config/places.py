@@ -11,13 +11,13 @@ from visigate_logging.config.objects import Object
 from visigate_logging.config.signature import Parameter
 from visigate_logging.config.source import WARNING, Source, is_reference
 
-__all__ = ["check_places", "obstacle", "user_name"]
+__all__ = ["check_places", "is_path", "obstacle", "user_name"]
 
 
 def check_places(source: Source, made: Object, user: str | None) -> None:
     """Note files and directories of an object that a user could not write."""
     for parameter, value in made.arguments():
-        if not isinstance(value, str) or not _is_path(parameter) or is_reference(value):
+        if not isinstance(value, str) or not is_path(parameter) or is_reference(value):
             continue
         key = (*made.key, parameter.name)
         if value.startswith("~"):
@@ -71,7 +71,8 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
-def _is_path(parameter: Parameter) -> bool:
+def is_path(parameter: Parameter) -> bool:
+    """Return whether a parameter is a path."""
     kinds: tuple[Any, ...] = (parameter.kind, *typing.get_args(parameter.kind))
     return parameter.name == "filename" or os.PathLike in {typing.get_origin(kind) or kind for kind in kinds}
 

@@ -61,6 +61,7 @@ class Source:
         plain: how values that YAML reads as a number, a date or a truth are written.
         used: the formatters, filters and handlers that something names.
         unreadable: there are no values to be judged.
+        is_to_run: this process is going to run it, and does not only look at it.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Source:
     plain: dict[tuple[str, ...], str] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     unreadable: bool = False
+    is_to_run: bool = False
 
     @property
     def hash(self) -> str:
