@@ -70,7 +70,7 @@ def test_the_step_that_failed_is_told_with_what_to_do(config, capsys, monkeypatc
         assert main(["mail", "test"]) == 1
     out = capsys.readouterr().out
     assert "FAILED  greeting: localhost:" in out
-    assert "Check the port, the firewall, and timeout" in out
+    assert "Port 465 wants secure: tls" in out
 
 
 def test_a_wrong_password_fails_at_login(config, capsys):
@@ -89,7 +89,7 @@ def test_a_recipient_that_is_refused_fails_at_send(config, server, capsys):
     assert main(["mail", "test"]) == 1
     out = capsys.readouterr().out
     assert "accepted the test mail to one@example.org" in out
-    assert "FAILED  send: two@example.org: 550 no such user" in out
+    assert "FAILED  recipient: two@example.org: 550 no such user" in out
 
 
 def test_the_outbox_is_listed(config, server, waiting, capsys):

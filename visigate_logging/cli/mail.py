@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["MAIL"]
 
 PATIENCE = 5.0
+HOW_TO_HAVE_ONE = """To have one, put this under handlers:, and its name into root: handlers:
+  mail:
+    class: visigate_logging.ThrottledSMTPHandler
+    mailhost: mail.example.org
+    secure: starttls
+    credentials: {username: gate, password_env: VISIGATE_MAIL_PASSWORD}
+    fromaddr: gate@example.org
+    toaddrs: [admin@example.org]"""
 LONGEST = 90.0
 """Seconds that a test waits for one answer: servers that are slow on purpose take up to a minute."""
 
@@ -70,8 +78,10 @@ def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
     if source.errors:
         raise refuse(source, source.errors)
     if wanted not in found if wanted else len(found) != 1:
-        problem = f"mail handlers of this file are: {', '.join(found) or 'none'}"
-        raise ConfigurationError("handlers", f"{problem}; choose one with --handler" if found else problem)
+        if not found:
+            raise ConfigurationError("handlers", f"mail handlers of this file are: none. {HOW_TO_HAVE_ONE}")
+        problem = f"mail handlers of this file are: {', '.join(found)}"
+        raise ConfigurationError("handlers", f"{problem}; choose one with --handler")
     name = wanted or next(iter(found))
     try:
         return name, found[name].factory(**{p.name: value for p, value in found[name].arguments()}).options
@@ -97,8 +107,12 @@ def _test(options: "MailOptions", *, as_json: bool) -> int:
         if who not in refused:
             done.append(f"send: the server has accepted the test mail to {who}")
     if refused:
+        from visigate_logging.delivery.channels.cures import cure_of
+
         problem = "; ".join(f"{who}: {code} {text}" for who, (code, text) in refused.items())
-        return _report(done, "send", problem, "Check toaddrs and fromaddr", as_json=as_json)
+        cures = dict.fromkeys(cure_of(code, text) for code, text in refused.values())
+        step = session.step if len(refused) == len(envelope.recipients) else "recipient"
+        return _report(done, step, problem, ". ".join(cures), as_json=as_json)
     return _report(done, as_json=as_json)
 
 

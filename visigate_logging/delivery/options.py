@@ -127,6 +127,11 @@ def _host_and_port(mailhost: Any) -> tuple[str, int | None]:
     if isinstance(mailhost, (list, tuple)) and len(mailhost) == 2:
         return text("mailhost", mailhost[0]), _port(mailhost[1])
     host = text("mailhost", mailhost).strip()
+    if "/" in host or "@" in host:
+        bare = re.sub(r"^\w+://|^.*@|[/?].*$", "", re.sub(r"^\w+://", "", host))
+        raise ConfigurationError(
+            "mailhost", f"{host!r} is more than a host and its port: write {bare or 'mail.example.org'}"
+        )
     if host.startswith("["):  # [::1]:25
         host, _, rest = host[1:].partition("]")
         return host, _port(rest[1:]) if rest else None

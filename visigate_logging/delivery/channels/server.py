@@ -15,7 +15,8 @@ class MailServerError(Exception):
     """A step with the mail server failed.
 
     Args:
-        step: ``login data``, ``connect``, ``greeting``, ``tls``, ``login``, ``send`` or ``answer``.
+        step: ``login data``, ``connect``, ``greeting``, ``tls``, ``login``, ``sender``, ``recipient``, ``message`` or
+            ``answer``.
         problem: what was met.
         cure: what to do.
         perhaps: the mail was handed over whole, and no answer came.

@@ -45,6 +45,8 @@ class Session(smtplib.SMTP):
     def __init__(self, name: str, longest: float = 600.0) -> None:
         super().__init__(local_hostname=name)
         self.limit = LIMITS["greeting"]
+        self.step = "send"
+        """What was being done last."""
         self._longest = longest
 
     def adopt(self, sock: socket.socket, host: str) -> None:
@@ -56,9 +58,12 @@ class Session(smtplib.SMTP):
         """Return the server's answer, within the limit."""
         if self.sock is not None and self.file is None:
             self.file = _Answers(self.sock)
-        if self.file is not None:
-            self.file.deadline = time.monotonic() + min(self.limit, self._longest)
-        return super().getreply()
+        answers = self.file
+        if answers is not None:
+            answers.deadline = time.monotonic() + min(self.limit, self._longest)
+        code, answer = super().getreply()
+        # smtplib takes the first four bytes for the code: what no mail server says would not be known again.
+        return code, answers.last if code == -1 and answers is not None else answer
 
     def deliver(self, sender: str, recipients: Sequence[str], message: bytes, commit: Callable[[], None]) -> Answers:
         """Hand one mail in; a short form of it when it is too large for the server.
@@ -82,7 +87,7 @@ class Session(smtplib.SMTP):
             answers |= self._deliver(sender, too_large, short, commit)
         for code, answer in answers.values():
             if code in _NOT_ABOUT_THE_MAIL:
-                raise explained("send", smtplib.SMTPResponseException(code, answer), self._host)
+                raise explained(self.step, smtplib.SMTPResponseException(code, answer), self._host)
         return {who: answer for who, answer in answers.items() if answer[0]}
 
     def _deliver(self, sender: str, recipients: Sequence[str], message: bytes, commit: Callable[[], None]) -> Answers:
@@ -98,17 +103,19 @@ class Session(smtplib.SMTP):
         except UnicodeError as error:  # an address that needs SMTPUTF8, which the server has not
             return dict.fromkeys(recipients, (553, str(error)))
         except (OSError, smtplib.SMTPException) as error:
-            raise explained("answer" if committed else "send", error, self._host, perhaps=committed) from error
+            raise explained("answer" if committed else self.step, error, self._host, perhaps=committed) from error
 
     def _transaction(
         self, sender: str, recipients: Sequence[str], message: bytes, commit: Callable[[], None]
     ) -> Answers:
         self.limit = LIMITS["command"]
+        self.step = "sender"
         size = [f"size={len(message)}"] if self.has_extn("size") else []
         code, answer = self.mail(sender, size)
         if code != 250:
             return self._all(recipients, code, answer)
         answers: Answers = {}
+        self.step = "recipient"
         for who in recipients:
             code, answer = self.rcpt(who)
             if code not in (250, 251):
@@ -118,7 +125,7 @@ class Session(smtplib.SMTP):
         if len(answers) == len(recipients):
             self.rset()
             return answers
-        self.limit = LIMITS["data"]
+        self.step, self.limit = "message", LIMITS["data"]
         code, answer = self.docmd("DATA")
         if code == 354:
             commit()
@@ -189,7 +196,7 @@ def _open(session: Session, server: "MailServer", secret: str) -> None:
             step, session.limit = "login", LIMITS["login"]
             session.login(server.credentials.username, secret)
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise explained(step, error, f"{server.host}:{server.port}") from error
+        raise explained(step, error, f"{server.host}:{server.port}", mode=mode) from error
 
 
 class _Answers:
@@ -197,7 +204,7 @@ class _Answers:
 
     def __init__(self, sock: "socket.socket | ssl.SSLSocket") -> None:
         self._sock = sock
-        self._read = b""
+        self._read = self.last = b""
         self.deadline = 0.0
 
     def readline(self, limit: int) -> bytes:
@@ -211,8 +218,8 @@ class _Answers:
             if not more:
                 break
             self._read += more
-        line, newline, self._read = self._read.partition(b"\n")
-        return line + newline
+        self.last, newline, self._read = self._read.partition(b"\n")
+        return self.last + newline
 
     def close(self) -> None:
         """Do nothing: the socket is the session's."""

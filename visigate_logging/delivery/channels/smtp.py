@@ -44,6 +44,7 @@ class SmtpChannel:
 
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Hand a mail in."""
+        from visigate_logging.delivery.channels.cures import cure_of
         from visigate_logging.delivery.channels.session import opened
 
         content = with_notice(message.content, message.delayed) if message.delayed else message.content
@@ -55,5 +56,5 @@ class SmtpChannel:
         taken = tuple(who for who in message.recipients if who not in answers)
         outcomes: list[Outcome] = [Accepted(taken)] if taken else []
         for who, (code, text) in answers.items():
-            outcomes.append((Refused if code >= 500 else Later)((who,), f"{code} {text}"))
+            outcomes.append((Refused if code >= 500 else Later)((who,), f"{code} {text}. {cure_of(code, text)}"))
         return outcomes
