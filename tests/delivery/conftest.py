@@ -61,12 +61,12 @@ class Clock:
 class Desk:
     """Ledger, outbox and sender of one process, on a clock of the test's."""
 
-    def __init__(self, directory, server, clock=None, windows=None):
+    def __init__(self, directory, server, clock=None, windows=None, schedule=None):
         self.clock = clock or Clock()
         self.news = False
         self.directory = directory
         self.state = State(directory, SCHEMA)
-        self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock)
+        self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock, schedule=schedule)
         self.outbox = Outbox(directory / "outbox")
         envelope = Envelope("gate@example.org", TO, "VisiGate Error")
         self.letters = Letters(self.state, "mail", now=self.clock)

@@ -44,7 +44,7 @@ class MailDesk:
         self.lock: Path = directory / f"mail-{safe}.lock"
         self.state = State(directory, SCHEMA)
         self.journal = Journal(directory / f"journal-{safe}", options.windows.quiet / 2)
-        self.ledger = Ledger(self.state, name, options.windows)
+        self.ledger = Ledger(self.state, name, options.windows, schedule=options.summary)
         self.letters = Letters(self.state, name)
         self.outbox = Outbox(directory / "outbox" / safe)
         channel = SmtpChannel(options.server, options.envelope)
@@ -62,7 +62,7 @@ class MailDesk:
             "what is to be told is kept in memory, until the next boot."
         )
         envelope = dataclasses.replace(options.envelope, notice=notice)
-        return cls(dataclasses.replace(options, state_dir=directory, envelope=envelope), name)
+        return cls(dataclasses.replace(options, state_dir=directory, envelope=envelope, summary=None), name)
 
     def begin(self) -> None:
         """Make the directory of a desk in shared memory, where everybody may write.

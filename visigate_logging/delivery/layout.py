@@ -11,7 +11,7 @@ from visigate_logging.present.facts import Fact, Place
 if TYPE_CHECKING:
     from visigate_logging.host import Sheet
 
-__all__ = ["IN_FULL", "as_html", "as_text", "footer"]
+__all__ = ["IN_FULL", "as_html", "as_text", "footer", "text_page"]
 
 IN_FULL = 10
 """How many groups are shown with all that is known of them, and have the mail in their thread."""
@@ -51,11 +51,20 @@ def as_html(sections: Sequence[Section], notice: str, end: str) -> str:
     if rest := sections[IN_FULL:]:
         lines = "".join(f"<li><b>{html.escape(_word(s) + s.title)}</b>: {html.escape(s.summary)}</li>" for s in rest)
         body += f"<hr><p>And {len(rest)} more:</p><ul>{lines}</ul>"
+    return _page(f'{body}<hr><p class="dim" style="font-size:12px">{html.escape(end)}</p>')
+
+
+def text_page(text: str) -> str:
+    """Return a text as a page, with its lines kept."""
+    return _page(f'<pre style="{_PRE}">{html.escape(text)}</pre>')
+
+
+def _page(body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><style>{_SHEET}</style></head>'
-        f'<body style="{_BODY}">{body}<hr><p class="dim" style="font-size:12px">{html.escape(end)}</p></body></html>'
+        f'<body style="{_BODY}">{body}</body></html>'
     )
 
 

@@ -10,6 +10,8 @@ from visigate_logging.delivery.books import Books
 from visigate_logging.delivery.digest import Digest, Item, title
 from visigate_logging.delivery.journal import OTHER, Entry
 from visigate_logging.delivery.message import message_id
+from visigate_logging.delivery.recoveries import Recoveries
+from visigate_logging.delivery.summary import Schedule
 from visigate_logging.delivery.throttle import (
     Group,
     Plan,
@@ -21,6 +23,7 @@ from visigate_logging.delivery.throttle import (
     plan,
     waits,
 )
+from visigate_logging.delivery.weeks import Weeks
 from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import (
@@ -53,11 +56,21 @@ class Ledger(Books):
         handler: the handler's name.
         windows: how long to wait before telling.
         now: for tests.
+        schedule: when summaries are told.
     """
 
-    def __init__(self, state: State, handler: str, windows: Windows, now: Callable[[], Instant] = clock) -> None:
+    def __init__(
+        self,
+        state: State,
+        handler: str,
+        windows: Windows,
+        now: Callable[[], Instant] = clock,
+        schedule: Schedule | None = None,
+    ) -> None:
         super().__init__(state, handler, now)
         self._windows = windows
+        self._recoveries = Recoveries(state.directory)
+        self.weeks = Weeks(state, handler, now, schedule)
 
     def book(self, read: Callable[[Cursor], tuple[Iterable[Entry], Cursor]]) -> Cursor:
         """Enter what is new in the journal, and how far it has been read, in one step.
@@ -70,7 +83,8 @@ class Ledger(Books):
         """
         with self._open() as (connection, now):
             known = self._cursor(connection)
-            entries, cursor = read(known)
+            found, cursor = read(known)
+            entries = list(found)
             if cursor == known:
                 return cursor
             groups, details, count = self._groups(connection), {}, 0
@@ -84,6 +98,7 @@ class Ledger(Books):
             connection.executemany("REPLACE INTO mail_details VALUES (?, ?, ?)", rows)
             connection.execute("REPLACE INTO mail_cursors VALUES (?, ?)", (self._handler, orjson.dumps(cursor)))
             add_counts(connection, self._handler, accepted=count)
+            self.weeks.count(connection, entries)
         return cursor
 
     def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
@@ -181,7 +196,8 @@ class Ledger(Books):
         for group in decision.due:
             row = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
             detail = ErrorDetail.from_dict(orjson.loads(row[0])) if row else _unknown(group)
-            items.append(Item(group, detail, is_at_rest(group, now, self._windows), now))
+            recovery = self._recoveries.of(detail.error_type, group.began)
+            items.append(Item(group, detail, is_at_rest(group, now, self._windows), now, recovery))
         sheet = _sheet(connection, self._handler)
         digest = Digest(tuple(items), sheet, decision.held_back)
         sheet["delivered"] += digest.told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from visigate_logging.delivery.digest import Digest, section, title
-from visigate_logging.delivery.layout import IN_FULL, as_html, as_text, footer
+from visigate_logging.delivery.layout import IN_FULL, as_html, as_text, footer, text_page
 from visigate_logging.delivery.throttle import Group, level_number
 from visigate_logging.present.advice import Advice
 from visigate_logging.present.facts import site
@@ -17,7 +17,16 @@ from visigate_logging.present.words import spoken
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = ["Envelope", "compose", "message_id", "shortened", "subject_of", "trial_message", "with_notice"]
+__all__ = [
+    "Envelope",
+    "compose",
+    "compose_text",
+    "message_id",
+    "shortened",
+    "subject_of",
+    "trial_message",
+    "with_notice",
+]
 
 _LONGEST_SUBJECT = 120
 _SHORT = 2000
@@ -109,6 +118,23 @@ def _domain() -> str:
     import socket
 
     return f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}.visigate"
+
+
+def compose_text(title: str, text: str, letter_id: str, envelope: Envelope) -> bytes:
+    """Return a mail that tells something else than errors, as text.
+
+    Args:
+        title: for the subject, in which the host stands before it.
+        text: whose lines are kept.
+        letter_id: makes its Message-ID.
+        envelope: what is the same for all mails.
+    """
+    import socket
+
+    message = _message(letter_id, envelope, f"{envelope.subject} [{socket.gethostname()}] {title}".strip())
+    message.set_content(_clean(text))
+    message.add_alternative(_clean(text_page(text)), subtype="html")
+    return bytes(message)
 
 
 def trial_message(envelope: Envelope) -> bytes:

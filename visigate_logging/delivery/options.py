@@ -14,6 +14,7 @@ from typing import Any
 
 from visigate_logging.delivery.channels.server import Credentials, MailServer, Security
 from visigate_logging.delivery.message import Envelope
+from visigate_logging.delivery.summary import Schedule
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.present.advice import read_advice
@@ -37,6 +38,7 @@ class MailOptions:
         windows: how long to wait before telling.
         severity: number of the level from which errors are mailed.
         state_dir: directory that the processes of the host share.
+        summary: when summaries are told.
     """
 
     server: MailServer
@@ -44,6 +46,7 @@ class MailOptions:
     windows: Windows
     severity: int
     state_dir: Path
+    summary: Schedule | None = None
 
 
 def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any, advice: Any = None) -> Envelope:

@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.letters import LetterRow, Letters
 from visigate_logging.delivery.outbox import Letter, Outbox
+from visigate_logging.delivery.summary import Week
 from visigate_logging.host import HostLock
 
 __all__ = ["Sender"]
@@ -71,8 +73,9 @@ class Sender:
         self._settle()
         if news and self._outbox.waiting():
             self._letters.hurry(_AFTER_NEWS)
+        self._summarise()
         while all(row.reached or row.sent or row.perhaps for row in self._letters.all().values()):
-            letter_id = f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
+            letter_id = _new_id()
             wait = self._compose(letter_id, hurry=hurry)
             if wait != 0.0:
                 return _LOOK_AGAIN if wait is None else min(wait, _LOOK_AGAIN)
@@ -137,6 +140,16 @@ class Sender:
         """Take a letter out of the outbox, and count its errors as dropped; for who holds the host's lock."""
         self._letters.dropped(letter_id, reason)
         self._finish(letter_id)
+
+    def _summarise(self) -> None:
+        letter_id = _new_id()
+
+        def stage(week: Week, recovered: Counter[str]) -> None:
+            content = self._channel.compose_summary(week, recovered, letter_id)
+            self._outbox.stage(letter_id, self._channel.recipients, content)
+
+        if self._ledger.weeks.summarise(letter_id, stage, datetime.now().astimezone()):
+            self._outbox.publish(letter_id)
 
     def _compose(self, letter_id: str, *, hurry: bool) -> float | None:
         look_again = self._ledger.compose(letter_id, lambda digest: self._stage(letter_id, digest), hurry=hurry)
@@ -282,6 +295,10 @@ class Sender:
         if is_news or self._letters.all()[letters[0].id].tries == 1:
             text = "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s"
             _log.error(text, later.reason, min(waits), self._outbox.directory)
+
+
+def _new_id() -> str:
+    return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
 
 
 def _delayed(row: LetterRow) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from visigate_logging.delivery.desk import MailDesk
 from visigate_logging.delivery.journal import Intake
 from visigate_logging.delivery.options import MailOptions, directory, envelope, level, mail_server, windows
+from visigate_logging.delivery.summary import read_schedule
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import StateError
@@ -59,6 +60,7 @@ class ThrottledSMTPHandler(logging.Handler):
         url: address of the web pages, for links; the error's id is put behind it or for ``{event_id}`` in it.
         advice: what to do, as texts by the name of an exception or a category, or as a list of rules with ``advice``
             and any of ``types``, ``categories``, ``words``; it comes before what the package knows to advise.
+        summary: when to sum up what happened, also when nothing did: ``monday 07:00``, ``daily 07:00``.
 
     Raises:
         ConfigurationError: an option cannot be; ``key`` names it.
@@ -83,6 +85,7 @@ class ThrottledSMTPHandler(logging.Handler):
         max_per_hour: int = 12,
         url: str | None = None,
         advice: Mapping[str, str] | Sequence[Mapping[str, Any]] | None = None,
+        summary: str | None = None,
     ) -> None:
         # Before logging knows of the handler: one that is refused must not be flushed at exit.
         self.options = MailOptions(
@@ -91,6 +94,7 @@ class ThrottledSMTPHandler(logging.Handler):
             windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
             severity=level("severity", severity),
             state_dir=directory("state_dir", state_dir),
+            summary=read_schedule(summary),
         )
         """What it was given, checked."""
         self._mailroom: _Mailroom | None = None

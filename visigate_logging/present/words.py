@@ -22,7 +22,7 @@ def rate(number: int, seconds: float) -> str:
     """Return how often that is, such as ``about 3 a minute``; empty for less than one a day."""
     for unit, size in (("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)):
         if seconds >= size and number * size / seconds >= 1:
-            return f"about {number * size / seconds:.0f} a {unit}"
+            return f"about {number * size / seconds:.0f} {'an' if unit == 'hour' else 'a'} {unit}"
     return ""
 
 

@@ -1,10 +1,11 @@
 """Ways to reach people: one file each, all behind one Protocol."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.summary import Week
 
 __all__ = ["Accepted", "Channel", "Later", "Message", "Outcome", "Refused"]
 
@@ -72,6 +73,9 @@ class Channel(Protocol):
 
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the content of the message that tells a digest."""
+
+    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
+        """Return the content of the message that sums up a week."""
 
     def reachable(self) -> bool:
         """Return whether the other side can be reached at all; nothing is sent, and it takes some seconds at most."""

@@ -1,12 +1,14 @@
 """Mail: hands messages to one mail server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from visigate_logging.delivery.channels import Accepted, Later, Message, Outcome, Refused
 from visigate_logging.delivery.channels.server import MailServer, MailServerError
 from visigate_logging.delivery.digest import Digest
-from visigate_logging.delivery.message import Envelope, compose, with_notice
+from visigate_logging.delivery.message import Envelope, compose, compose_text, with_notice
+from visigate_logging.delivery.summary import Week, summary_text
 
 __all__ = ["SmtpChannel"]
 
@@ -31,6 +33,11 @@ class SmtpChannel:
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the mail that tells a digest."""
         return compose(digest, message_id, self.envelope)
+
+    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
+        """Return the mail that sums up a week."""
+        title, text = summary_text(week, recovered, Path.cwd(), self.envelope.url)
+        return compose_text(title, text, message_id, self.envelope)
 
     def reachable(self) -> bool:
         """Return whether the server's port takes connections."""

@@ -1,0 +1,120 @@
+"""The summary of a week comes also when nothing happened, and a mail says what a recovery did."""
+
+from datetime import datetime
+
+import orjson
+import pytest
+
+from tests.delivery.conftest import Desk
+from visigate_logging.delivery import sender as sender_module
+from visigate_logging.delivery.channels.server import MailServer
+from visigate_logging.delivery.summary import Schedule, Week, read_schedule, summary_text
+from visigate_logging.exceptions import ConfigurationError
+
+MONDAY = datetime(2026, 3, 2, 7, 0).astimezone()
+
+
+def text(message):
+    return message.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize(
+    ("value", "now", "last"),
+    [
+        ("monday 07:00", "2026-03-02 07:00", "2026-03-02 07:00"),
+        ("Monday 7:00", "2026-03-02 06:59", "2026-02-23 07:00"),
+        ("monday 07:00", "2026-03-08 23:00", "2026-03-02 07:00"),
+        ("daily 18:30", "2026-03-08 18:29", "2026-03-07 18:30"),
+    ],
+)
+def test_a_schedule_has_a_last_moment(value, now, last):
+    moment = read_schedule(value).last(datetime.fromisoformat(now))
+    assert moment == datetime.fromisoformat(last)
+
+
+@pytest.mark.parametrize("value", ["montag 07:00", "monday", "monday 25:00", "monday 07:61", 7])
+def test_a_schedule_that_is_none_is_refused(value):
+    with pytest.raises(ConfigurationError, match=r"summary: .*such as monday 07:00"):
+        read_schedule(value)
+
+
+@pytest.fixture
+def weekly(tmp_path, server, monkeypatch):
+    """A desk with a weekly summary, and the wall clock that it goes by."""
+    now = [MONDAY.replace(hour=6)]
+
+    class Wall(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return now[0]
+
+    monkeypatch.setattr(sender_module, "datetime", Wall)
+    mail_server = MailServer("localhost", server.port)
+    desk = Desk(tmp_path / "state", mail_server, schedule=Schedule(0, 7, 0))
+    yield desk, now
+    desk.state.close()
+
+
+def summaries(server):
+    return [message for _, message in server.inbox.mails if "summary:" in message["Subject"]]
+
+
+def test_it_comes_once_a_week_also_when_nothing_happened(weekly, server):
+    desk, now = weekly
+    desk.run(1)
+    assert summaries(server) == []  # a week begins
+    for moment in (MONDAY, MONDAY.replace(hour=8), MONDAY.replace(day=8)):
+        now[0] = moment
+        desk.run(1)
+    assert len(summaries(server)) == 1
+    assert summaries(server)[0]["Subject"].endswith("summary: no errors")
+    now[0] = MONDAY.replace(day=9)
+    desk.run(1)
+    assert len(summaries(server)) == 2
+    assert len({m["Message-ID"] for m in summaries(server)}) == 2
+
+
+def test_it_tells_how_many_of_which_and_what_is_new(weekly, server):
+    desk, now = weekly
+    desk.run(1)
+    desk.errors(5)
+    now[0] = MONDAY
+    desk.run(10)
+    desk.errors(2)
+    desk.errors(70, fingerprint="v1:db", error_message="database is locked", severity="ERROR")
+    now[0] = MONDAY.replace(day=9)
+    desk.run(10)
+    first, second = map(text, summaries(server))
+    assert "5 errors of 1 kind, 1 new" in first
+    assert "72 errors of 2 kinds, 1 new" in second
+    lines = [line.split() for line in second.splitlines()]
+    assert ["2", "CRITICAL", "CameraError:", "camera", "does", "not", "answer"] in lines
+    assert ["70", "ERROR", "new", "CameraError:", "database", "is", "locked"] in lines
+    assert "Disk: " in second
+    assert desk.ledger.sheet()["accepted"] == 77
+
+
+def test_the_rest_of_many_kinds_is_one_line(tmp_path):
+    week = Week("2026-03-02T07:00", {f"v1:{n}": (n, "ERROR", f"Error{n}") for n in range(1, 41)})
+    _, shown = summary_text(week, {"done": 3, "failed": 1}, tmp_path)
+    assert "    325  in 25 kinds more" in shown
+    assert "Recoveries: 3 done, 1 failed" in shown
+
+
+def outcome(desk, **changes):
+    line = {"timestamp": "2026-03-01T12:00:05.000+00:00", "event": "outcome", "procedure": "camera", "status": "done"}
+    with (desk.directory / "recovery.jsonl").open("ab") as file:
+        file.write(orjson.dumps(line | {"error_type": "CameraError", "message": "reopened"} | changes) + b"\n")
+
+
+def test_a_mail_says_what_a_recovery_did(desk, server):
+    desk.directory.mkdir()
+    outcome(desk, timestamp="2026-02-01T00:00:00+00:00", message="long ago")
+    outcome(desk, error_type="DatabaseError", message="of another")
+    outcome(desk)
+    with (desk.directory / "recovery.jsonl").open("ab") as file:
+        file.write(b'{"event": "outcome", "timest\n')
+    desk.errors()
+    desk.run(5)
+    [(_, message)] = server.inbox.mails
+    assert "Recovery: camera: done, reopened (2026-03-01" in text(message)

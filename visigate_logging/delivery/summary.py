@@ -1,0 +1,98 @@
+"""The summary of a week, which comes also when nothing happened: so that silence means health."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from visigate_logging.delivery.throttle import level_number
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.present.words import counted
+
+__all__ = ["Schedule", "Week", "read_schedule", "summary_text"]
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MOST_LISTED = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When summaries are told, by the host's own clock: a weekday (0 is Monday; None for each day) and a time."""
+
+    weekday: int | None
+    hour: int
+    minute: int
+
+    def last(self, now: datetime) -> datetime:
+        """Return the latest such moment that is not after ``now``."""
+        moment = now.replace(hour=self.hour, minute=self.minute, second=0, microsecond=0)
+        while moment > now or (self.weekday is not None and moment.weekday() != self.weekday):
+            moment -= timedelta(days=1)
+        return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What happened since the last summary.
+
+    Args:
+        since: when that was, as ISO 8601.
+        counts: for each group its number of errors, worst severity and title.
+        before: the groups of the time before.
+    """
+
+    since: str
+    counts: Mapping[str, tuple[int, str, str]]
+    before: frozenset[str] = frozenset()
+
+
+def read_schedule(value: object) -> Schedule | None:
+    """Return the schedule of an option such as ``monday 07:00`` or ``daily 07:00``.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\w+) (\d\d?):(\d\d)", str(value).strip().lower())
+    if not found or found[1] not in ("daily", *_DAYS) or int(found[2]) > 23 or int(found[3]) > 59:
+        raise ConfigurationError("summary", f"{value!r} is not a day and a time, such as monday 07:00 or daily 07:00")
+    day = None if found[1] == "daily" else _DAYS.index(found[1])
+    return Schedule(day, int(found[2]), int(found[3]))
+
+
+def summary_text(
+    week: Week, recovered: Mapping[str, int], directory: Path, url: str | None = None
+) -> tuple[str, str]:
+    """Return title and text of a summary.
+
+    Args:
+        week: what happened.
+        recovered: how often recoveries ended how.
+        directory: whose disk is told of.
+        url: address of the web pages.
+    """
+    total = sum(n for n, _, _ in week.counts.values())
+    new = [name for name in week.counts if name not in week.before]
+    kinds = counted(len(week.counts), "kind")
+    title = f"{counted(total, 'error')} of {kinds}, {len(new)} new" if total else "no errors"
+    lines = [f"Since {week.since}: {title}.", ""]
+    worst = sorted(week.counts.items(), key=lambda one: (-level_number(one[1][1]), -one[1][0]))
+    for name, (n, severity, what) in worst[:_MOST_LISTED]:
+        lines.append(f"{n:>7,}  {severity:<8} {'new  ' if name in new else '     '}{what}")
+    if rest := worst[_MOST_LISTED:]:
+        lines.append(f"{sum(n for _, (n, _, _) in rest):>7,}  in {counted(len(rest), 'kind')} more")
+    told = ", ".join(f"{n} {status}" for status, n in sorted(recovered.items()))
+    lines += ["", f"Recoveries: {told or 'none'}", f"Disk: {_disk(directory)}"]
+    lines += ["Commands: visigate-errors status, visigate-errors groups", *([f"Pages: {url}"] if url else [])]
+    return f"summary: {title}", "\n".join(lines) + "\n"
+
+
+def _disk(directory: Path) -> str:
+    try:
+        usage = shutil.disk_usage(directory)
+    except OSError as error:
+        return f"cannot be looked at: {error}"
+    return f"{usage.used / usage.total:.0%} full, {usage.free / 1e9:.1f} GB free"
