@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test browser stress bench lint audit clean
+.PHONY: help demo test browser stress bench evaluate lint audit clean
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -32,6 +32,9 @@ demo: $(VENV)/demo  ## a gate where everything breaks, in a temporary directory
 
 bench: $(VENV)/bench  ## measure against the standard library and others (minutes)
 	$(BIN)/python -m benchmarks
+
+evaluate: $(VENV)/test  ## how true bursts, trends and forecasts are, on made data (NAB=DIR: on that benchmark too)
+	$(BIN)/python -m benchmarks.evaluate_insight
 
 lint: $(VENV)/test  ## ruff and mypy strict
 	$(BIN)/ruff check .

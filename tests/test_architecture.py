@@ -23,10 +23,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": {"detail", "present"} | BELOW_ALL,
     "recovery": {"detail"} | BELOW_ALL,
     "handlers": {"formatters", "detail", "delivery", "recovery"} | BELOW_ALL,
-    "store": {"detail"} | BELOW_ALL,
+    "insight": set(),
+    "store": {"detail", "insight"} | BELOW_ALL,
     "config": {"detail", "hooks"} | BELOW_ALL,
     "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
-    "web": {"store"} | BELOW_ALL,
+    "web": {"store", "insight"} | BELOW_ALL,
 }
 HEAVY = {
     "smtplib",

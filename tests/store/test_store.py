@@ -448,13 +448,13 @@ def test_trends_tell_the_course_of_each_group_and_of_all(log, store):
     rising = [detail(n, NOON - timedelta(days=30 - n), fingerprint="up") for n in range(30) for _ in range(n)]
     records = [replace(r, event_id=f"{r.event_id[:16]}{8:x}{i:015x}") for i, r in enumerate(rising)]
     burst = [at(n, fingerprint="burst") for n in range(20)]
-    write(log, *records, *burst)
+    write(log, *records, detail(999, NOON - timedelta(days=9), fingerprint="burst"), *burst)
     found = store.trends(31)
     by_key = {group["key"]: group for group in found["groups"]}
     assert by_key["up"]["trend"] == "rising"
     assert by_key["burst"]["bursts"][0]["count"] == 20
     assert by_key["burst"]["bursts"][0]["start"] == NOON.isoformat()
-    assert found["total"]["count"] == len(records) + 20
+    assert found["total"]["count"] == len(records) + 21
 
 
 def test_a_timeline_counts_by_severity(log, store):

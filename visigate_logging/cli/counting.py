@@ -1,7 +1,7 @@
 """stats, groups and trends: how many, of what kind, and whether it gets worse."""
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from visigate_logging.cli.command import (
@@ -20,11 +20,14 @@ from visigate_logging.cli.output import bar, bold, complain, dim, painted, plain
 from visigate_logging.cli.reading import local_time, time_of, warn_of_unreadable
 from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
+from visigate_logging.store.store import ErrorStore
 
 __all__ = ["GROUPS", "STATS", "TRENDS", "sparkline"]
 
 SHOWN = 10
-ARROWS = {"rising": "↗", "falling": "↘", "steady": "→"}
+LIKELY = 0.5
+ARROWS = {"rising": "↗", "falling": "↘", "steady": "→", "too few days": " "}
+QUIET = {"steady", "too few days"}
 HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
@@ -123,8 +126,9 @@ def _one_group(args: argparse.Namespace) -> int:
         first, last = (local_time(when.isoformat()) for when in (group.first_seen, group.last_seen))
         say(f"{group.count} in {args.days} days, {found['total']} in all; first {first}, last {last}")
         say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}")
-    for burst in found["bursts"]:
-        say(f"burst at {local_time(burst['start'])}: {burst['count']} in an hour, {burst['expected']:.1f} expected")
+    _bursts(found)
+    for line in _insights(found):
+        say(line)
     if found["events"]:
         _bars_of(found["varying"])
         say("\n" + bold("why they belong together"))
@@ -135,6 +139,21 @@ def _one_group(args: argparse.Namespace) -> int:
             message = plain(record.error_message[:80], one_line=True)
             say(f"  {time_of(record)}  {record.event_id}  {message}")
     return DONE
+
+
+def _insights(found: Mapping[str, Any]) -> Iterator[str]:
+    """What is known of a group beyond its counts, in sentences."""
+    if forecast := found["forecast"]:
+        yield f"likely back within {forecast['within_days']} days: {forecast['probability']:.0%}"
+    if rhythm := found["rhythm"]:
+        yield (
+            f"usually between {rhythm['begin']:02}:00 and {rhythm['end']:02}:00, "
+            f"on {rhythm['days']} of {rhythm['of']} days"
+        )
+    for name, value in found["only"].items():
+        yield plain(f"only {name} {value}", one_line=True)
+    for other in found["comes_with"]:
+        yield plain(f"comes with: {other['title']}  {other['key']}", one_line=True)
 
 
 def _bars_of(varying: Mapping[str, Mapping[str, int]]) -> None:
@@ -151,23 +170,36 @@ def _trends_arguments(parser: argparse.ArgumentParser) -> None:
 
 def trends(args: argparse.Namespace) -> int:
     """What becomes more or less, and what came in bursts."""
-    found = open_store(args).trends(args.days)
+    store = open_store(args)
+    found = store.trends(args.days)
     if args.json:
-        say_json(found)
+        say_json(found | {"forecast": store.forecast()})
         return DONE
     say(bold(f"all errors: {found['total']['count']} in {args.days} days, {found['total']['trend']}"))
     _bursts(found["total"])
     for group in found["groups"]:
-        if args.all or group["trend"] != "steady" or group["bursts"]:
+        if args.all or group["trend"] not in QUIET or group["bursts"]:
             say(f"\n{ARROWS[group['trend']]} {bold(plain(group['title'], one_line=True))}  {dim(group['key'])}")
             say(f"  {group['count']} {sparkline(group['daily'])} {group['trend']} (p = {group['p']:.2g})")
             _bursts(group)
+    _forecasts(store)
     return DONE
+
+
+def _forecasts(store: ErrorStore) -> None:
+    """Say which groups are more likely than not to come back."""
+    likely = [f for f in store.forecast() if f["probability"] > LIKELY]
+    if likely:
+        say("\n" + bold("likely back within 7 days"))
+    for forecast in likely[:SHOWN]:
+        title = plain(forecast["title"], one_line=True)
+        say(f"  {forecast['probability']:.0%}  {title}  {dim(plain(forecast['key']))}")
 
 
 def _bursts(course: Mapping[str, Any]) -> None:
     for burst in course["bursts"][-5:]:
-        say(f"  burst at {local_time(burst['start'])}: {burst['count']} in an hour, {burst['expected']:.1f} expected")
+        span = "an hour" if burst["hours"] == 1 else f"{burst['hours']} hours"
+        say(f"  burst at {local_time(burst['start'])}: {burst['count']} in {span}, {burst['expected']:.1f} expected")
 
 
 STATS = Command("stats", "how many errors, of which types, from where, when", _stats_arguments, stats)

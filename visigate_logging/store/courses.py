@@ -1,66 +1,156 @@
-"""The course of errors through a period: whether they rise or fall, and when they came in bursts."""
+"""The course of errors through a period: whether they rise or fall, and when they came in bursts.
 
-import json
+What the rule for bursts remembers of each group is kept in the index, so that hours that are past are not counted
+again; counts that change later (a record that was late, or whose clock was wrong) have it begin anew for that group.
+"""
+
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from visigate_logging.store.groups import all_facets, count_groups
+import orjson
+
+from visigate_logging.insight.bursts import Burst, BurstRule
+from visigate_logging.insight.trends import trend_of
+from visigate_logging.store.groups import Facet, all_facets, count_groups, known_days
 from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
-from visigate_logging.store.trends import HALF_LIFE, find_bursts, mann_kendall
 
-__all__ = ["find_trends"]
+__all__ = ["bursts_of", "find_trends"]
 
-HISTORY = 4 * HALF_LIFE
-"""Hours before a period from which its bursts are judged: what is older weighs less than a sixteenth."""
-OF = "FROM tally WHERE facet IN (SELECT value FROM json_each(:facets))"
-TOTAL = f"SELECT coalesce(sum(n), 0) {OF}"
-BY_HOUR = f"SELECT quarter / {HOUR // QUARTER} AS hour, sum(n) {OF} AND quarter >= :begin GROUP BY hour ORDER BY hour"
+PER_HOUR = HOUR // QUARTER
+KEPT = 24 * 400
+"""Hours for which bursts are remembered."""
+HOURS = (
+    f"SELECT facet, quarter / {PER_HOUR} AS hour, sum(n) FROM facets CROSS JOIN tally ON tally.facet = facets.id "  # noqa: S608 -- ours
+    f"WHERE quarter >= :begin * {PER_HOUR} AND quarter < :end * {PER_HOUR} GROUP BY facet, hour"
+)
+
+Hours = dict[int, dict[int, int]]
+"""Counts by group and hour; the group EVERYTHING is all of them."""
 
 
 def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict[str, Any]:
     """See :meth:`ErrorStore.trends`."""
     facets = all_facets(db)
-    tallies = count_groups(db, period, facets)
-    own = defaultdict[int, list[int]](list)
-    for facet, words in facets.items():
-        own[words.grp].append(facet)
-    found = []
     mine = "id = (SELECT coalesce(heir, id) FROM grp WHERE key = ?1)" if key else "heir IS NULL"
-    for number, name, title in db.execute(f"SELECT id, key, title FROM grp WHERE {mine}", (key,) if key else ()):  # noqa: S608
-        if number in tallies or key:
-            daily = tallies[number].daily if number in tallies else [0] * period.days
-            found.append({"key": name, "title": title} | _course(db, period, daily, own[number]))
+    groups = db.execute(f"SELECT id, key, title FROM grp WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608
+    if key:
+        facets = {number: facet for number, facet in facets.items() if facet.grp == (groups or [(0,)])[0][0]}
+    tallies = count_groups(db, period, facets)
+    bursts = bursts_of(db, facets, period, everything=not key)
+    totals = _totals(db, facets)
+    known = known_days(db, period)
+
+    def course(number: int, daily: Sequence[int]) -> dict[str, Any]:
+        trend = trend_of(daily[:-1], known)  # today is not over
+        return {
+            "count": sum(daily),
+            "total": totals.get(number, 0),
+            "daily": list(daily),
+            "trend": trend.direction,
+            "p": trend.p,
+            "bursts": [_told(burst, period) for burst in bursts.get(number, ())],
+        }
+
+    found = [
+        {"key": name, "title": title}
+        | course(number, tallies[number].daily if number in tallies else [0] * period.days)
+        for number, name, title in groups
+        if number in tallies or key
+    ]
     if key:
         return {"groups": found}
     everything = [sum(day) for day in zip([0] * period.days, *(t.daily for t in tallies.values()), strict=True)]
+    totals[EVERYTHING] = sum(totals.values())
     return {
-        "total": _course(db, period, everything, [EVERYTHING]),
+        "total": course(EVERYTHING, everything),
         "groups": sorted(found, key=lambda g: (-g["count"], g["key"])),
     }
 
 
-def _course(db: sqlite3.Connection, period: Period, daily: Sequence[int], facets: Sequence[int]) -> dict[str, Any]:
-    """The course of the errors of some facets; today, which is not over, does not count for the trend."""
-    begin = (period.limits[0] // HOUR - HISTORY) * HOUR // QUARTER
-    asked = {"facets": json.dumps(facets), "begin": begin}
-    trend = mann_kendall(daily[:-1])
+def _totals(db: sqlite3.Connection, facets: Mapping[int, Facet]) -> dict[int, int]:
+    """All errors that were ever counted, by group."""
+    found = defaultdict[int, int](int)
+    wanted = orjson.dumps(list(facets)).decode()
+    for facet, n in db.execute(
+        "SELECT facet, sum(n) FROM daily WHERE facet IN (SELECT value FROM json_each(?)) GROUP BY facet", (wanted,)
+    ):
+        found[facets[facet].grp] += n
+    return found
+
+
+def _told(burst: Burst, period: Period) -> dict[str, Any]:
     return {
-        "count": sum(daily),
-        "total": db.execute(TOTAL, asked).fetchone()[0],
-        "daily": list(daily),
-        "trend": trend.direction,
-        "p": trend.p,
-        "bursts": [
-            {
-                "start": from_micros(burst.hour * HOUR, period.tz).isoformat(),
-                "count": burst.count,
-                "expected": round(burst.expected, 3),
-                "score": round(burst.score, 2),
-            }
-            for burst in find_bursts(db.execute(BY_HOUR, asked))
-            if burst.hour * HOUR >= period.limits[0]
-        ],
+        "start": from_micros(burst.hour * HOUR, period.tz).isoformat(),
+        "hours": burst.hours,
+        "count": burst.errors,
+        "expected": round(burst.expected, 3),
+        "score": round(burst.score, 2),
     }
+
+
+def bursts_of(
+    db: sqlite3.Connection, facets: Mapping[int, Facet], period: Period, *, everything: bool = False
+) -> dict[int, list[Burst]]:
+    """Return the bursts in a period by group, up to the hour that is not over yet.
+
+    Args:
+        db: the index.
+        facets: whose groups are asked for.
+        period: the period.
+        everything: whether all errors together are asked for as well, as the group EVERYTHING.
+    """
+    groups = {facet.grp for facet in facets.values()} | ({EVERYTHING} if everything else set())
+    now, first = period.now // HOUR, period.limits[0] // HOUR
+    states = {row[0]: row[1:] for row in db.execute("SELECT grp, upto, rule, bursts FROM course") if row[0] in groups}
+    begin = min((states[group][0] for group in groups), default=now) if groups <= states.keys() else -(1 << 40)
+    past = _hours(db, facets, begin, now, everything=everything)
+    current = _hours(db, facets, now, now + 1, everything=everything)
+    found, changed = {}, []
+    for group in groups:
+        upto, rule, bursts = states.get(group, (-(1 << 40), None, "[]"))
+        told = [Burst(*burst) for burst in orjson.loads(bursts)]
+        fresh = sorted((hour, n) for hour, n in past.get(group, {}).items() if hour >= upto)
+        if fresh or group not in states:
+            rule, more = _go_on(rule, fresh)
+            told = [burst for burst in [*told, *more] if burst.hour > now - KEPT]
+            changed.append((group, now, rule, orjson.dumps([list(burst) for burst in told]).decode()))
+        if group in current:
+            _, more = _go_on(rule, current[group].items())
+            told += more
+        if told := [burst for burst in told if burst.hour + burst.hours > first]:
+            found[group] = told
+    _remember(db, changed)
+    return found
+
+
+def _go_on(remembered: str | None, hours: Iterable[tuple[int, int]]) -> tuple[str, list[Burst]]:
+    rule = BurstRule.from_list(orjson.loads(remembered)) if remembered else BurstRule()
+    bursts = [burst for hour, n in hours if (burst := rule.see(hour, n))]
+    return orjson.dumps(rule.to_list()).decode(), bursts
+
+
+def _hours(db: sqlite3.Connection, facets: Mapping[int, Facet], begin: int, end: int, *, everything: bool) -> Hours:
+    """Counts of the hours from one up to another."""
+    asked = {"begin": begin, "end": end, "facets": orjson.dumps([*facets, *([EVERYTHING] * everything)]).decode()}
+    found: Hours = {}
+    sql = f"WITH facets (id) AS (SELECT value FROM json_each(:facets)) {HOURS}"  # noqa: S608 -- ours
+    for facet, hour, n in db.execute(sql, asked):
+        own = found.setdefault(facets[facet].grp if facet else EVERYTHING, {})
+        own[hour] = own.get(hour, 0) + n
+    return found
+
+
+def _remember(db: sqlite3.Connection, changed: Sequence[tuple[int, int, str, str]]) -> None:
+    """Keep what has been worked out, unless somebody else writes just now."""
+    if not changed:
+        return
+    with suppress(sqlite3.OperationalError):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany("INSERT OR REPLACE INTO course VALUES (?, ?, ?, ?)", changed)
+        finally:
+            db.execute("COMMIT")

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
+from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.statistics import cells
-from visigate_logging.store.times import Period, from_micros
-from visigate_logging.store.trends import mann_kendall
+from visigate_logging.store.times import QUARTER, Period, from_micros
 
-__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "varying"]
+__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "known_days", "varying"]
 
 RANKS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "INFO": 2, "DEBUG": 1}
 
@@ -34,7 +34,8 @@ class Group:
         daily: errors on each day of the period, the oldest first.
         latest: the id of its latest error.
         new: whether it was first seen in the period.
-        trend: whether it rises or falls over the whole days of the period.
+        trend: whether it rises or falls over the whole days of the period: ``rising``, ``falling``, ``steady``, or
+            ``too few days`` to say.
     """
 
     key: str
@@ -125,7 +126,8 @@ def find_groups(
     if cursor:
         after = _parse(cursor)
         places = [place for place in places if place < after]
-    shown = [_group(db, group, tallies[group], facets, period) for _, group in places[:limit]]
+    known = known_days(db, period)
+    shown = [_group(db, group, tallies[group], facets, period, known) for _, group in places[:limit]]
     value, last = places[limit - 1] if len(places) > limit else (None, None)
     return GroupPage(shown, None if value is None else f"{value}-{last}")
 
@@ -141,7 +143,7 @@ def _parse(cursor: str) -> tuple[int, int]:
 def count_groups(db: sqlite3.Connection, period: Period, facets: Mapping[int, Facet]) -> dict[int, Tally]:
     """Counts of each group with errors in a period, as far as they are of some facets."""
     found: dict[int, Tally] = {}
-    for facet, day, n in cells(db, period.limits, by_day=period.tz is None):
+    for facet, day, n in cells(db, period.limits, by_day=period.tz is None, facets=facets):
         if facet in facets:
             group = facets[facet].grp
             if group not in found:
@@ -151,7 +153,15 @@ def count_groups(db: sqlite3.Connection, period: Period, facets: Mapping[int, Fa
     return found
 
 
-def _group(db: sqlite3.Connection, number: int, tally: Tally, facets: Mapping[int, Facet], period: Period) -> Group:
+def known_days(db: sqlite3.Connection, period: Period) -> int:
+    """Return of how many whole days of a period there is a log."""
+    (first,) = db.execute("SELECT min(quarter) FROM tally WHERE facet = 0").fetchone()
+    return 0 if first is None else sum(limit >= first * QUARTER for limit in period.limits[:-2])
+
+
+def _group(
+    db: sqlite3.Connection, number: int, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int
+) -> Group:
     key, title, culprit, first, last, latest = db.execute(
         "SELECT key, title, culprit, first, last, latest FROM grp WHERE id = ?", (number,)
     ).fetchone()
@@ -170,7 +180,7 @@ def _group(db: sqlite3.Connection, number: int, tally: Tally, facets: Mapping[in
         daily=tuple(tally.daily),
         latest=latest,
         new=first >= period.limits[0],
-        trend=mann_kendall(tally.daily[:-1]).direction,  # today is not over
+        trend=trend_of(tally.daily[:-1], known).direction,  # today is not over
     )
 
 

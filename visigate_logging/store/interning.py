@@ -83,6 +83,7 @@ def _inherit(index: Index, group: int, older: str) -> None:
             "WHERE id = ?2 AND last < (SELECT last FROM grp AS old WHERE old.id = ?1)",
             (old, group),
         )
+        index.db.execute("DELETE FROM course WHERE grp IN (?, ?)", (old, group))
         index.facets.clear()
 
 

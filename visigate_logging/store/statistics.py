@@ -3,7 +3,7 @@
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +13,10 @@ from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["cells", "count_errors", "count_over_time"]
+
+
+FEW = 20
+"""Facets up to which the database is to choose their counts."""
 
 
 def count_errors(db: sqlite3.Connection, period: Period) -> dict[str, Any]:
@@ -46,13 +50,16 @@ def _hours_of_day(db: sqlite3.Connection, period: Period) -> dict[str, int]:
     return hours
 
 
-def cells(db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool) -> Iterable[tuple[int, int, int]]:
+def cells(
+    db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool, facets: Collection[int] | None = None
+) -> Iterable[tuple[int, int, int]]:
     """Counts as (facet, number of the span, count).
 
     Args:
         db: the index.
         limits: where the spans begin, and where the last one ends; whole quarters of an hour.
         by_day: whether the spans are days of the local time zone, which are counted already.
+        facets: only those of these, where they are few; None for all.
     """
     quarters = [limit // QUARTER for limit in limits]
     if by_day:
@@ -62,7 +69,11 @@ def cells(db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool) -> Ite
             "SELECT tally.facet, quarter, n FROM facet CROSS JOIN tally ON tally.facet = facet.id "
             "WHERE quarter >= ? AND quarter < ?"
         )
-    for facet, start, n in db.execute(sql, (quarters[0], quarters[-1])):
+    values: list[Any] = [quarters[0], quarters[-1]]
+    if facets is not None and len(facets) <= FEW:
+        sql += " AND facet IN (SELECT value FROM json_each(?))"
+        values.append(orjson.dumps(list(facets)).decode())
+    for facet, start, n in db.execute(sql, values):
         yield facet, bisect_right(quarters, start) - 1, n
 
 

@@ -19,6 +19,7 @@ from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower
 from visigate_logging.store.groups import Group, GroupPage, find_groups, varying
 from visigate_logging.store.imported import legacy_tie
+from visigate_logging.store.insights import find_forecasts, insights_of
 from visigate_logging.store.search import cursor_at, find, locate, locate_tie, next_newer
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.times import Period
@@ -226,7 +227,10 @@ class ErrorStore:
         Returns:
             ``group`` (a :class:`Group`, None when it had no error in the period), ``total`` (all that were
             ever counted), ``events`` (a :class:`Page`), ``varying``, ``why`` (what its errors have in common, by
-            which they are told from others), ``trend``, ``bursts``.
+            which they are told from others), ``trend``, ``bursts``; ``forecast`` (``within_days``, ``probability``),
+            ``rhythm`` (``begin`` and ``end`` hour, on ``days`` ``of`` days), each None where nothing can be said;
+            ``comes_with`` (``key`` and ``title`` of groups whose errors come within seconds), ``only`` (facets of
+            which its errors have but one value, though others have others).
 
         Raises:
             UnknownEventError: there is no such group.
@@ -236,7 +240,7 @@ class ErrorStore:
         trend = self.trends(days=days, group=key)["groups"]
         if not trend:
             raise UnknownEventError(f"no group in {self.path} has the key {key!r}")
-        return {
+        return self._access.ask(lambda db: insights_of(db, self._period(days), key)) | {
             "group": found[0] if found.groups else None,
             "total": trend[0]["total"],
             "events": events,
@@ -250,11 +254,22 @@ class ErrorStore:
         """Whether errors rise or fall over the last whole days, and their bursts: ``total`` and ``groups``.
 
         Each has ``count`` and ``daily`` of the period, ``total`` (all that were ever counted), ``trend``
-        (``rising``, ``falling``, ``steady``) with its ``p``, and ``bursts``: ``start``, ``count``,
-        ``expected``, ``score``.
+        (``rising``, ``falling``, ``steady``, ``too few days``) with its ``p``, and ``bursts``: ``start``, ``hours``,
+        ``count``, ``expected``, ``score``.
         """
         period = self._period(days)
         return self._access.ask(lambda db: find_trends(db, period, group))
+
+    def forecast(self, within: int = 7) -> list[dict[str, Any]]:
+        """Which groups are likely to come back, the likeliest first.
+
+        Each has ``key``, ``title``, ``within_days``, ``probability`` in steps of a tenth, and ``days`` with errors,
+        which are at least three.
+
+        Args:
+            within: days ahead.
+        """
+        return self._access.ask(lambda db: find_forecasts(db, self._period(1), within))
 
     def choices(self) -> dict[str, list[str]]:
         """The values that errors can be filtered by, by facet; those of the application's own as well."""

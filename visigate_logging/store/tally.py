@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from visigate_logging.store.index import Index
-from visigate_logging.store.times import QUARTER, from_micros, midnight, zone_name
+from visigate_logging.store.times import HOUR, QUARTER, from_micros, midnight, zone_name
 
 __all__ = ["EVERYTHING", "Counts", "count", "recount_days", "zone_moved"]
 
 EVERYTHING = 0
 """The facet that stands for all of them in the tally."""
+
+PER_HOUR = HOUR // QUARTER
 
 Counts = Mapping[tuple[int, int], int]
 """Numbers of records, or how they change, by facet and quarter of an hour since 1970."""
@@ -18,11 +20,27 @@ Counts = Mapping[tuple[int, int], int]
 
 def count(index: Index, changes: Counts) -> None:
     """Add to the counts, or take away from them."""
+    _forget_courses(index, changes)
     _add_days(index, changes)
     everything = Counter[tuple[int, int]]()
     for (_, quarter), n in changes.items():
         everything[EVERYTHING, quarter] += n
     _add(index, "tally (facet, quarter, n)", {**changes, **everything})
+
+
+def _forget_courses(index: Index, changes: Counts) -> None:
+    """Have what is remembered of a group begin anew where hours change that it has seen."""
+    (upto,) = index.db.execute("SELECT max(upto) FROM course").fetchone()
+    first: dict[int, int] = {}
+    for facet, quarter in changes:
+        if upto is not None and quarter < upto * PER_HOUR:
+            first[facet] = min(quarter, first.get(facet, quarter))
+    for facet, quarter in first.items():
+        sql = (
+            "DELETE FROM course WHERE upto * ? > ? AND grp IN "
+            "(0, (SELECT coalesce(heir, grp.id) FROM facet JOIN grp ON grp.id = facet.grp WHERE facet.id = ?))"
+        )
+        index.db.execute(sql, (PER_HOUR, quarter, facet))
 
 
 def _add(index: Index, table: str, changes: Counts) -> None:

@@ -13,8 +13,8 @@ RECENT = timedelta(days=1)
 KEPT_FOR = 300.0
 """Seconds for which an answer stands: it takes milliseconds to find, for each group on the list."""
 MOST_KEPT = 1000
-FEWEST = 3
-"""Errors of a burst, see :mod:`visigate_logging.store.trends`."""
+FEWEST = 5
+"""Errors of a burst, see :mod:`visigate_logging.insight.bursts`."""
 
 
 class Bursts:

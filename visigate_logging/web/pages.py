@@ -8,10 +8,10 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, render_template, request, send_from_directory, url_for
 
+from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.groups import Group
 from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.store.trends import mann_kendall
 from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.health import HealthSource, banners
@@ -125,7 +125,7 @@ class Pages:
             "worst": [
                 group.to_dict() | {"title": text(group.title, 200), "url": group_url(group.key)} for group in worst
             ],
-            "trend": mann_kendall([span["total"] for span in spans[:-1]]).direction,
+            "trend": trend_of([span["total"] for span in spans[:-1]]).direction,
             "healthy": not found,
             "health": [banner._asdict() for banner in found],
         }
