@@ -401,3 +401,63 @@ def sums(capsys, *args):
 def last_failures(capsys):
     main(["doctor", "--json"])
     return [f for f in orjson.loads(capsys.readouterr().out) if f["about"] == "last failure"]
+
+
+OWN = """
+version: 1
+handlers:
+  details: {class: visigate_logging.JsonFileHandler, filename: details.jsonl}
+  chat: {class: gate_of_our_own.Chat}
+  recovery:
+    class: visigate_logging.RecoveryHandler
+    state_dir: state
+    procedures:
+      camera: {exceptions: [CameraError], steps: [{reopen: {callable: "gate_of_our_own:reopen"}}]}
+root: {handlers: [details, chat, recovery]}
+"""
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """A directory with a configuration that names the application's own classes, which is not imported yet."""
+    module = "import logging\n\nclass Chat(logging.NullHandler):\n    pass\n\ndef reopen(context):\n    return True\n"
+    (tmp_path / "gate_of_our_own.py").write_text(module)
+    (tmp_path / "logging.yaml").write_text(OWN)
+    yield tmp_path
+    sys.modules.pop("gate_of_our_own", None)
+
+
+def test_classes_beside_the_configuration_and_in_the_working_directory_are_found(gate, monkeypatch, capsys):
+    monkeypatch.chdir("/")
+    assert main(["check", str(gate / "logging.yaml")]) == 0, capsys.readouterr().out
+    sys.modules.pop("gate_of_our_own")
+    monkeypatch.chdir(gate)
+    assert main(["recover", "list"]) == 0
+    assert str(gate) not in sys.path
+
+
+def test_the_commands_that_need_no_class_say_what_could_not_be_loaded(gate, capsys):
+    assert main(["check", "--no-path", str(gate / "logging.yaml")]) == 78
+    assert "--path DIRECTORY" in capsys.readouterr().out
+    assert main(["status", "--no-path", "--config", str(gate / "logging.yaml")]) == 0
+    assert "not loaded: " in (out := capsys.readouterr().out)
+    assert "gate_of_our_own.Chat cannot be imported" in out
+    assert main(["doctor", "--no-path", "--offline", "--config", str(gate / "logging.yaml")]) == 1
+    assert "FAIL  configuration" in capsys.readouterr().out
+
+
+def test_a_directory_that_is_named_is_looked_into(gate, monkeypatch, tmp_path_factory, capsys):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (gate / "gate_of_our_own.py").rename(elsewhere / "gate_of_our_own.py")
+    monkeypatch.chdir("/")
+    assert main(["check", str(gate / "logging.yaml")]) == 78
+    assert main(["check", "--path", str(elsewhere), str(gate / "logging.yaml")]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
+def test_root_imports_nothing_from_a_directory_that_another_user_can_change(gate, capsys):
+    os.chown(gate, 54321, 54321)
+    assert main(["check", str(gate / "logging.yaml")]) == 78
+    told = capsys.readouterr()
+    assert "gate_of_our_own.Chat cannot be imported" in told.out
+    assert f"classes in {gate} are left out: user 54321, whose it is, could change {gate}" in told.err

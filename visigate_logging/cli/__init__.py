@@ -26,6 +26,7 @@ from visigate_logging.cli import (
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain, use_any_encoding
 from visigate_logging.cli.where import mask_as_configured
+from visigate_logging.cli.world import application
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
     try:
-        code: int = args.run(args)
+        with application(args):
+            code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED

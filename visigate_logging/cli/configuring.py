@@ -12,6 +12,7 @@ from typing import Any
 
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE, Command, add_json
 from visigate_logging.cli.output import complain, counted, painted, plain, say, say_json
+from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import ERROR, Problem, Source, read
@@ -29,13 +30,18 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", default=Path("logging.yaml"), help="default: logging.yaml"
     )
+    add_path(parser)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: logging.yaml")
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
+    parser.add_argument(
+        "--construct", action="store_true", help="call what the file names, to learn what that refuses"
+    )
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema for editors, and check nothing")
+    add_path(parser)
     add_json(parser)
 
 
@@ -46,7 +52,8 @@ def run_check(args: argparse.Namespace) -> int:
 
         say_json(schema())
         return DONE
-    found = [(source, check(source, args.user)) for source in map(read, args.files or [Path("logging.yaml")])]
+    sources = map(read, args.files or [Path("logging.yaml")])
+    found = [(source, check(source, args.user, construct=args.construct)) for source in sources]
     if args.json:
         say_json([_as_data(source, problem) for source, problems in found for problem in problems])
     else:

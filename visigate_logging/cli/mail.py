@@ -75,9 +75,12 @@ def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
 
     source = read(config)
     found = {str(made.key[1]): made for made in examine(source) if made.makes(ThrottledSMTPHandler)}
-    if source.errors:
-        raise refuse(source, source.errors)
-    if wanted not in found if wanted else len(found) != 1:
+    is_known = wanted in found if wanted else len(found) == 1
+    about = tuple(f"handlers.{name}" for name in found)
+    wrong = [p for p in source.errors if not (is_known and p.key) or p.key.startswith(about)]
+    if wrong:
+        raise refuse(source, wrong)
+    if not is_known:
         if not found:
             raise ConfigurationError("handlers", f"mail handlers of this file are: none. {HOW_TO_HAVE_ONE}")
         problem = f"mail handlers of this file are: {', '.join(found)}"

@@ -15,9 +15,11 @@ from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import read
 from visigate_logging.config.presence import last_messages, present, state_directories
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:
+    from visigate_logging.config.objects import Object
     from visigate_logging.recovery.runner import Runner
 
 __all__ = ["STATUS", "WHERE", "host_status"]
@@ -50,6 +52,7 @@ def host_status(config: Path) -> dict[str, Any]:
     source = read(config)
     objects = examine(source)
     directories = state_directories(objects)
+    recoveries, unknown = _recoveries(objects)
     processes = [facts for directory in directories for facts in present(directory, config)]
     return {
         "config": {"path": os.path.abspath(config), "hash": source.hash, "abandoned": is_abandoned(config)},
@@ -57,7 +60,8 @@ def host_status(config: Path) -> dict[str, Any]:
         "processes": [{**facts, "current": facts.get("hash") == source.hash} for facts in processes],
         "handlers": dict(_sheets(directories)),
         "outboxes": dict(_outboxes(directories)),
-        "recoveries": [standing for runner in runners(objects) for standing in _standings(runner)],
+        "recoveries": recoveries,
+        "unknown": [*(source.told(p) for p in source.errors if "cannot be imported" in p.text), *unknown],
         "messages": [message for directory in directories for message in last_messages(directory)],
     }
 
@@ -92,6 +96,17 @@ def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]
             yield box.name, {"waiting": len(waiting), "refused": len(Outbox(box).refused.waiting()), "why": why}
 
 
+def _recoveries(objects: "list[Object]") -> tuple[list[dict[str, Any]], list[str]]:
+    """Return how recoveries stand, and what could not be loaded of them: the application's own may be elsewhere."""
+    found, unknown = [], []
+    for made in objects:
+        try:
+            found += [standing for runner in runners([made]) for standing in _standings(runner)]
+        except ConfigurationError as error:
+            unknown.append(str(error))
+    return found, unknown
+
+
 def _standings(runner: "Runner") -> list[dict[str, Any]]:
     found = [standing for procedure in runner.procedures.values() for standing in runner.standing(procedure)]
     runner.close()
@@ -122,6 +137,8 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
         )
     for standing in found["recoveries"]:
         yield f"recovery {standing['key']}: {counted(standing['attempts'], 'attempt')}, {standing['state']}"
+    for text in found["unknown"]:
+        yield painted(plain(f"not loaded: {text}", one_line=True), "yellow")
     if found["messages"]:
         yield ""
     for message in found["messages"]:
