@@ -397,6 +397,23 @@ FRAGMENTS = [
     "SELECT password ",
     "INSERT (",
     "parameters: ",
+    "password: |\n a",
+    "password&quot;:&quot;",
+    "password%3a%22",
+    "password=&quot;a",
+    "a%22",
+    "AKIA",
+    "4111 ",
+    "AB12 ",
+    "AB12AB12",
+    "123456789:A",
+    "MNO",
+    "Ma.a",
+    "://a:b ",
+    "http://a:b c",
+    "send: 'AAAA",
+    "AUTH PLAIN ",
+    '\\\\"password\\\\":',
 ]
 
 

@@ -4,24 +4,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from visigate_logging.detail.secret_forms import FORMS, INSIDE_WORDS, MASK, key_forms
+from visigate_logging.detail.secret_forms import FORMS, MASK, key_forms
+from visigate_logging.detail.secret_names import GLUED, INSIDE_WORDS, SECRET_KEYS
 
 __all__ = ["MASK", "Redactor"]
 
 MAX_KEY = 256
 """Characters of a key that are looked at."""
 
-SECRET_KEYS = (
-    "password", "passwd", "passphrase", "pwd", "pass", "loginpas", "psk", "passcode", "secret", "token",
-    "api_key", "access_key", "account_key", "encryption_key", "private_key", "credential",
-    "authorization", "auth", "cookie", "session_id", "csrf", "jwt", "pin_code",
-)  # fmt: skip
-"""A key is secret when it has one of these among its words: ``db_password``, ``X-Api-Key``, ``userToken``.
-
-``pw`` is as the last word, ``pin`` too when its value has four digits or more: the pins of a board have fewer. Never
-is ``key`` by itself: it mostly names an entry of a cache or a mapping, which is what one looks for after an error.
-"""
-
+_GLUED = re.compile(GLUED)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 
 
@@ -53,6 +44,8 @@ class Redactor:
         """None for the key of a pin."""
         words = _words(key[:MAX_KEY])
         if words[-1:] == ["pw"] or any(part in word for word in words for part in INSIDE_WORDS):
+            return True
+        if any(map(_GLUED.fullmatch, words)):
             return True
         if any(
             all(word in (part, f"{part}s", f"{part}es") for word, part in zip(words[i:], phrase, strict=False))

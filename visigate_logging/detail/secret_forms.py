@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from visigate_logging.detail import secret_sql
+from visigate_logging.detail.secret_names import GLUED, GLUED_TO, INSIDE_WORDS
+from visigate_logging.detail.secret_numbers import mask_numbers
+from visigate_logging.detail.token_formats import TOKENS
 
-__all__ = ["FORMS", "INSIDE_WORDS", "MASK", "Form", "key_forms"]
+__all__ = ["FORMS", "MASK", "Form", "key_forms"]
 
 MASK = "***"
 
 Form = tuple[tuple[str, ...], Callable[[str], str]]
 """Hints, and what masks such secrets in a text."""
 
-INSIDE_WORDS = ("password", "passwd", "passphrase", "secret", "apikey")
-"""Long enough to be no accident inside another word: PGPASSWORD, clientsecret."""
+_ESCAPED = r"&quot;|&#(?:3[49]|x2[27]);|%2[27]|\\u002[27]|\\{2,15}[\"']"  # quotes, escaped for where they stand
 
 # A quoted value ends at its quote, or with the line where that is missing; a bracketed one at its bracket; another at
 # white space or at what separates values. What was taken is never given back: that keeps the time linear.
@@ -38,7 +40,7 @@ _USERINFO = re.compile(
 # Secrets in an address without a login: of Telegram's bots, of Slack's and Discord's webhooks; API keys, signatures.
 _ADDRESS = re.compile(
     r"((?:/bot(?=\d{6,12}:[\w\-]{20})|\bhooks\.slack\.com/services/|/api/webhooks/\d{1,20}/)"
-    r"|[?&](?:key|sig|x-amz-signature)=(?=[^\s&#\"'<>]{0,64}\d)(?=[^\s&#\"'<>]{16}))[^\s?&#\"'<>/]++(?:/[\w\-]{1,64}){0,2}",
+    r"|[?&](?:key|sig|x-amz-signature|code)=(?=[^\s&#\"'<>]{0,64}\d)(?=[^\s&#\"'<>]{16}))[^\s?&#\"'<>/]++(?:/[\w\-]{1,64}){0,2}",
     re.IGNORECASE,
 )
 # curl -u admin:password. Two numbers are a user and a group.
@@ -59,24 +61,40 @@ _SCHEME = re.compile(
 )
 # What HTTP Digest sends in place of the password can be guessed at (RFC 7616, 5.8).
 _RESPONSE = re.compile(r"(\bresponse\\?[\"']?\s?[=:]\s?\\?[\"']?)[0-9a-fA-F]{32,128}\b")
-# The look behind keeps a search from starting again inside what it has seen, which would take quadratic time.
-_TOKEN = re.compile(
-    r"(?<![\w\-])eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-.]*"  # JSON Web Token, RFC 7519
-    r"|\bA[KS]IA[A-Z0-9]{16}\b|\bgithub_pat_\w{20,}"
-    r"|(?<![\w\-])sk-[A-Za-z0-9_\-]{20,}|(?<![\w\-])xox[abprs]-[A-Za-z0-9\-]{10,}"
+# What smtplib shows of a login (RFC 4954), also in an answer to 334.
+_SMTP = re.compile(
+    r"(\bAUTH (?:PLAIN|LOGIN|XOAUTH2|NTLM|CRAM-MD5|EXTERNAL) |\bsend: b?'(?=[A-Za-z0-9+/]{4,}={0,2}\\r))"
+    r"[A-Za-z0-9+/]{4,}+={0,2}"
 )
-_GITHUB = re.compile(r"gh(?<![A-Za-z0-9]gh)[pousr]_[A-Za-z0-9]{20,}")
+# A login whose password holds what it should have escaped, where a host and the end of the address follow.
+_LOOSE_USERINFO = re.compile(
+    r"(?<=://)[^\s:/@?#\"'<>]{1,64}:(?!\d{1,5}[/?#\s\"',])(?![\s/])[^\n@]{1,48}@"
+    r"(?=[\w.\-]{2,253}(?::\d{1,5})?(?:[/?#\s\"',;)\]]|$))"
+)
+# The look behind keeps a search from starting again inside what it has seen, which would take quadratic time.
+_FIRST = "".join(sorted({token.pattern.lstrip("(?:")[0] for token in TOKENS} - {"\\", "["}))
+_TOKEN = re.compile(
+    rf"(?=[{_FIRST}MNOg\d])(?<![\w\-])(?:{'|'.join(token.pattern for token in TOKENS)})(?![A-Za-z0-9])"
+)
+_RUN = re.compile(r"[\w\-.:~+/=]{18}")
+
+
+def _mask_tokens(text: str) -> str:
+    return _TOKEN.sub(MASK, text) if _RUN.search(text) else text
+
 
 FORMS: Sequence[Form] = (
     (("://",), partial(_USERINFO.sub, f"{MASK}@")),
+    (("rtsp://", "http://", "https://", "mqtt://", "ftp://"), partial(_LOOSE_USERINFO.sub, f"{MASK}@")),
     (("http",), partial(_ADDRESS.sub, rf"\1{MASK}")),
     (("-u",), partial(_LOGIN.sub, rf"\1{MASK}")),
     (("curl", "mysql", "mariadb", "mosquitto_"), partial(_COMMAND.sub, rf"\1{MASK}")),
     (("-----begin ",), partial(_PEM.sub, rf"-----BEGIN \1----- {MASK}")),
     (("bearer", "basic", "digest", "negotiate"), partial(_SCHEME.sub, rf"\1\2{MASK}")),
     (("digest",), partial(_RESPONSE.sub, rf"\1{MASK}")),
-    (("eyj", "akia", "asia", "github_pat_", "sk-", "xox"), partial(_TOKEN.sub, MASK)),
-    (("gh",), partial(_GITHUB.sub, MASK)),
+    (("auth ", "send: "), partial(_SMTP.sub, rf"\1{MASK}")),
+    (("",), _mask_tokens),
+    (("",), partial(mask_numbers, shown=MASK)),
 )
 """What is a secret by its own look or by where it stands."""
 
@@ -114,16 +132,20 @@ def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
     Args:
         phrases: the words of each secret key, in lower case.
     """
+    phrases = [*phrases, *((_percent_escaped("".join(p)),) for p in phrases if not "".join(p).isascii())]
     spelled = sorted(("[_\\- ]?".join(map(re.escape, p)) for p in phrases), key=len, reverse=True)
     # Whole words, as the hump of a camel also is: dbAuth and authDb, but neither author nor AUTHOR.
     start = r"(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
     end = r"(?:e?s)?(?-i:(?![a-z])(?!(?<=[A-Z])[A-Z]))"
-    name = rf"(?:{start}(?:{'|'.join(spelled)}){end}|{'|'.join(INSIDE_WORDS)})"
+    name = rf"(?:{start}(?:{'|'.join(spelled)}|{GLUED}){end}|{'|'.join(INSIDE_WORDS)})"
     quote = r"\\?[\"']"
     annotation = r":\s?[A-Za-z_][\w.\[\]]{0,40}\s?=(?=\s?[\"'])"
-    sign = rf"(?:{quote}?\s{{0,3}}(?:=>|:=|=|,(?=\s{{0,3}}[\"'])|{annotation})|{quote}\s{{0,3}}:)\s{{0,3}}"
+    assigned = rf"{quote}?\s{{0,3}}(?:=>|:=|=|,(?=\s{{0,3}}[\"'])|{annotation})"
+    sign = rf"(?:{assigned}|{quote}\s{{0,3}}:(?:\s{{4,200}}(?=[\"']))?)\s{{0,3}}"
     either = r"\\?[\"']?\s{0,3}(?:=>|:=|[=:]|,(?=\s{0,3}[\"']))\s{0,3}"
     forms = (
+        # A block of YAML: all lines that are indented.
+        rf"({name}\w{{0,40}}{quote}?:[ \t]?[|>][+\-\d]?[ \t]*\n)(?:[ \t]++(?![\w.\-]{{1,64}}:\s)[^\n]*\n?)++",
         rf"(authorizations?{quote}?\s{{0,3}}[:=,]\s{{0,3}}[\"']?(?={_SCHEMES}))[^\r\n\"']+",
         rf"(cookies?{quote}?\s{{0,3}}[:=,]\s{{0,3}}[\"']?)(?=[\w.\-]{{1,64}}=)[^\r\n\"']+",
         rf"({name}\w{{0,40}}{sign})(?!{_HOLE}){_VALUE}",
@@ -131,7 +153,7 @@ def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
         rf"({start}pw{end}{either}){_VALUE}",
         # The pins of a board have one to three digits.
         rf"({start}pins?{end}(?:{either}\\?[\"']?|\s(?:(?:is|was)\s)?|>(?=\d+</)))\d{{4,12}}(?!\w|\.\d)",
-        rf"(<(?:[\w\-]{{1,40}}:)?\w{{0,40}}?{name}\w{{0,40}}(?:\s[^<>]{{0,256}})?>(?:<!\[CDATA\[)?)[^<]{{1,1024}}(?=</)",
+        rf"(<(?:[\w\-]{{1,40}}:)?[\w\-]{{0,40}}?{name}\w{{0,40}}(?:\s[^<>]{{0,256}})?>(?:<!\[CDATA\[)?)[^<]{{1,1024}}(?=</)",
         rf"((?<![\w\-])--?(?:\w[\w\-]{{0,40}})?(?:{name}|\bpw)\s{{1,3}})(?!-|(?:is|was|has|must|and|or|not|needs|requires)\s)\S+",
         rf"(sshpass{_NEXT}[\"']?-p(?:{_NEXT})?|nmcli\b[^\n]{{0,100}}?\spassword\s){_ARGUMENT}",
         # password 'x', password is x1: "password is needed" tells nothing.
@@ -139,10 +161,31 @@ def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
         rf"(?:\\?\"(?:[^\"\\\n]|\\[^\"\n]){{1,128}}+\\?\"|[bBrRuU]?'(?:[^'\\\n]|\\.){{1,128}}+'){_OF_PYTHON}",
         r"((?:password|passwd|passphrase|passcode)\s(?:is|was)\s)(?=\S{0,63}\d)(?=\S{0,63}[a-z])\S{6,}",
     )
-    hints = {"pin", "pw", *(phrase[0] for phrase in phrases)}
+    hints = {"pin", "pw", "token", "pass", *(hint for phrase in phrases for hint in _hints(phrase))}
     shortest = tuple(sorted(h for h in hints if not any(other != h and other in h for other in hints)))
     # Most characters begin none of these: to look at them first makes the search three times as fast.
-    first = "".join(re.escape(word[0]) for word in (*hints, *INSIDE_WORDS, "nmcli"))
+    first = "".join({re.escape(word[0]) for word in (*hints, *INSIDE_WORDS, *GLUED_TO, "nmcli")})
     pattern = re.compile(rf"(?=[\-<{first}])(?:{'|'.join(forms)})", re.IGNORECASE)
     shown = "".join(rf"\{number + 1}" for number in range(len(forms))) + MASK
-    return (secret_sql.HINTS, secret_sql.sql_mask(name, MASK)), (shortest, partial(pattern.sub, shown))
+    gap = r"(?:\s|%20|\+){0,3}"
+    escaped = re.compile(
+        rf"({name}\w{{0,40}}(?:{_ESCAPED})?{gap}(?:[=:]|%3[AaDd]|&#(?:58|61|x3[ad]);){gap}(?:{_ESCAPED}))"
+        rf"(?:(?!{_ESCAPED})[^\n]){{1,256}}+|({name}\w{{0,40}}%3[AaDd])[^\s&%\"',;<>]{{1,256}}",
+        re.IGNORECASE,
+    )
+    return (
+        (secret_sql.HINTS, secret_sql.sql_mask(name, MASK)),
+        (("%3", "%22", "&quot;", "&#", "\\\\", "\\u0022"), partial(escaped.sub, rf"\1\2{MASK}")),
+        (shortest, partial(pattern.sub, shown)),
+    )
+
+
+def _percent_escaped(word: str) -> str:
+    return "".join(chr(byte) if byte < 128 else f"%{byte:02x}" for byte in word.encode())
+
+
+def _hints(phrase: tuple[str, ...]) -> list[str]:
+    """What of a phrase is in a text that has it; the first word, unless that is in too many texts."""
+    if phrase[-1] == "code":
+        return [sign.join(phrase) for sign in ("", " ", "_", "-")]
+    return [f"{phrase[0]}{sign}" for sign in "=:\"'> ,_\\&%"] if phrase in {("sid",), ("otp",)} else [phrase[0]]
