@@ -2,6 +2,7 @@
 
 import json
 import logging
+import logging.config
 import shutil
 import sqlite3
 import subprocess
@@ -12,9 +13,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from visigate_logging import ErrorHandler, get_error_logs, setup_error_handler
 from visigate_logging.cli import main
+from visigate_logging.migrate.convert import convert
 
 KEYS = {"timestamp", "error_type", "error_message", "module", "function", "traceback", "additional_info"}
 
@@ -112,6 +115,17 @@ def test_two_handlers_with_one_configuration_record_each_error_once(config):
     first, second = ErrorHandler(config), ErrorHandler(config)
     second.log_error(ValueError("x"), "m", "f")
     assert len(first.get_recent_errors()) == 1
+
+
+def test_where_a_configuration_writes_to_the_same_file_nothing_is_recorded_twice(config, tmp_path):
+    path = tmp_path / "logging.yaml"
+    path.write_text(convert(config).text)
+    logging.config.dictConfig(yaml.safe_load(path.read_text()))
+    before = logging.getLogger().handlers[:]
+    handler = ErrorHandler(config)
+    handler.log_error(ValueError("x"), "m", "f")
+    assert len(handler.get_recent_errors()) == 1
+    assert logging.getLogger().handlers == before
 
 
 def test_a_hostile_exception_is_recorded_all_the_same(config):

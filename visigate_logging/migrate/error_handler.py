@@ -24,15 +24,14 @@ OWN_SECTIONS = ("error_handling", "database")
 """Of a whole configuration: the application's own log and its notifications are its own to set up."""
 
 _logger = logging.getLogger("visigate_logging")
-_installed: dict[str, dict[str, logging.Handler]] = {}
-"""Handlers on the root logger by the configuration that made them: the same one adds none a second time."""
 
 
 class ErrorHandler:
     """Error handling as VisiGate's modules use it.
 
     It adds handlers to the root logger, beside those that the application has: what is logged in any other way is
-    handled too. Any number of objects with the same configuration share them.
+    handled too. Where a handler writes to the same file already, from another object or from ``logging.yaml``, it
+    adds none.
 
     Args:
         config: VisiGate's configuration, with ``error_handling`` and perhaps ``database``; or what stands under
@@ -64,7 +63,7 @@ class ErrorHandler:
         if notification_manager is not None:
             self._notifications = ManagerHandler(notification_manager, details.parent / "state")
         self.store = ErrorStore(details)
-        _install(conversion.text, self._values)
+        _install(self._values)
         for warning in conversion.told():
             _logger.warning("configuration: %s", warning)
 
@@ -185,12 +184,13 @@ def setup_error_handler(
     return handler
 
 
-def _install(text: str, values: Mapping[str, Any]) -> None:
+def _install(values: Mapping[str, Any]) -> None:
     root = logging.getLogger()
-    if any(handler in root.handlers for handler in _installed.get(text, {}).values()):
-        return
+    details = os.path.abspath(values["handlers"]["details"]["filename"])
+    if any(getattr(handler, "baseFilename", "") == details for handler in root.handlers):
+        return  # an object before this one, or logging.yaml, has them there
     # dictConfig itself would close all handlers that the application has already.
-    made = _installed[text] = Built(values).all().handlers
+    made = Built(values).all().handlers
     for name, handler in made.items():
         handler.name = name
         root.addHandler(handler)
