@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_until
+from visigate_logging.cli import build_parser
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/integration.md").read_text("utf-8")
@@ -181,6 +183,13 @@ def test_asyncio(place: Path) -> None:
     handled, forgotten = recorded(place)
     assert (handled["error_type"], handled["task"]) == ("ConnectionRefusedError", "watch-north")
     assert (forgotten["error_type"], forgotten["logger"]) == ("ValueError", "asyncio")
+
+
+def test_each_command_line_is_valid() -> None:
+    lines = re.findall(r"^visigate-errors ([^\n#]*)", "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)), re.M)
+    assert len(lines) >= 6
+    for line in lines:
+        assert build_parser().parse_args(shlex.split(line)).run
 
 
 def test_every_program_of_the_document_is_run() -> None:

@@ -1,0 +1,106 @@
+"""init: the shipped logging.yaml, with the paths and the mail server of this gate."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from visigate_logging.cli.command import CONFIGURATION, DONE, Command
+from visigate_logging.cli.output import complain, say
+
+__all__ = ["INIT", "SHIPPED", "filled"]
+
+SHIPPED = Path(__file__).parent.parent / "logging.yaml"
+QUESTIONS = {
+    "logs": "directory of the error files",
+    "database": "SQLite database to be mended when it is damaged",
+    "backup": "its backup, made by visigate-errors backup",
+    "mail_server": "mail server, host or host:port (empty: no mails)",
+    "mail_from": "address that mails come from",
+    "mail_to": "addresses that are told, with commas between",
+}
+DEFAULTS = {"logs": "logs/errors", "database": "data/visigate.db", "backup": "data/backups/visigate.db"}
+_MAIL = re.compile(r"^  # mail:.*?(?=^root:)", re.M | re.S)
+_ASKED_MAIL = {"mailhost": "mail_server", "fromaddr": "mail_from", "toaddrs": "mail_to"}
+_ALWAYS = ("mail", "class", "formatter", "filters")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, default=Path("logging.yaml"), metavar="FILE", help="default: logging.yaml"
+    )
+    for name, question in QUESTIONS.items():
+        default = f" (default: {DEFAULTS[name]})" if name in DEFAULTS else ""
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=question + default)
+    parser.add_argument("--yes", action="store_true", help="ask nothing; what is not given has its default")
+
+
+def init(args: argparse.Namespace) -> int:
+    """Write the shipped configuration with what is particular to this gate."""
+    if args.output.exists():
+        complain(f"{args.output} is there already; remove it, or name another file with --output")
+        return CONFIGURATION
+    given = _asked(args)
+    if given["mail_server"] and not (given["mail_from"] and given["mail_to"]):
+        complain("a mail server needs --mail-from and --mail-to")
+        return CONFIGURATION
+    text = filled(SHIPPED.read_text("utf-8"), given)
+    with args.output.open("x", encoding="utf-8") as out:  # never over one that has come meanwhile
+        out.write(text)
+    args.output.chmod(0o640)
+    say(f"{args.output} is written; it explains every option. Next: visigate-errors check {args.output}")
+    return DONE
+
+
+def _asked(args: argparse.Namespace) -> dict[str, str]:
+    asks = sys.stdin.isatty() and not args.yes
+    given = {}
+    for name, question in QUESTIONS.items():
+        value, default = getattr(args, name), DEFAULTS.get(name, "")
+        unneeded = name.startswith("mail_") and name != "mail_server" and not given["mail_server"]
+        if value is None and asks and not unneeded:
+            value = input(f"{question}{f' [{default}]' if default else ''}: ").strip()
+        given[name] = value or default
+    return given
+
+
+def filled(text: str, given: dict[str, str]) -> str:
+    """Put paths and addresses into the shipped text; all its comments stay.
+
+    Args:
+        text: the shipped configuration.
+        given: values by the names of `QUESTIONS`; those of mail may be empty.
+    """
+    for name, default in DEFAULTS.items():
+        for found in sorted(set(re.findall(rf"(?<![\w/]){re.escape(default)}[\w./]*", text)), key=len, reverse=True):
+            path = _plain(given[name] + found.removeprefix(default))
+            text = re.sub(rf"(?<![\w/]){re.escape(found)}(?![\w./])", lambda _, path=path: path, text)
+    if not given["mail_server"]:
+        return text
+    mail = _MAIL.search(text)
+    assert mail is not None  # noqa: S101 -- a test holds the shipped file to it
+    lines = "\n".join(_mail_lines(mail[0], given))
+    text = f"{text[: mail.start()]}{lines}\n\n{text[mail.end() :]}"
+    return re.sub(r"^(  handlers: \[[^\]]*)\]", r"\1, mail]", text, flags=re.M)
+
+
+def _mail_lines(block: str, given: dict[str, str]) -> Iterator[str]:
+    for line in block.rstrip().splitlines():
+        key = (re.match(r"  # +(\w+):", line) or ["", ""])[1]
+        if key in _ASKED_MAIL:
+            value = given[_ASKED_MAIL[key]]
+            listed = [part.strip() for part in value.split(",")] if key == "toaddrs" else value
+            yield f"    {key}: {orjson.dumps(listed).decode()}"
+        else:
+            yield line.replace("  # ", "  ", 1) if key in _ALWAYS else line
+
+
+def _plain(value: str) -> str:
+    """A path as YAML takes it; in quotes where it would be read as something else."""
+    return value if re.fullmatch(r"[\w./~-]+", value) else orjson.dumps(value).decode()
+
+
+INIT = Command("init", "write the shipped logging.yaml, with this gate's paths and mail server", _arguments, init)
