@@ -1,15 +1,18 @@
 """A notification manager is told like an administrator by mail: off the caller's thread, once, with counts."""
 
+import logging
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from visigate_logging import ErrorHandler
 from visigate_logging.delivery.throttle import Windows
+from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.migrate.notifications import ManagerHandler
 
 QUICK = Windows(group_wait=0.05, interval=0.2, max_interval=0.2, quiet=60.0)
@@ -120,6 +123,20 @@ def test_what_a_manager_refuses_is_told_later(tmp_path):
     assert manager.news.acquire(timeout=20)
     counts = settled(notifications, delivered=1)
     assert counts == {"accepted": 1, "delivered": 1, "folded": 0, "dropped": {}, "pending": 0}
+
+
+def test_the_same_exception_object_reported_once_more_is_told_once(manager, tmp_path):
+    _, notifications = handler_of(manager, tmp_path)
+    for event, repeats in (("a", ""), ("b", "a"), ("c", "a"), ("d", "never taken"), ("e", "never taken")):
+        record = logging.makeLogRecord({"levelno": 40, "levelname": "ERROR", "name": "gate", "msg": "no picture"})
+        detail = replace(ErrorDetail.from_record(record), event_id=event, repeats=repeats)
+        record.__dict__[CACHED_AS] = detail.to_dict()
+        notifications.handle(record)
+    assert manager.news.acquire(timeout=20)
+    notifications.close()
+    counts = settled(notifications, accepted=5)
+    assert counts["folded"] >= 3
+    assert counts["delivered"] + counts["folded"] + counts["pending"] == 5
 
 
 SCRIPT = """

@@ -57,7 +57,7 @@ def init(args: argparse.Namespace) -> int:
 
 def _asked(args: argparse.Namespace) -> dict[str, str]:
     asks = sys.stdin.isatty() and not args.yes
-    given = {}
+    given: dict[str, str] = {}
     for name, question in QUESTIONS.items():
         value, default = getattr(args, name), DEFAULTS.get(name, "")
         unneeded = name.startswith("mail_") and name != "mail_server" and not given["mail_server"]
@@ -76,8 +76,8 @@ def filled(text: str, given: dict[str, str]) -> str:
     """
     for name, default in DEFAULTS.items():
         for found in sorted(set(re.findall(rf"(?<![\w/]){re.escape(default)}[\w./]*", text)), key=len, reverse=True):
-            path = _plain(given[name] + found.removeprefix(default))
-            text = re.sub(rf"(?<![\w/]){re.escape(found)}(?![\w./])", lambda _, path=path: path, text)
+            path = _plain(given[name] + found.removeprefix(default)).replace("\\", r"\\")
+            text = re.sub(rf"(?<![\w/]){re.escape(found)}(?![\w./])", path, text)
     if not given["mail_server"]:
         return text
     mail = _MAIL.search(text)

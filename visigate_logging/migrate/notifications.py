@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 import os
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,8 @@ LOOK_AGAIN = 1.0
 MAX_GROUPS = 500
 MAX_KEPT = 10_000
 """Errors that are held while the books cannot be written."""
+MAX_TAKEN = 200
+"""Ids of errors that are remembered, to know their repeats by."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notified (fingerprint TEXT PRIMARY KEY, incident TEXT NOT NULL, detail BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS notified_at (seconds REAL NOT NULL);
@@ -66,6 +68,7 @@ class ManagerHandler(ForkAware, logging.Handler):
         self._state = State(state_dir, _SCHEMA)
         self._lock = HostLock(Path(state_dir, "notifications.lock"))
         self._noted: list[ErrorDetail] = []
+        self._taken: deque[str] = deque(maxlen=MAX_TAKEN)
         self._closing = False
         self._worker: Worker[ErrorDetail] = Worker("visigate-notifications", self._work, close=self.close)
         watch_forks(self)
@@ -78,7 +81,12 @@ class ManagerHandler(ForkAware, logging.Handler):
         """Queue the error; never waits and never raises."""
         try:
             self._counts.accept()
-            if not self._worker.put(ErrorDetail.from_record(record)):
+            detail = ErrorDetail.from_record(record)
+            if detail.repeats and detail.repeats in self._taken:
+                self._counts.fold()  # the same exception object, reported once more
+                return
+            self._taken += (detail.event_id, detail.repeats or detail.event_id)
+            if not self._worker.put(detail):
                 self._counts.drop("queue full")
         except Exception:
             self.handleError(record)
@@ -90,7 +98,7 @@ class ManagerHandler(ForkAware, logging.Handler):
         return Sheet(
             accepted=own["accepted"] + host["accepted"],
             delivered=host["delivered"],
-            folded=host["folded"],
+            folded=own["folded"] + host["folded"],
             dropped=dict(Counter(own["dropped"]) + Counter(host["dropped"])),
             pending=own["pending"] + host["pending"],
         )
