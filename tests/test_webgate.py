@@ -287,10 +287,12 @@ def test_what_has_no_exception_is_recorded_by_its_template(gate: Gate) -> None:
     assert "/dev/ttyUSB0" not in record["message_template"]
 
 
-def test_no_error_is_told_a_second_time_on_the_console(gate: Gate, provoked: Provoked) -> None:
-    output = (gate.place / "output.txt").read_text()
-    assert "[ERROR]" not in output
-    assert "ERROR in web" not in output, "Flask's own stream"
+def test_an_error_is_once_on_the_console_and_once_in_the_log(gate: Gate, provoked: Provoked) -> None:
+    (record,) = provoked["credentials cut"][0]
+    for file in ("output.txt", "logs/visigate.log"):
+        text = (gate.place / file).read_text()
+        assert text.count(f" {record['logger']}: {record['message']}\n") == 2, file
+        assert "ERROR in web" not in text, "Flask's own stream"
 
 
 def test_the_mails_subjects_tell_what_it_is(gate: Gate, provoked: Provoked) -> None:

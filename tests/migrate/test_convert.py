@@ -156,7 +156,9 @@ def test_the_whole_of_config_json_is_understood():
     done = convert(WHOLE)
     values, handlers = done.values, done.values["handlers"]
     assert done.told() == ["passed over: camera"]
-    assert values["root"] == {"level": "DEBUG", "handlers": ["app_log", "error_log", "details", "mail", "recovery"]}
+    names = ["console", "app_log", "error_log", "details", "mail", "recovery"]
+    assert values["root"] == {"level": "DEBUG", "handlers": names}
+    assert handlers["console"] == {"class": "logging.StreamHandler", "formatter": "text"}
     assert handlers["app_log"]["filename"] == "/var/log/visigate/app.log"
     assert (handlers["app_log"]["maxBytes"], handlers["app_log"]["backupCount"]) == (5242880, 3)
     assert (handlers["mail"]["mailhost"], handlers["mail"]["secure"]) == (["smtp.example.org", 465], "tls")

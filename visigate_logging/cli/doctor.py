@@ -213,7 +213,12 @@ def _backups(patient: Patient) -> Iterator[Finding]:
                 yield Finding("backups", not problems, text, "Remove it, and make one: visigate-errors backup --help")
             if found and step.backup_interval:
                 yield _age(step.database, max(found, key=lambda path: path.stat().st_mtime), step.backup_interval)
-            if not found:
+            folder = Path(step.database).absolute().parent
+            if not found and not folder.exists():  # as shipped: nobody has named a database yet
+                yield Finding(
+                    "backups", True, f"{step.database}: {folder} is not there, so nothing is to be backed up"
+                )
+            elif not found:
                 text = f"{step.database}: none of {', '.join(step.backups)} exists"
                 cure = f"visigate-errors backup {step.database} --to {step.backups[0]}"
                 yield Finding("backups", False, text, cure)

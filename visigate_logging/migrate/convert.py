@@ -68,6 +68,10 @@ def _level(log: Mapping[str, Any], done: Conversion) -> str:
 
 
 def _app_log(log: Mapping[str, Any]) -> Iterator[str]:
+    if log:
+        yield "  console:  # what basicConfig showed, with secrets masked"
+        yield "    class: logging.StreamHandler"
+        yield "    formatter: text"
     if not log.get("file"):
         return
     yield "  app_log:  # the application's own log; it needs no basicConfig and no FileHandler any more"
