@@ -1,5 +1,6 @@
 """A record gets the exception that its caller handles, and no other."""
 
+import contextlib
 import copy
 import logging
 import logging.handlers
@@ -9,7 +10,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class LateJudge(Judge):
             super().emit(record)
 
 
-@contextmanager
+@contextlib.contextmanager
 def judged() -> Iterator[tuple[Judge, dict[str, Any]]]:
     judge, late = Judge(), LateJudge()
     late._now = judge._now
@@ -305,7 +305,8 @@ def test_detail_classifier_and_recovery_see_the_same_exception(tmp_path: Path) -
     handler.addFilter(classifier)
     logger.addHandler(handler)
     try:
-        sqlite3.connect(":memory:").execute("SELECT * FROM vehicles")
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute("SELECT * FROM vehicles")
     except sqlite3.Error as e:
         logger.error(f"Error getting vehicles: {e}")
         logger.exception("Error getting vehicles")

@@ -175,7 +175,7 @@ def test_without_one_it_is_read_from_the_text_that_is_left(way: Any) -> None:
         ("InnerError", None, None),
         ("KeyError", "cause", 0),
     ]
-    assert detail.exceptions[0].module == "tests.detail.raising.Outer"
+    assert detail.exceptions[0].module == "tests.detail.raising"
     assert detail.stack_info.startswith("Stack (most recent call last):\n")
 
 

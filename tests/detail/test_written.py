@@ -115,8 +115,8 @@ def test_the_marks_that_each_version_of_python_sets_are_read(version):
     message, found, _ = written.split(f"lost\nKeyError: 'north'\n{relation}{text}")
     assert (message, found) == ("lost", f"KeyError: 'north'\n{relation}{text}")
     last, first = written.parse(found, lambda _file, _module: True)
-    assert (last.type, last.message, [f.line for f in last.frames]) == ("ValueError", "no", [7])
-    assert (first.type, first.message, first.relation) == ("KeyError", "'north'", "cause")
+    assert (last.kind, last.message, [f.line for f in last.stack.frames]) == (ValueError, "no", [7])
+    assert (first.kind, first.message, first.relation) == (KeyError, "'north'", "cause")
 
 
 @pytest.mark.parametrize(

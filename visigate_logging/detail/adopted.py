@@ -75,6 +75,8 @@ def _decide(record: logging.LogRecord, exc: BaseException) -> Adopted | None:
     if record.levelno < _from_level():
         return None
     logs = _frame_that_logs(record)
+    if isinstance(record.msg, Mapping) and record.msg.get("exc_info") is True:  # structlog leaves it to who formats
+        return None if logs is None else Adopted(exc, False)
     for frame in _outwards(logs):
         clause = clause_at(frame.f_code, frame.f_lasti)
         if clause is not None:

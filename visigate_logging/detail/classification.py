@@ -13,6 +13,7 @@ from visigate_logging.detail.conditions import Status, search, status_of, text_o
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.detail.values import safe_str
+from visigate_logging.detail.written import exceptions_in
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import LevelName, Names, checked
 
@@ -109,13 +110,14 @@ class Classifier(logging.Filter):
 
     def _matching(self, record: logging.LogRecord) -> Iterator[tuple[int, Rule]]:
         exc, tb = raised_by(record)
+        kinds = [type(e) for e in led_to(exc)] if exc is not None else [e.kind for e in exceptions_in(record)]
         texts: list[str] | None = None
         for rule in self._rules:
             if rule.logger and not _is_below(record.name, rule.logger):
                 continue
             if rule.module and not _passed_through(record, tb, rule.module):
                 continue
-            rank = self._rank(exc, rule) if rule.exceptions else _FAR
+            rank = self._rank(kinds, rule) if rule.exceptions else _FAR
             if rank is None:
                 continue
             if rule.message is not None or rule.status is not None:
@@ -126,12 +128,10 @@ class Classifier(logging.Filter):
                 rank = 0 if rank == _FAR else rank
             yield rank, rule
 
-    def _rank(self, exc: BaseException | None, rule: Rule) -> int | None:
-        """How near the exception is to the classes of a rule; None when it is none of them."""
-        if exc is None:
-            return None
-        for depth, candidate in enumerate(led_to(exc) if rule.causes else [exc]):
-            distances = [self._distance(type(candidate), name) for name in rule.exceptions]
+    def _rank(self, kinds: Sequence[type], rule: Rule) -> int | None:
+        """How near the exception, the first, is to the classes of a rule; None when it is none of them."""
+        for depth, kind in enumerate(kinds if rule.causes else kinds[:1]):
+            distances = [self._distance(kind, name) for name in rule.exceptions]
             if min(distances) < _FAR:
                 return depth * 1000 + min(distances)
         return None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Literal, NamedTuple
 
-__all__ = ["Clause", "clause_at"]
+__all__ = ["Clause", "clause_at", "is_caught_there", "is_raise"]
 
 Clause = Literal["except", "passing"]
 """``passing``: a ``finally``, or the end of a ``with``, while an exception is on its way."""
@@ -55,6 +55,25 @@ def clause_at(code: CodeType, instruction: int) -> Clause | None:
     return next((handler.clause for handler in _shape(code).around(instruction)), None)
 
 
+def is_caught_there(code: CodeType, raised_at: int, instruction: int) -> bool:
+    """Whether an instruction stands in a handler that takes what comes from another instruction.
+
+    Args:
+        code: that both are in.
+        raised_at: where the exception came from, as ``tb.tb_lasti`` has it.
+        instruction: the one that may be in a handler of it.
+    """
+    shape = _shape(code)
+    return not shape.takers(raised_at).isdisjoint(shape.around(instruction))
+
+
+@functools.lru_cache(maxsize=512)
+def is_raise(code: CodeType, instruction: int) -> bool:
+    """Whether an instruction raises an exception that it names: ``raise e``, and not ``raise`` alone."""
+    raises, count = code.co_code[instruction : instruction + 2]
+    return raises == _OP["RAISE_VARARGS"] and count > 0
+
+
 class _Handler(NamedTuple):
     clause: Clause
     cleanup: int
@@ -76,6 +95,18 @@ class _Shape:
     def _goes_to(self, instruction: int) -> int | None:
         """Where an exception at an instruction goes on."""
         return next((e.target for e in self._entries if e.start <= instruction < e.end), None)
+
+    def takers(self, instruction: int) -> set[_Handler]:
+        """The handlers that an exception from an instruction may come to, outwards."""
+        found = set()
+        target = self._goes_to(instruction)
+        for _ in range(MAX_DEPTH):
+            if target is None:
+                break
+            if target in self._begun:
+                found.add(self._begun[target])
+            target = self._goes_to(self._begun[target].cleanup if target in self._begun else target)
+        return found
 
     def around(self, instruction: int) -> Iterator[_Handler]:
         """The handlers that an instruction stands in, innermost first."""

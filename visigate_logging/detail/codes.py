@@ -9,10 +9,12 @@ from typing import Any
 from visigate_logging.detail.modules import MAIN_MODULES, imported_name
 from visigate_logging.detail.values import word
 
-__all__ = ["CODE_IN_TEXT", "class_name", "codes_given", "codes_in", "error_code"]
+__all__ = ["CODE_IN_TEXT", "class_name", "code_told", "codes_given", "codes_in", "error_code"]
 
 MAX_CODES = 4
 """Codes of a text that count."""
+MAX_TOLD = 2000
+"""Characters of an exception's text in which its code is looked for."""
 MAX_CLASSES = 1024
 """Classes that are remembered."""
 
@@ -88,6 +90,54 @@ def _error_code(exc: BaseException) -> str:
         return f"HTTP {status}"
     returned = getattr(exc, "returncode", None)
     return f"returned {returned}" if isinstance(returned, int) else ""
+
+
+# SQLite's own words for its codes, as sqlite3_errstr has them; of several codes with one text the plain one.
+_SQLITE = {
+    "database is locked": "SQLITE_BUSY",
+    "database table is locked": "SQLITE_LOCKED",
+    "attempt to write a readonly database": "SQLITE_READONLY",
+    "disk I/O error": "SQLITE_IOERR",
+    "database disk image is malformed": "SQLITE_CORRUPT",
+    "file is not a database": "SQLITE_NOTADB",
+    "database or disk is full": "SQLITE_FULL",
+    "unable to open database file": "SQLITE_CANTOPEN",
+    "UNIQUE constraint failed": "SQLITE_CONSTRAINT_UNIQUE",
+    "NOT NULL constraint failed": "SQLITE_CONSTRAINT_NOTNULL",
+    "CHECK constraint failed": "SQLITE_CONSTRAINT_CHECK",
+    "FOREIGN KEY constraint failed": "SQLITE_CONSTRAINT_FOREIGNKEY",
+    "no such table": "SQLITE_ERROR",
+    "no such column": "SQLITE_ERROR",
+}
+_TOLD = re.compile(
+    r"\[Errno (?P<errno>-?\d+)\]"
+    r"|\[(?:SSL|X509): (?P<tls>\w+)\]"
+    r"|HTTP Error (?P<urllib>\d{3}): |(?P<requests>\d{3}) (?:Client|Server) Error: "
+    r"|(?P<werkzeug>\d{3}) [A-Z][\w' -]+: "
+    r"|.* returned non-zero exit status (?P<exit>-?\d+)\.$|.* died with <Signals\.\w+: (?P<signal>\d+)>\.$",
+    re.S,
+)
+
+
+def code_told(kind: type[BaseException], message: str) -> str:
+    """The code that the exception with a message carried, as far as the message tells.
+
+    Args:
+        kind: its class, or what stands for it.
+        message: ``str()`` of it.
+    """
+    if kind.__module__ == "sqlite3":
+        return next((code for text, code in _SQLITE.items() if message.startswith(text)), "")
+    match = _TOLD.match(message[:MAX_TOLD])
+    what = match.lastgroup if match else None
+    if match is None or what is None:
+        return ""
+    number = match[what]
+    if what == "errno":
+        return errno.errorcode.get(int(number), number) if issubclass(kind, OSError) else ""
+    if what == "werkzeug" and not kind.__module__.startswith("werkzeug"):
+        return ""
+    return {"tls": number, "exit": f"returned {number}", "signal": f"returned -{number}"}.get(what, f"HTTP {number}")
 
 
 _classes: dict[type, tuple[str, bool]] = {}

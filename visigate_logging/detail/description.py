@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.tracebacks import (
     MAX_NOTES,
     SPECIAL,
+    Grouped,
     RaisedException,
     format_exception,
     led_to,
@@ -28,6 +30,9 @@ MAX_DESCRIBED_TEXT = 16_384
 """Characters of the traceback of such a description."""
 MAX_LOOKED_AT = 16
 """Exceptions of the chain of such a description."""
+
+_REMOTE = ("_RemoteTraceback", "RemoteTraceback")
+"""Of concurrent.futures and multiprocessing: as a cause it holds the traceback of the worker."""
 
 _UNLIKE = (BaseExceptionGroup, *SPECIAL)
 
@@ -92,20 +97,31 @@ class Describer:
     def _describe(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
         chain = walk_chain(exc, tb, self._stacks)
         messages = [self._clean.text(safe_str(raised.value)) for raised in chain]
-        grouping = fingerprint.by_exception(chain, messages)
-        culprit = chain[0].stack.innermost
         share = max(1, len(messages) // 10)
         return {
-            **(culprit.frame.as_culprit(culprit.qualname) if culprit is not None else {}),
+            **self._placed(chain, messages),
             "error_type": word(type(chain[0].value).__name__),
             "error_message": messages[0],
             "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
             "exceptions": tuple(
                 self._data(r, self._clean.bounded(m, share)) for r, m in zip(chain, messages, strict=True)
             ),
-            "fingerprint": grouping.key,
-            "grouping": grouping.why,
         }
+
+    def _placed(self, chain: list[RaisedException], messages: list[str]) -> dict[str, Any]:
+        """The fields that say where an exception came from, and its group.
+
+        One that a process pool has brought came from the worker, whose traceback is there as the text of its cause.
+        """
+        placed: Sequence[Grouped] = chain
+        if len(chain) > 1 and chain[1].relation == "cause" and chain[1].kind.__name__ in _REMOTE:
+            there = written.parse(messages[1].strip().strip('"').lstrip("\n"), self._in_app)
+            if there[0].stack.positions:
+                placed, messages = there, [messages[0], *(one.message for one in there[1:])]
+        grouping = fingerprint.by_exception(placed, messages)
+        culprit = placed[0].stack.innermost
+        where = culprit.frame.as_culprit(culprit.qualname) if culprit is not None else {}
+        return {**where, "fingerprint": grouping.key, "grouping": grouping.why}
 
     def _data(self, raised: RaisedException, message: str) -> ExceptionData:
         kind = type(raised.value)
@@ -160,16 +176,14 @@ class Describer:
         """
         text = self._clean.text(text)
         chain = written.parse(text, self._in_app)
-        found = chain[0]
-        last = next((f for f in reversed(found.frames) if f.in_app), found.frames[-1] if found.frames else None)
-        values = call if last is None else last.as_culprit(last.function)
-        where = values["culprit"] if last is None else f"{values['culprit']}: {last.code}"
-        grouping = fingerprint.by_message(found.type, where, found.message)
-        return values | {
-            "error_type": found.type,
-            "error_message": found.message,
+        culprit = chain[0].stack.innermost
+        where = call if culprit is None else culprit.frame.as_culprit(culprit.qualname)
+        grouping = fingerprint.by_exception(chain, [one.message for one in chain])
+        return where | {
+            "error_type": chain[0].kind.__name__,
+            "error_message": chain[0].message,
             "traceback": text,
-            "exceptions": chain,
+            "exceptions": tuple(one.data for one in chain),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }

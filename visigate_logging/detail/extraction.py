@@ -14,6 +14,7 @@ from visigate_logging.detail import fingerprint, masking, texts, written
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.repeats import earlier_report, report_of
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
@@ -98,10 +99,8 @@ class Extractor:
             if record.exc_info is None and written.is_in(message):  # its traceback as text
                 message = written.split(message)[0]
         else:
-            text = record.exc_text
-            if not text and written.is_in(message):  # what a QueueHandler has made of it
-                message, text, stack = written.split(message)
-            told = self._describe.written(str(text), call_of(record)) if text else self._logged(record, message)
+            message, text, stack = written.told_in(record, message)
+            told = self._describe.written(text, call_of(record)) if text else self._logged(record, message)
         values.update(told)
         values.update(self._constant)
         created = int(record.created * 1_000_000)
@@ -122,6 +121,8 @@ class Extractor:
         values["thread"] = clean(word(record.threadName))
         values["task"] = clean(task) if (task := task_of(record)) else ""
         values["monotonic"] = clock.monotonic()
+        if exc is not None:
+            values["repeats"] = earlier_report(exc, tb, report_of(record, values))
         if stack:
             values["stack_info"] = clean(safe_str(stack))
         named = self._named(given.get("fingerprint")) or (exc is not None and self._named(_fingerprint_of(exc)))

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from visigate_logging.detail.codes import class_name, codes_in, error_code
+from visigate_logging.detail.codes import class_name, codes_in
 from visigate_logging.detail.grouping import key_of_parts, v1
-from visigate_logging.detail.positions import Position
-from visigate_logging.detail.tracebacks import RaisedException
+from visigate_logging.detail.positions import Place
+from visigate_logging.detail.tracebacks import Grouped
 
 __all__ = ["Grouping", "by_event", "by_exception", "by_message", "explicit"]
 
@@ -79,63 +79,61 @@ def by_event(logger: str, where: str, event: str | Sequence[str], codes: Sequenc
     return Grouping(key_of_parts(why, message), why)
 
 
-def by_exception(chain: Sequence[RaisedException], messages: Sequence[str]) -> Grouping:
+def by_exception(chain: Sequence[Grouped], messages: Sequence[str]) -> Grouping:
     """The group of an exception.
 
     Args:
-        chain: from ``walk_chain``.
+        chain: from ``walk_chain``, or what a text tells of one.
         messages: ``str()`` of each exception of the chain, without secrets.
     """
     why = _parts(chain, messages, 0)
     return Grouping(key_of_parts(why, messages[0]), why)
 
 
-def _parts(chain: Sequence[RaisedException], messages: Sequence[str], index: int) -> dict[str, Any]:
+def _parts(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dict[str, Any]:
     raised = chain[index]
-    exc = raised.value
-    if isinstance(exc, BaseExceptionGroup):
+    if issubclass(raised.kind, BaseExceptionGroup):
         inner = [i for i, other in enumerate(chain) if other.parent == index and other.relation == "member"]
         members = {key_of_parts(m, messages[i]): m for i in inner for m in [_member(chain, messages, i)]}
         return {"members": tuple(members[key] for key in sorted(members))}
-    code = error_code(exc)
+    code = raised.code
     why: dict[str, Any] = {
-        "type": class_name(type(exc)),
+        "type": class_name(raised.kind),
         "code": code,
         "culprit": _culprit(raised, has_code=bool(code)),
         "message": "",
         "causes": _causes(chain, index),
     }
-    if isinstance(exc, _KEEPS_NAMES):
+    if issubclass(raised.kind, _KEEPS_NAMES):
         why["keeps_names"] = True
-    if not isinstance(exc, RecursionError):  # which call met the limit, and so the text, is chance
+    if not issubclass(raised.kind, RecursionError):  # which call met the limit, and so the text, is chance
         why["message"] = v1.mask(messages[index], keep_names="keeps_names" in why)
     return why
 
 
-def _member(chain: Sequence[RaisedException], messages: Sequence[str], index: int) -> dict[str, Any]:
+def _member(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dict[str, Any]:
     """The parts of a member of a group, with its text: the record has no field for that."""
     why = _parts(chain, messages, index)
     return why if "members" in why else {**why, "text": messages[index][: v1.MAX_MESSAGE]}
 
 
-def _causes(chain: Sequence[RaisedException], index: int) -> tuple[str, ...]:
+def _causes(chain: Sequence[Grouped], index: int) -> tuple[str, ...]:
     causes = []
     for i in range(index + 1, len(chain)):
         raised = chain[i]
         if raised.parent == index and raised.relation == "cause":
             index = i
-            name = class_name(type(raised.value))
-            code = error_code(raised.value)
+            name, code = class_name(raised.kind), raised.code
             causes.append(f"{name} {code}" if code else name)
     return tuple(causes)
 
 
-def _culprit(raised: RaisedException, *, has_code: bool) -> tuple[str, ...]:
+def _culprit(raised: Grouped, *, has_code: bool) -> tuple[str, ...]:
     stack = raised.stack
     own = stack.own or stack.positions
     if not own:
         return ()
-    if isinstance(raised.value, RecursionError) and (functions := _recursion(own)):
+    if issubclass(raised.kind, RecursionError) and (functions := _recursion(own)):
         return functions
     inner = own[-1]
     if has_code or stack.positions[-1].frame.in_app:
@@ -144,7 +142,7 @@ def _culprit(raised: RaisedException, *, has_code: bool) -> tuple[str, ...]:
     return (inner.statement,) if caller is None else (inner.statement, caller.statement)
 
 
-def _recursion(positions: Sequence[Position]) -> tuple[str, ...]:
+def _recursion(positions: Sequence[Place]) -> tuple[str, ...]:
     """The functions that call each other, without the line at which the limit happened to be met."""
     counts = Counter(position.function for position in positions)
     most = max(counts.values())

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -48,6 +49,8 @@ def call_of(record: logging.LogRecord) -> dict[str, Any]:
 def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
     """The live exception of a record and its traceback: what it was given, else the one it was made for."""
     info = record.exc_info
+    if info is None and isinstance(record.msg, Mapping):  # of structlog
+        info = record.msg.get("exc_info")
     if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
         return info[1], info[2]
     if isinstance(info, BaseException):  # a record made by hand

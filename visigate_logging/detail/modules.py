@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MAIN_MODULES", "imported_name", "in_app_test"]
+__all__ = ["MAIN_MODULES", "imported_name", "in_app_test", "name_of_file"]
 
 MAIN_MODULES = ("__main__", "__mp_main__")
 """What the module that was run is called, also in a child of multiprocessing."""
@@ -25,10 +25,12 @@ def imported_name(namespace: Mapping[str, Any]) -> str:
     if isinstance(run_as, str):
         return run_as
     file = namespace.get("__file__")
-    return _name_of(Path(file)) if isinstance(file, str) else str(name)
+    return name_of_file(file) if isinstance(file, str) else str(name)
 
 
-def _name_of(script: Path) -> str:
+def name_of_file(file: str) -> str:
+    """The dotted name that a module has by where its file is."""
+    script = Path(file)
     parts = [script.stem]
     for folder in script.absolute().parents:
         if not (folder / "__init__.py").is_file():

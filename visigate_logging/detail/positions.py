@@ -12,7 +12,7 @@ from types import CodeType, TracebackType
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.values import utf8
 
-__all__ = ["Position", "SimpleFrames", "Source", "frame_summaries"]
+__all__ = ["Place", "Position", "SimpleFrames", "Source", "frame_summaries"]
 
 CHECK_EVERY = 0.001
 """Seconds for which a source file that was unchanged is taken to be so still."""
@@ -57,32 +57,21 @@ class Source:
         return stat.st_size == size and stat.st_mtime == mtime
 
 
-class Position:
-    """One rendered code position.
+class Place:
+    """A position on a stack, as groups look at it.
 
     Args:
-        code: the code object, kept so that its id stays its own.
-        source: state of the source file.
-        text: what the standard library prints for it.
-        masked: the same with secrets masked.
-        frame: the same as data, masked.
+        frame: it as data, masked.
+        qualname: qualified name of the function.
+        code: what is the same for all places in the function.
     """
 
-    __slots__ = ("code", "frame", "identity", "masked", "source", "text")
+    __slots__ = ("code", "frame", "qualname")
 
-    def __init__(self, code: CodeType, source: Source, text: str, masked: str, frame: Frame) -> None:
-        self.code = code
-        self.source = source
-        self.text = text
-        self.masked = masked
+    def __init__(self, frame: Frame, qualname: str, code: object) -> None:
         self.frame = frame
-        # What the standard library folds repeated lines by; positions without a line it never folds.
-        self.identity = (code.co_filename, frame.line, code.co_name) if frame.line else None
-
-    @property
-    def qualname(self) -> str:
-        """Qualified name of the function."""
-        return utf8(self.code.co_qualname)
+        self.qualname = qualname
+        self.code = code
 
     @property
     def function(self) -> str:
@@ -93,6 +82,29 @@ class Position:
     def statement(self) -> str:
         """The function and the text of the line, white space folded."""
         return f"{self.function}: {' '.join(self.frame.code.split())}"
+
+
+class Position(Place):
+    """One rendered code position.
+
+    Args:
+        code: the code object, kept so that its id stays its own.
+        source: state of the source file.
+        text: what the standard library prints for it.
+        masked: the same with secrets masked.
+        frame: the same as data, masked.
+    """
+
+    code: CodeType
+    __slots__ = ("identity", "masked", "source", "text")
+
+    def __init__(self, code: CodeType, source: Source, text: str, masked: str, frame: Frame) -> None:
+        super().__init__(frame, utf8(code.co_qualname), code)
+        self.source = source
+        self.text = text
+        self.masked = masked
+        # What the standard library folds repeated lines by; positions without a line it never folds.
+        self.identity = (code.co_filename, frame.line, code.co_name) if frame.line else None
 
 
 if sys.version_info >= (3, 13):

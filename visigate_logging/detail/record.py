@@ -10,6 +10,8 @@ import orjson
 
 from visigate_logging.detail.extraction import DetailOptions, extractor
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.log_record import raised_by
+from visigate_logging.detail.repeats import note_report, report_of
 from visigate_logging.detail.values import word
 
 __all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
@@ -81,7 +83,8 @@ class ErrorDetail:
         detail.__dict__ = values = _BLANK.copy()
         extractor(options).fill(values, record)
         if isinstance(known, _Kept):  # other options, the same event
-            detail = dataclasses.replace(detail, event_id=known.detail.event_id, timestamp=known.detail.timestamp)
+            same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
+            detail = dataclasses.replace(detail, **same)
         record.__dict__[CACHED_AS] = _Kept(detail, options)
         return detail
 
@@ -97,6 +100,12 @@ class ErrorDetail:
     def exceptions_json(self) -> list[orjson.Fragment]:
         """The exceptions as values that orjson takes; those that were met before are serialised already."""
         return [orjson.Fragment(e.to_json()) for e in self.exceptions]
+
+    def note_kept(self, record: logging.LogRecord) -> None:
+        """Let later records of the same exception know that this one, made of ``record``, is kept."""
+        exc, tb = raised_by(record)
+        if exc is not None:
+            note_report(exc, tb, report_of(record, vars(self)))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

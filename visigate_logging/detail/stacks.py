@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from types import CodeType, TracebackType
+from typing import Generic, TypeVar
 
 from visigate_logging.detail.frames import Frame, Frames
 from visigate_logging.detail.modules import imported_name
-from visigate_logging.detail.positions import Position, SimpleFrames, Source, frame_summaries
+from visigate_logging.detail.positions import Place, Position, SimpleFrames, Source, frame_summaries
 from visigate_logging.detail.values import utf8
 
-__all__ = ["Stack", "StackCache"]
+__all__ = ["Places", "Stack", "StackCache"]
 
 MAX_POSITIONS = 4096
 """Code positions kept in a cache; past that it starts anew."""
@@ -31,19 +32,20 @@ REPEATS_SHOWN = 3  # as in traceback.StackSummary.format
 HEADING = "Traceback (most recent call last):\n"
 
 
-class Stack:
-    """The rendered positions of one traceback, oldest first, and what is the same each time it is met.
+P = TypeVar("P", bound=Place)
+
+
+class Places(Generic[P]):
+    """The positions of one traceback, oldest first, and what is the same each time it is met.
 
     Args:
         positions: all of them.
     """
 
-    __slots__ = ("frames", "masked", "omitted", "own", "positions", "sources")
+    __slots__ = ("frames", "omitted", "own", "positions")
 
-    def __init__(self, positions: tuple[Position, ...]) -> None:
+    def __init__(self, positions: tuple[P, ...]) -> None:
         self.positions = positions
-        self.sources = tuple({p.source for p in positions})
-        self.masked = self._text([p.masked for p in positions])
         self.own = tuple(p for p in positions if p.frame.in_app)
         frames = tuple(p.frame for p in positions)
         self.omitted = max(0, len(frames) - MAX_FRAMES)
@@ -51,14 +53,29 @@ class Stack:
         self.frames = Frames(kept)
 
     @property
+    def innermost(self) -> P | None:
+        """The culprit: the innermost position in the application's own code, else the innermost of all."""
+        return (self.own or self.positions or (None,))[-1]
+
+
+class Stack(Places[Position]):
+    """The rendered positions of the traceback of a live exception.
+
+    Args:
+        positions: all of them.
+    """
+
+    __slots__ = ("masked", "sources")
+
+    def __init__(self, positions: tuple[Position, ...]) -> None:
+        super().__init__(positions)
+        self.sources = tuple({p.source for p in positions})
+        self.masked = self._text([p.masked for p in positions])
+
+    @property
     def text(self) -> str:
         """What the standard library prints for the stack."""
         return self._text([p.text for p in self.positions])
-
-    @property
-    def innermost(self) -> Position | None:
-        """The culprit: the innermost position in the application's own code, else the innermost of all."""
-        return (self.own or self.positions or (None,))[-1]
 
     def _text(self, texts: Sequence[str]) -> str:
         """The texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""

@@ -8,12 +8,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from visigate_logging.detail.stacks import Stack, StackCache
+from visigate_logging.detail.codes import error_code
+from visigate_logging.detail.stacks import Places, Stack, StackCache
 from visigate_logging.detail.values import safe_str, utf8
 
-__all__ = ["SPECIAL", "RaisedException", "format_exception", "led_to", "walk_chain"]
+__all__ = ["SPECIAL", "Grouped", "RaisedException", "format_exception", "led_to", "walk_chain"]
 
 MAX_NOTES = 100
 """Notes kept as data for each exception."""
@@ -24,6 +25,30 @@ MAX_EXCEPTIONS = 200
 
 CAUSE_LINE = "\nThe above exception was the direct cause of the following exception:\n\n"
 CONTEXT_LINE = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+
+class Grouped(Protocol):
+    """An exception of a chain as groups look at it, live or as text."""
+
+    @property
+    def kind(self) -> type[BaseException]:
+        """Its class."""
+
+    @property
+    def code(self) -> str:
+        """The code that it carries beside its type; empty when it has none."""
+
+    @property
+    def stack(self) -> Places[Any]:
+        """Where it was raised."""
+
+    @property
+    def relation(self) -> str | None:
+        """As in :class:`ExceptionData`."""
+
+    @property
+    def parent(self) -> int | None:
+        """As in :class:`ExceptionData`."""
 
 
 class RaisedException:
@@ -55,6 +80,16 @@ class RaisedException:
         except BaseException:  # then the standard library shall say what it makes of it
             self.is_linear = False
         self.is_special = self.notes is not None or isinstance(value, SPECIAL)
+
+    @property
+    def kind(self) -> type[BaseException]:
+        """Its class."""
+        return type(self.value)
+
+    @property
+    def code(self) -> str:
+        """The code that it carries beside its type; empty when it has none."""
+        return error_code(self.value)
 
 
 # Their last lines are more than type and text: a position in the source, or "Did you mean".

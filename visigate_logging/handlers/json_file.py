@@ -1,8 +1,11 @@
 """The details file: one line of JSON for each error."""
 
+import copy
 import logging
 from typing import Any
 
+from visigate_logging.detail.record import CACHED_AS, ErrorDetail
+from visigate_logging.detail.repeats import Recent
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler
 
@@ -21,15 +24,26 @@ class JsonFileHandler(SharedRotatingFileHandler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.setFormatter(DetailFormatter())
+        self._recent = Recent()
 
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as a line of JSON."""
         if isinstance(self.formatter, DetailFormatter):
             try:
-                return self.formatter.format_bytes(record)
+                return self.formatter.format_bytes(self._known(record, self.formatter))
             except Exception as error:  # what a subclass does
                 return self.unformatted(record, error).encode() + b"\n"
         return super().encoded(record)
+
+    def _known(self, record: logging.LogRecord, formatter: DetailFormatter) -> logging.LogRecord:
+        """The record; a copy without ``repeats`` where what it repeats is not in this file, and counts for nobody."""
+        detail = ErrorDetail.from_record(record, formatter.options)
+        detail.note_kept(record)
+        if self._recent.is_repeat(detail.event_id, detail.repeats) or not detail.repeats:
+            return record
+        copied = copy.copy(record)
+        copied.__dict__[CACHED_AS] = detail.to_dict() | {"repeats": ""}
+        return copied
 
     def unformatted(self, record: logging.LogRecord, error: Exception) -> str:
         """The record by this package's own formatter, which refuses none, with what was wrong."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.detail import written
 from visigate_logging.detail.log_record import raised_by
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.record import CACHED_AS, ErrorDetail
+from visigate_logging.detail.repeats import Recent
+from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
 from visigate_logging.recovery.desk import Desk
-from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain
+from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
 from visigate_logging.recovery.process import is_inside
 from visigate_logging.recovery.steps.base import Context
@@ -53,6 +54,7 @@ class RecoveryHandler(logging.Handler):
         self.addFilter(_nothing if is_inside() else _is_foreign)
         self._counts = CountSheet("recovery")
         self._desk = Desk(self, self._procedures, Path(state_dir).absolute(), self._counts, dry_run=dry_run)
+        self._recent = Recent()
         self._resumed = False
 
     def set_name(self, name: str) -> None:
@@ -78,9 +80,13 @@ class RecoveryHandler(logging.Handler):
             if found is not None:
                 formatter = self.formatter
                 options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
-                ErrorDetail.from_record(record, options)  # which all that follows then uses
+                detail = ErrorDetail.from_record(record, options)  # which all that follows then uses
                 self._counts.accept()
-                self._queue(record, *found)
+                if self._recent.is_repeat(detail.event_id, detail.repeats):
+                    self._counts.fold()
+                else:
+                    self._queue(record, *found)
+                detail.note_kept(record)
         except Exception:
             with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
                 self.handleError(record)
@@ -90,11 +96,12 @@ class RecoveryHandler(logging.Handler):
         error, _ = raised_by(record)
         if error is not None:
             chain = chain_of(error)
-        elif record.exc_text or written.is_in(str(record.msg)):
+        elif CACHED_AS in record.__dict__:  # from another process, or through a queue
             chain = detail_chain(ErrorDetail.from_record(record))
-            self._desk.is_behind_queue = True
         else:
-            chain = ()
+            chain = written_chain(exceptions_in(record))
+        if error is None and chain:
+            self._desk.is_behind_queue = True
         codes = codes_of(chain)
         procedure = choose(self._procedures, chain, record, codes)
         return None if procedure is None else (procedure, codes)

@@ -124,7 +124,9 @@ class ThrottledSMTPHandler(logging.Handler):
         """Count the error for the next mail; never waits and never raises."""
         try:
             if self.concerns(record):
-                self._room().accept(ErrorDetail.from_record(record, self._detail_options))
+                detail = ErrorDetail.from_record(record, self._detail_options)
+                self._room().accept(detail)
+                detail.note_kept(record)
         except Exception:
             with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
                 self.handleError(record)

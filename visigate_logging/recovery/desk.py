@@ -166,8 +166,8 @@ class Desk(ForkAware):
         if self.is_behind_queue and not self._told_of_queue:
             self._told_of_queue = True
             logging.getLogger("visigate_logging").warning(
-                "Errors reach %s through a queue, as text: base classes and error codes cannot be matched. "
-                "Attach it to the logger itself; it has a queue of its own",
+                "Errors reach %s as text: classes that are not loaded here, and codes not told, cannot be matched. "
+                "Behind a queue, attach it to the logger itself; it has a queue of its own",
                 type(self._handler).__name__,
             )
 

@@ -1,5 +1,6 @@
 """Which procedure an error calls for."""
 
+import errno
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from visigate_logging.detail.causes import led_to
+from visigate_logging.detail.codes import code_told
 from visigate_logging.detail.conditions import status_of
+from visigate_logging.detail.lookup import class_named
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.written import WrittenException
 from visigate_logging.recovery.procedures import Procedure
 
-__all__ = ["Link", "chain_of", "choose", "codes_of", "detail_chain"]
+__all__ = ["Link", "chain_of", "choose", "codes_of", "detail_chain", "written_chain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +58,23 @@ def _codes(error: BaseException) -> dict[str, int]:
     return {name: code for name, code in found.items() if isinstance(code, int)}
 
 
+def written_chain(found: Iterable[WrittenException]) -> tuple[Link, ...]:
+    """The chain of a record that has it as text: base classes as far as loaded here, codes as far as told."""
+    return tuple(Link(_names(e.kind), _numbers(e.code)) for e in found)  # type: ignore[arg-type]  # as above
+
+
 def detail_chain(detail: ErrorDetail) -> tuple[Link, ...]:
-    """What is left of the chain when the record came through a queue: names alone, and no codes.
-
-    A class of a module that is loaded here is known with its base classes.
-    """
-    return tuple(Link(_names_of(e.module, e.type), {}) for e in detail.exceptions)
+    """The chain of a record that came with its detail, from another process or through a queue; as above."""
+    kinds = [(class_named(f"{e.module}.{e.type}".removeprefix("builtins.")), e.message) for e in detail.exceptions]
+    return tuple(Link(_names(k), _numbers(code_told(k, m))) for k, m in kinds)  # type: ignore[arg-type]  # as above
 
 
-def _names_of(module: str, name: str) -> tuple[frozenset[str], ...]:
-    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
-    if isinstance(found, type) and issubclass(found, BaseException):
-        return _names(found)  # type: ignore[arg-type]  # as above
-    return (frozenset((name, f"{module}.{name}")),)
+def _numbers(code: str) -> dict[str, int]:
+    kind, _, status = code.partition(" ")
+    if kind == "HTTP":
+        return {"http": int(status)}
+    found = {"sqlite": getattr(sys.modules.get("sqlite3"), code, None), "errno": getattr(errno, code, None)}
+    return {name: number for name, number in found.items() if isinstance(number, int)}
 
 
 def codes_of(chain: Iterable[Link]) -> dict[str, int]:
