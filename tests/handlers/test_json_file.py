@@ -82,6 +82,7 @@ def test_a_formatter_of_the_configuration_takes_the_place_of_its_own(log):
     logging.config.dictConfig(
         {
             "version": 1,
+            "disable_existing_loggers": False,
             "formatters": {"detail": {"()": "visigate_logging.DetailFormatter", "service": "north gate"}},
             "handlers": {
                 "details": {
