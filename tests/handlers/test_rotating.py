@@ -95,6 +95,7 @@ def test_a_value_that_cannot_be_is_refused_by_name(path, option, value):
 def test_it_is_wired_from_yaml_by_plain_dictconfig(path):
     text = """
     version: 1
+    disable_existing_loggers: false
     formatters: {short: {format: "%(levelname)s %(message)s"}}
     handlers:
       file:
