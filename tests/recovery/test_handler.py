@@ -365,7 +365,7 @@ def test_behind_a_queue_the_class_name_is_matched_and_the_limit_is_told(tmp_path
     assert handler.wait(10)
     handler.close()
     assert len(calls) == 1
-    assert any("through a queue" in text for text in told.texts())
+    assert any("as text: classes" in text for text in told.texts())
 
 
 def test_a_child_forked_after_the_configuration_recovers_too(tmp_path):
