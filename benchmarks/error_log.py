@@ -11,6 +11,7 @@ from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 DAYS = 90
 GROUPS = 60
 TO_A_FILE = 100_000
+MONOTONIC = 123456.789
 KINDS = [
     ("ConnectionRefusedError", "gate.camera", "grab", "camera", "ERROR", "camera"),
     ("TimeoutError", "gate.camera", "read_frame", "camera", "WARNING", "camera"),
@@ -21,8 +22,8 @@ KINDS = [
 ]
 
 
-def templates() -> list[tuple[bytes, bytes, bytes, bytes]]:
-    """Of each kind of error the line, cut where the time, the event's id and the host belong."""
+def templates() -> list[tuple[bytes, ...]]:
+    """Of each kind of error the line, cut where the time, the event's id, the host and the seconds belong."""
     cut = []
     for group in range(GROUPS):
         error_type, module, function, category, severity, process = KINDS[group % len(KINDS)]
@@ -65,13 +66,14 @@ def templates() -> list[tuple[bytes, bytes, bytes, bytes]]:
             service="visigate",
             release="2.4.1",
             boot_id="5f0c6d1e8a7b4c3d9e2f1a0b4c5d6e7f",
-            monotonic=123456.789,
+            monotonic=MONOTONIC,
         )
         line = record.to_json() + b"\n"
         start, rest = line.split(b"@TIME@")
         middle, rest = rest.split(b"@ID@")
-        before_host, end = rest.split(b"@HOST@")
-        cut.append((start, middle, before_host, end))
+        before_host, rest = rest.split(b"@HOST@")
+        before_monotonic, end = rest.split(str(MONOTONIC).encode())
+        cut.append((start, middle, before_host, before_monotonic, end))
     return cut
 
 
@@ -96,12 +98,12 @@ def lines(records: int, *, seed: int = 1, now: datetime | None = None) -> Iterat
     cut = templates()
     begin = (now or datetime.now(UTC)) - timedelta(days=DAYS)
     for seconds, group in happenings(records, chance):
-        start, middle, before_host, end = cut[group]
+        start, middle, before_host, before_monotonic, end = cut[group]
         when = begin + timedelta(seconds=min(seconds, DAYS * 86400))
         host = b"gate-north" if chance.random() < 0.7 else b"gate-south"
         event = uuid7(when, chance)
         stamp = when.isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
-        yield b"".join((start, stamp, middle, event, before_host, host, end))
+        yield b"".join((start, stamp, middle, event, before_host, host, before_monotonic, b"%.3f" % seconds, end))
 
 
 def uuid7(when: datetime, chance: random.Random) -> bytes:

@@ -32,6 +32,9 @@ AIMS = {
     "recent(50)": "5",
     "statistics(7)": "20",
     "groups(50)": "5",
+    "group(key)": "5",
+    "trends(30), all groups": "50",
+    "first page after a restart": "300",
     "get(id)": "5",
     "records/s": "150,000 up",
     "bytes/record": "120",
@@ -74,6 +77,12 @@ def measure(log: Path, records: int) -> dict[str, float]:
     size = index_path(log).stat().st_size
     with log.open("ab") as out:
         out.writelines(lines(NEW, seed=2))
+    begin = time.perf_counter()
+    with ErrorStore(log) as again:
+        again.groups(50), again.timeline(days=7), again.choices()
+        found["first page after a restart"] = (time.perf_counter() - begin) * 1000
+    with log.open("ab") as out:
+        out.writelines(lines(NEW, seed=3))
     with ErrorStore(log) as again:
         begin = time.perf_counter()
         again.recent(1)

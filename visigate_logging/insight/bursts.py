@@ -40,6 +40,8 @@ LEAST_DISPERSION, PRIOR_WEIGHT, PRIOR_DISPERSION = 0.1, 24.0, 0.6
 QUIET = 48
 """Quiet hours that are gone through one by one; those beyond are taken at once."""
 DAY = 24
+PRECISION = 1e-7
+"""Of a tail, of which only the order of magnitude is used."""
 
 
 class Burst(NamedTuple):
@@ -72,7 +74,7 @@ def burst_score(count: int, shape: float, rate: float) -> float:
         return 0.0
     total = term = 1.0
     k = count
-    while term > 1e-12 * total:  # the terms fall at least geometrically beyond the mean
+    while term > PRECISION * total:  # the terms fall at least geometrically beyond the mean
         term *= (k + shape) / (k + 1) / (rate + 1)
         total += term
         k += 1

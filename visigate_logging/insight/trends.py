@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from visigate_logging.insight.bursts import burst_score
 
@@ -65,7 +66,8 @@ def _sign(x: float) -> int:
     return (x > 0) - (x < 0)
 
 
-def trend_of(daily: Sequence[int], known: int | None = None) -> Trend:
+@lru_cache(4096)  # of past days, which do not change until tomorrow
+def trend_of(daily: tuple[int, ...], known: int | None = None) -> Trend:
     """Return the verdict on counts of whole days: over all of them, and of the last two against the weeks before.
 
     Args:
@@ -95,6 +97,8 @@ def _lately(days: Sequence[int]) -> str:
     dispersion = max(0.02, (variance - usual) / usual**2 if usual else 0.0) + 1 / (sum(before) + 1)
     shape = 1 / dispersion
     expected = max(mean, 0.5 / len(before))
+    if abs(last - expected) <= 2 * math.sqrt(expected * (1 + expected / shape)):  # far from any verdict
+        return "steady"
     if last > expected and burst_score(last, shape, shape / expected) >= LATELY:
         return "rising"
     if last < expected and _score_below(last, shape, shape / expected) >= LATELY:

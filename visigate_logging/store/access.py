@@ -55,6 +55,7 @@ class Access:
         self._index: Index | None = None
         self._inherited: Index | None = None
         self._builder: _Builder | None = None
+        self._asked: Index | None = None
 
     @property
     def place(self) -> str:
@@ -78,15 +79,20 @@ class Access:
     def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Bring the index up to date and put a question to it; again, when something gives way meanwhile.
 
+        A question that is part of another is put to the index as that one found it.
+
         Raises:
             StoreError: the log cannot be read.
         """
         with self._lock:
+            if self._asked:
+                return question(self._asked.db)
             trouble: Exception | None = None
             for _ in range(ATTEMPTS):
                 try:
                     index = self._opened(trouble)
                     self._catch_up(index)
+                    self._asked = index
                     return question(index.db)
                 except (sqlite3.Error, FileNotFoundError) as error:  # the latter: rotated meanwhile
                     trouble = error
@@ -97,6 +103,8 @@ class Access:
                     trouble = sqlite3.DatabaseError(f"it holds what cannot be: {error!r}")
                 except OSError as error:
                     raise StoreError(f"{error.filename}: {error.strerror}") from error
+                finally:
+                    self._asked = None
             raise StoreError(f"{self._log}: gave up after {ATTEMPTS} attempts: {trouble}") from trouble
 
     def _catch_up(self, index: Index) -> None:

@@ -14,6 +14,7 @@ import orjson
 
 from visigate_logging.insight.bursts import Burst, BurstRule
 from visigate_logging.insight.trends import trend_of
+from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import Facet, all_facets, count_groups, known_days
 from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
@@ -34,18 +35,16 @@ Hours = dict[int, dict[int, int]]
 
 def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict[str, Any]:
     """See :meth:`ErrorStore.trends`."""
-    facets = all_facets(db)
+    facets = all_facets(db, facets_of(db, Filter({"group": key})))
     mine = "id = (SELECT coalesce(heir, id) FROM grp WHERE key = ?1)" if key else "heir IS NULL"
     groups = db.execute(f"SELECT id, key, title FROM grp WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608
-    if key:
-        facets = {number: facet for number, facet in facets.items() if facet.grp == (groups or [(0,)])[0][0]}
     tallies = count_groups(db, period, facets)
     bursts = bursts_of(db, facets, period, everything=not key)
     totals = _totals(db, facets)
     known = known_days(db, period)
 
     def course(number: int, daily: Sequence[int]) -> dict[str, Any]:
-        trend = trend_of(daily[:-1], known)  # today is not over
+        trend = trend_of(tuple(daily[:-1]), known)  # today is not over
         return {
             "count": sum(daily),
             "total": totals.get(number, 0),
@@ -105,7 +104,8 @@ def bursts_of(
     """
     groups = {facet.grp for facet in facets.values()} | ({EVERYTHING} if everything else set())
     now, first = period.now // HOUR, period.limits[0] // HOUR
-    states = {row[0]: row[1:] for row in db.execute("SELECT grp, upto, rule, bursts FROM course") if row[0] in groups}
+    sql = "SELECT grp, upto, rule, bursts FROM course WHERE grp IN (SELECT value FROM json_each(?))"
+    states = {row[0]: row[1:] for row in db.execute(sql, (orjson.dumps(list(groups)).decode(),))}
     begin = min((states[group][0] for group in groups), default=now) if groups <= states.keys() else -(1 << 40)
     past = _hours(db, facets, begin, now, everything=everything)
     current = _hours(db, facets, now, now + 1, everything=everything)

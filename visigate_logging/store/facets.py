@@ -15,6 +15,7 @@ __all__ = [
     "FACETS",
     "GROUP",
     "NAMES",
+    "NONE",
     "Facet",
     "Filter",
     "choices_of",

@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
@@ -96,11 +98,19 @@ class Facet(NamedTuple):
     severity: str
 
 
-def all_facets(db: sqlite3.Connection) -> dict[int, Facet]:
-    """What the counts of the index are of, by number."""
+def all_facets(db: sqlite3.Connection, only: Iterable[int] | None = None) -> dict[int, Facet]:
+    """What the counts of the index are of, by number.
+
+    Args:
+        db: the index.
+        only: these; None for all.
+    """
     columns = ", ".join(Facet._fields[1:])
     sql = f"SELECT facet.id, coalesce(grp.heir, grp.id), {columns} FROM facet JOIN grp ON grp.id = facet.grp"  # noqa: S608 -- fields of ours
-    return {row[0]: Facet(*row[1:]) for row in db.execute(sql)}
+    if only is not None:
+        sql += " WHERE facet.id IN (SELECT value FROM json_each(?))"
+    values = () if only is None else (orjson.dumps(list(only)).decode(),)
+    return {row[0]: Facet(*row[1:]) for row in db.execute(sql, values)}
 
 
 def find_groups(
@@ -114,9 +124,8 @@ def find_groups(
     cursor: str | None = None,
 ) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
-    facets = all_facets(db)
-    wanted = facets_of(db, asked)
-    tallies = count_groups(db, period, facets if wanted is None else {f: facets[f] for f in wanted})
+    facets = all_facets(db, facets_of(db, asked))
+    tallies = count_groups(db, period, facets)
     places = [
         (tallies[group].facets.total() if order == "count" else last, group)
         for group, last, title, culprit in db.execute("SELECT id, last, title, culprit FROM grp")
@@ -143,13 +152,16 @@ def _parse(cursor: str) -> tuple[int, int]:
 def count_groups(db: sqlite3.Connection, period: Period, facets: Mapping[int, Facet]) -> dict[int, Tally]:
     """Counts of each group with errors in a period, as far as they are of some facets."""
     found: dict[int, Tally] = {}
+    tallies: dict[int, Tally] = {}
     for facet, day, n in cells(db, period.limits, by_day=period.tz is None, facets=facets):
-        if facet in facets:
+        tally = tallies.get(facet)
+        if tally is None:
+            if facet not in facets:
+                continue
             group = facets[facet].grp
-            if group not in found:
-                found[group] = Tally(period.days)
-            found[group].daily[day] += n
-            found[group].facets[facet] += n
+            tally = tallies[facet] = found.get(group) or found.setdefault(group, Tally(period.days))
+        tally.daily[day] += n
+        tally.facets[facet] += n
     return found
 
 
@@ -180,7 +192,7 @@ def _group(
         daily=tuple(tally.daily),
         latest=latest,
         new=first >= period.limits[0],
-        trend=trend_of(tally.daily[:-1], known).direction,  # today is not over
+        trend=trend_of(tuple(tally.daily[:-1]), known).direction,  # today is not over
     )
 
 

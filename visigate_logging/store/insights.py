@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,8 +10,8 @@ import orjson
 from visigate_logging.insight.company import comes_with, only_at
 from visigate_logging.insight.recurrence import FEWEST_DAYS, recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
-from visigate_logging.store.facets import NAMES
-from visigate_logging.store.groups import Facet, all_facets
+from visigate_logging.store.facets import NAMES, NONE, Filter, facets_of
+from visigate_logging.store.groups import all_facets
 from visigate_logging.store.times import DAY, QUARTER, Period, from_micros
 
 __all__ = ["find_forecasts", "insights_of"]
@@ -23,6 +23,7 @@ BESIDE = 5_000_000
 """Microseconds before and after an error in which another is of the same incident."""
 LOOKED_AT = 20
 """Errors of a group that others are looked for beside."""
+MOST_READ = 400
 RATE_DAYS = 30
 COMMON = {"type", "module", "severity", "category"}
 """Facets that a group has one value of anyway."""
@@ -31,12 +32,14 @@ COMMON = {"type", "module", "severity", "category"}
 def find_forecasts(
     db: sqlite3.Connection, period: Period, within: int, only: Sequence[int] | None = None
 ) -> list[dict[str, Any]]:
-    """See :meth:`ErrorStore.forecast`."""
-    facets = all_facets(db)
+    """See :meth:`ErrorStore.forecast`; with ``only``, of the groups of these facets."""
+    facets = all_facets(db, only)
     begin = (period.now - LOOKED_BACK * DAY) // QUARTER
     days = defaultdict[int, set[int]](set)
-    for facet, start in db.execute("SELECT facet, start FROM daily WHERE start >= ?", (begin,)):
-        if facet in facets and (only is None or facets[facet].grp in only):
+    sql, values = "SELECT facet, start FROM daily WHERE start >= ?", [begin, orjson.dumps(list(facets)).decode()]
+    few = " AND facet IN (SELECT value FROM json_each(?))" if only is not None else ""
+    for facet, start in db.execute(sql + few, values if few else values[:1]):
+        if facet in facets:
             days[facets[facet].grp].add((period.now // QUARTER - start) * QUARTER // DAY)
     found = []
     for group, ago in days.items():
@@ -51,15 +54,14 @@ def find_forecasts(
 
 def insights_of(db: sqlite3.Connection, period: Period, key: str) -> dict[str, Any]:
     """Return ``forecast``, ``rhythm``, ``comes_with`` and ``only`` of a group; what is unknown is None or empty."""
-    facets = all_facets(db)
-    row = db.execute("SELECT coalesce(heir, id) FROM grp WHERE key = ?", (key,)).fetchone()
-    own = [number for number, facet in facets.items() if row and facet.grp == row[0]]
-    forecasts = find_forecasts(db, period, 7, [row[0]]) if row else []
-    rhythm = rhythm_of(_hours_of_days(db, own, period), max(1, len({facet.grp for facet in facets.values()})))
+    own = facets_of(db, Filter({"group": key})) or []
+    forecasts = find_forecasts(db, period, 7, own)
+    (groups,) = db.execute("SELECT count(*) FROM grp WHERE heir IS NULL").fetchone()
+    rhythm = rhythm_of(_hours_of_days(db, own, period), groups)
     return {
         "forecast": {name: forecasts[0][name] for name in ("within_days", "probability")} if forecasts else None,
         "rhythm": rhythm._asdict() if rhythm else None,
-        "comes_with": _company(db, own, facets, period),
+        "comes_with": _company(db, own, period),
         "only": _only(db, own, period),
     }
 
@@ -74,24 +76,22 @@ def _hours_of_days(db: sqlite3.Connection, own: Sequence[int], period: Period) -
     return [(day, hour, n) for (day, hour), n in found.items()]
 
 
-def _company(
-    db: sqlite3.Connection, own: Sequence[int], facets: Mapping[int, Facet], period: Period
-) -> list[dict[str, Any]]:
+def _company(db: sqlite3.Connection, own: Sequence[int], period: Period) -> list[dict[str, Any]]:
     """Groups that come within seconds of most of the latest errors, each of an incident of its own."""
     wanted = orjson.dumps(list(own)).decode()
     times: list[int] = []
-    sql = "SELECT at FROM record WHERE facet IN (SELECT value FROM json_each(?)) AND at < ? ORDER BY at DESC LIMIT 1"
-    before = period.now + DAY
-    while len(times) < LOOKED_AT and (row := db.execute(sql, (wanted, before)).fetchone()):
-        times.append(row[0])
-        before = row[0] - 2 * BESIDE
-    mine = {facets[facet].grp for facet in own}
-    seen = Counter[int]()
-    for at in times:
-        rows = db.execute("SELECT DISTINCT facet FROM record WHERE at BETWEEN ? AND ?", (at - BESIDE, at + BESIDE))
-        seen.update({facets[facet].grp for (facet,) in rows if facet in facets} - mine)
-    if not seen:
+    sql = "SELECT at FROM record WHERE facet IN (SELECT value FROM json_each(?)) AND at < ? ORDER BY at DESC LIMIT ?"
+    for (at,) in db.execute(sql, (wanted, period.now + DAY, MOST_READ)):
+        if len(times) < LOOKED_AT and (not times or at < times[-1] - 2 * BESIDE):
+            times.append(at)
+    beside = [
+        {row[0] for row in db.execute("SELECT DISTINCT facet FROM record WHERE at BETWEEN ? AND ?", span)} - set(own)
+        for span in ((at - BESIDE, at + BESIDE) for at in times)
+    ]
+    if not any(beside):
         return []
+    facets = all_facets(db)
+    seen = Counter(group for numbers in beside for group in {facets[number].grp for number in numbers})
     rates = defaultdict[int, float](float)
     begin = (period.now - RATE_DAYS * DAY) // QUARTER
     for facet, n in db.execute("SELECT facet, sum(n) FROM daily WHERE start >= ? GROUP BY facet", (begin,)):
@@ -107,7 +107,7 @@ def _only(db: sqlite3.Connection, own: Sequence[int], period: Period) -> dict[st
     begin, mine = period.limits[0] // QUARTER, set(own)
     columns = [name for name in NAMES if name not in COMMON]
     words = {
-        row[0]: dict(zip(columns, row[2:], strict=True)) | orjson.loads(row[1])
+        row[0]: dict(zip(columns, row[2:], strict=True)) | (orjson.loads(row[1]) if row[1] != NONE else {})
         for row in db.execute(f"SELECT id, own, {', '.join(columns)} FROM facet")  # noqa: S608 -- names of ours
     }
     of_own = defaultdict[str, Counter[str]](Counter)

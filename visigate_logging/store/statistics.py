@@ -73,8 +73,10 @@ def cells(
     if facets is not None and len(facets) <= FEW:
         sql += " AND facet IN (SELECT value FROM json_each(?))"
         values.append(orjson.dumps(list(facets)).decode())
+    spans = {start: number for number, start in enumerate(quarters)}
     for facet, start, n in db.execute(sql, values):
-        yield facet, bisect_right(quarters, start) - 1, n
+        span = spans.get(start)
+        yield facet, bisect_right(quarters, start) - 1 if span is None else span, n
 
 
 def count_over_time(

@@ -235,12 +235,15 @@ class ErrorStore:
         Raises:
             UnknownEventError: there is no such group.
         """
+        return self._access.ask(lambda db: self._group(db, key, days, limit, cursor))
+
+    def _group(self, db: sqlite3.Connection, key: str, days: int, limit: int, cursor: str | None) -> dict[str, Any]:
         events = self.recent(limit, group=key, cursor=cursor)
         found = self.groups(1, days=days, group=key)
         trend = self.trends(days=days, group=key)["groups"]
         if not trend:
             raise UnknownEventError(f"no group in {self.path} has the key {key!r}")
-        return self._access.ask(lambda db: insights_of(db, self._period(days), key)) | {
+        return insights_of(db, self._period(days), key) | {
             "group": found[0] if found.groups else None,
             "total": trend[0]["total"],
             "events": events,

@@ -125,7 +125,7 @@ class Pages:
             "worst": [
                 group.to_dict() | {"title": text(group.title, 200), "url": group_url(group.key)} for group in worst
             ],
-            "trend": trend_of([span["total"] for span in spans[:-1]]).direction,
+            "trend": trend_of(tuple(span["total"] for span in spans[:-1])).direction,
             "healthy": not found,
             "health": [banner._asdict() for banner in found],
         }
