@@ -176,7 +176,7 @@ def test_a_read_only_place_is_not_written_to(log, monkeypatch):
 
 def test_what_the_index_of_a_read_only_place_knows_is_not_read_again(log, monkeypatch):
     path = settled(log)
-    execute(path, "UPDATE tally SET n = n + 1000 WHERE facet != 0")
+    execute(path, "UPDATE daily SET n = n + 1000")
     monkeypatch.setattr(index_module.os, "access", lambda path, mode: False)
     with open_store(log) as store:
         assert store.group(detail().fingerprint)["total"] > COUNT
