@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["Attached", "attached", "keep_libraries_quiet", "lost"]
+__all__ = ["TAKES_ALL", "Attached", "attached", "keep_libraries_quiet", "lost"]
 
 Attached = tuple[logging.Logger, logging.Handler]
 
 _OWN_STREAMS = {"flask.logging": "default_handler", "werkzeug._internal": "_ColorStreamHandler"}
 """What these libraries attach where they find no handler for their level: it shows all that is secret in clear."""
 
-_taker = logging.NullHandler()
+TAKES_ALL = logging.NullHandler()
 """Takes all levels, and does nothing: with it on the root logger no library finds that its level has no handler."""
 
 
@@ -33,7 +33,7 @@ def keep_libraries_quiet(loggers: Iterable[logging.Logger]) -> None:
         if any(_is(handler, kind) for kind in _streams()):
             logger.handlers = [h for h in logger.handlers if h is not handler]
     if all(handler.level > logging.DEBUG for handler in logging.root.handlers):
-        logging.root.handlers = [*logging.root.handlers, _taker]
+        logging.root.handlers = [*logging.root.handlers, TAKES_ALL]
 
 
 def lost(before: Iterable[Attached], made: Iterable[logging.Handler]) -> Iterator[str]:
