@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"detail", "insight"} | BELOW_ALL,
     "config": {"detail", "hooks"} | BELOW_ALL,
     "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
-    "web": {"store", "insight"} | BELOW_ALL,
+    "web": {"store", "insight", "present"} | BELOW_ALL,
 }
 HEAVY = {
     "smtplib",

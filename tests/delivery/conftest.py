@@ -61,14 +61,14 @@ class Clock:
 class Desk:
     """Ledger, outbox and sender of one process, on a clock of the test's."""
 
-    def __init__(self, directory, server, clock=None, windows=None, schedule=None):
+    def __init__(self, directory, server, clock=None, windows=None, schedule=None, to=TO):
         self.clock = clock or Clock()
         self.news = False
         self.directory = directory
         self.state = State(directory, SCHEMA)
         self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock, schedule=schedule)
         self.outbox = Outbox(directory / "outbox")
-        envelope = Envelope("gate@example.org", TO, "VisiGate Error")
+        envelope = Envelope("gate@example.org", to, "VisiGate Error")
         self.letters = Letters(self.state, "mail", now=self.clock)
         channel = SmtpChannel(server, envelope)
         self.sender = Sender(self.ledger, self.letters, self.outbox, channel, directory / "mail.lock")

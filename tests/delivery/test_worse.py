@@ -40,7 +40,7 @@ def test_a_severity_that_rises_is_told_at_once(desk, server):
     desk.errors(2, severity="CRITICAL")
     desk.run(5)
     assert told(messages(server)) == [1, 5]
-    assert "it was ERROR, and is CRITICAL now" in text(messages(server)[-1])
+    assert "It is worse: it was ERROR before." in text(messages(server)[-1])
     desk.errors(severity="CRITICAL")
     desk.run(5)
     assert len(messages(server)) == 2  # it is no worse

@@ -17,6 +17,7 @@ from visigate_logging.cli.command import (
 )
 from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+from visigate_logging.present.advice import advice_for
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.typed import about
 
@@ -132,6 +133,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ("time", f"{time_of(record)} ({record.timestamp})"),
         ("", "the clock was wrong: about this time by the clock that was right later" if about(record) else ""),
         ("severity", " ".join(filter(None, (record.severity, record.category)))),
+        ("to do", advice_for(record)),
         ("logged", f"{record.message} ({record.logger}, {record.level})"),
         ("handled", "yes: logged where it was caught" if record.handled else ""),
         ("repeats", record.repeats and f"{record.repeats}, the same exception"),

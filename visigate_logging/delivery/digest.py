@@ -154,5 +154,5 @@ def _times(item: Item) -> list[tuple[str, str]]:
         going = f", {spoken(ago)} before this mail: {'it still goes on' if ago < _STILL else 'quiet since then'}"
     if group.untold <= 1 and group.told == 0:
         return [("When", local(group.last_time))]
-    first = [("First of these", local(group.first_time))] if group.told and group.untold else []
+    first = [("First of these", local(group.first_time))] if group.first_time > group.began and group.untold else []
     return [("Since", local(group.began)), *first, ("Last", f"{local(group.last_time)}{going}")]

@@ -116,10 +116,11 @@ def _facts(facts: Sequence[Fact]) -> str:
 def _row(fact: Fact) -> str:
     value = html.escape(fact.value)
     if re.fullmatch(r"https?://\S+", fact.value):
-        value = f'<a href="{value}">{value}</a>'
-    elif fact.label == "Command":
+        return f'<div style="margin:3px 0"><a href="{value}">Open the page of this error</a></div>'
+    if fact.label == "Command":
         value = f"<code>{value}</code>"
     elif fact.label == "To do":
+        value = re.sub("`([^`]+)`", r"<code>\1</code>", value)
         return f'<p class="do" style="padding:10px;margin:8px 0;border-radius:6px"><b>{fact.label}</b>: {value}</p>'
     return f'<div style="margin:3px 0"><span class="dim">{html.escape(fact.label)}</span> {value}</div>'
 

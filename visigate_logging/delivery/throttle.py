@@ -132,7 +132,7 @@ def _worse(group: Group, news: Group) -> str:
         return ""
     told = group.told_severity or group.severity
     if level_number(news.severity) > level_number(told):
-        return f"it was {told}, and is {news.severity} now"
+        return f"it was {told} before"
     more = [sign for sign in news.signs if sign not in group.signs]
     return f"another {more[0]}" if more and group.signs and len(group.signs) < _MOST_SIGNS else ""
 

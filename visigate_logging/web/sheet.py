@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from visigate_logging.present.advice import advice_for
 from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
 from visigate_logging.web.shown import when as when_of
@@ -97,6 +98,7 @@ def _as_happened(exceptions: Sequence[ExceptionData]) -> Iterator[tuple[int, int
 def facts(record: ErrorDetail) -> dict[str, Any]:
     """What else is known of an error, by what it is called on the page; what is not known is left out."""
     known = {
+        "To do": advice_for(record),
         "Severity": record.severity,
         "Category": record.category,
         "Host": record.host,
