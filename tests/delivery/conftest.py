@@ -11,7 +11,7 @@ from tests.delivery.servers import Server, told
 from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.channels.smtp import SmtpChannel
-from visigate_logging.delivery.journal import Entry, family_of, signs_of
+from visigate_logging.delivery.entries import Entry, family_of, signs_of
 from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.letters import Letters
 from visigate_logging.delivery.message import Envelope

@@ -10,8 +10,11 @@ import threading
 import pytest
 
 from tests.delivery.conftest import error
+from visigate_logging.delivery import intake as intake_module
 from visigate_logging.delivery import journal as module
-from visigate_logging.delivery.journal import OTHER, Intake, Journal, entries_of
+from visigate_logging.delivery.entries import OTHER, entries_of
+from visigate_logging.delivery.intake import Intake
+from visigate_logging.delivery.journal import Journal
 from visigate_logging.detail.record import ExceptionData
 from visigate_logging.host import HostLock
 
@@ -263,7 +266,7 @@ def test_a_card_that_cannot_be_written_is_left_for_memory_and_come_back_to(intak
         intake.add(error())
     assert intake.trouble is not None
     (tmp_path / "card").unlink()
-    monkeypatch.setattr(module, "_AVOIDED", 0.0)
+    monkeypatch.setattr(intake_module, "_AVOIDED", 0.0)
     intake._avoid_until = 1e-9
     for _ in range(5):
         intake.add(error())
@@ -274,7 +277,7 @@ def test_a_card_that_cannot_be_written_is_left_for_memory_and_come_back_to(intak
 def test_what_can_be_written_nowhere_is_folded_by_group_within_bounds_and_written_later(
     intake, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(module, "_MOST_FOLDED", 3)
+    monkeypatch.setattr(intake_module, "_MOST_FOLDED", 3)
     for name in ("card", "memory"):
         (tmp_path / name).write_text("in the way")
     for n in range(20):

@@ -68,10 +68,11 @@ def test_a_tarpit_after_a_wrong_password_is_waited_for_and_explained(make_desk, 
 def test_a_mail_that_is_too_large_goes_in_a_short_form(make_desk):
     with SlowServer(largest=5000) as server:
         desk = make_desk(server)
-        desk.errors(3, traceback="x" * 9000)
+        for n in range(12):
+            desk.errors(n + 1, fingerprint=f"v1:{n}", traceback="x" * 9000)
         desk.run(5)
         [message] = server.mails
-        assert told(server.mails) == [3]
+        assert told(server.mails) == [sum(range(13))]
         assert "The rest is left out" in message.get_body(("plain",)).get_content()
     assert desk.ledger.sheet()["dropped"] == {}
 

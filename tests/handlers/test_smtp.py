@@ -19,7 +19,7 @@ from tests.delivery.conftest import error
 from tests.delivery.servers import RawServer, Server, say_nothing, told, wait_for
 from tests.handlers.mail_child import configure, raise_in_group
 from visigate_logging.detail.classification import Classifier
-from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 from visigate_logging.host import State
@@ -489,3 +489,32 @@ def test_what_can_be_stored_nowhere_is_kept_and_told_when_it_can(make, server, t
     (tmp_path / "state").unlink()
     logger.critical("away")
     wait_for(lambda: sum(told(messages(server))) == 11, timeout=30)
+
+
+def test_what_was_told_from_memory_is_not_told_again_when_the_card_is_back(
+    make, server, tmp_path, monkeypatch, caplog
+):
+    """The card takes the journal's last lines, and the books cannot be kept there any more."""
+    monkeypatch.setattr("visigate_logging.delivery.desk.SHARED_MEMORY", tmp_path / "memory")
+    (tmp_path / "memory").mkdir()
+    handler = make()
+    logger = logger_with(handler)
+    room = handler._room()
+
+    def full(read):
+        raise StateError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room._desk.ledger, "book", full)
+        for _ in range(7):
+            logger.critical("away")
+        wait_for(lambda: sum(told(messages(server))) == 7)
+    room._worked_at = 0.0
+    room.wake()
+    wait_for(room._desk.passed)
+    logger.critical("the card is back")
+    room._intake.avoid(0.0)
+    wait_for(lambda: sum(told(messages(server))) == 8, timeout=30)
+    sheet = wait_for(lambda: (s := handler.counts())["pending"] == 0 and s)
+    assert sheet["accepted"] == 8
+    assert adds_up(sheet)

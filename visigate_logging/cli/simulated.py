@@ -7,7 +7,7 @@ from typing import Any
 from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
-from visigate_logging.delivery.journal import signs_of
+from visigate_logging.delivery.entries import signs_of
 from visigate_logging.delivery.throttle import Group, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of

@@ -12,7 +12,8 @@ import orjson
 
 from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.smtp import SmtpChannel
-from visigate_logging.delivery.journal import Entry, Journal, entries_of
+from visigate_logging.delivery.entries import Entry, entries_of
+from visigate_logging.delivery.journal import Journal
 from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.letters import Letters
 from visigate_logging.delivery.options import MailOptions

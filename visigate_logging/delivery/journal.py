@@ -4,22 +4,15 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
-from visigate_logging.delivery.throttle import level_number
+from visigate_logging.delivery.entries import signs_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import ForkAware, HostLock, watch_forks
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["OTHER", "Entry", "Intake", "Journal", "entries_of", "family_of", "signs_of"]
-
-OTHER = "other"
-"""Fingerprint under which errors are counted that there is no room for."""
+__all__ = ["Journal"]
 
 _SEGMENT = 1024 * 1024
 _MOST_SEGMENTS = 16
@@ -28,36 +21,7 @@ _LEFT = 2
 _HELD = 0.1
 """Seconds for which a writer in a storm does not look whether the file still has its name."""
 _LOOK_EVERY = 64 * 1024
-_AVOIDED = 1.0
 _MOST_SEEN = 2000
-_MOST_FOLDED = 200
-
-
-@dataclass(slots=True)
-class Entry:
-    """Errors of one group that were read from a journal.
-
-    Args:
-        fingerprint: the group.
-        count: how many.
-        first_time: timestamp of the first.
-        last_time: timestamp of the last.
-        severity: the worst, as a level name.
-        event_id: of the first.
-        detail: the first whole record among them, as JSON.
-        signs: what tells them apart within the group: cause and host.
-        family: what they are results of.
-    """
-
-    fingerprint: str
-    count: int
-    first_time: str
-    last_time: str
-    severity: str
-    event_id: str = ""
-    detail: bytes | None = None
-    signs: tuple[str, ...] = ()
-    family: str = ""
 
 
 class JournalFullError(OSError):
@@ -200,134 +164,3 @@ class Journal(ForkAware):
         self._until_look = 0
         self._let_go()
         self._file.forget()
-
-
-def signs_of(detail: ErrorDetail) -> tuple[str, ...]:
-    """Return what tells errors apart within a group, for an administrator: where it is, and what it comes from."""
-    causes = detail.exceptions[1:]
-    return (f"host {detail.host}", f"cause {causes[0].type}") if causes else (f"host {detail.host}",)
-
-
-def family_of(detail: ErrorDetail) -> str:
-    """Return what the outcomes of one procedure have in common; empty for all other errors."""
-    outcome = detail.additional_info.get("recovery") if detail.logger == "visigate_logging.recovery" else None
-    return f"recovery {outcome.get('procedure')}" if isinstance(outcome, Mapping) else ""
-
-
-class Intake(ForkAware):
-    """Takes errors in, without any wait: into the journal, else into the spare one, else folded in memory.
-
-    Args:
-        journal: on the card.
-        spare: in shared memory.
-        begin: makes the place for the spare one; raises OSError.
-    """
-
-    def __init__(self, journal: Journal, spare: Journal, begin: Callable[[], None]) -> None:
-        self._journal = journal
-        self._spare = spare
-        self._begin = begin
-        self.trouble: OSError | None = None
-        """Why the journal on the card did not take the last error."""
-        self._avoid_until = 0.0
-        self._folded: dict[str, tuple[ErrorDetail, int]] = {}
-        self._lock = threading.RLock()
-        watch_forks(self)
-
-    def add(self, detail: ErrorDetail) -> None:
-        """Keep one error."""
-        if self._folded:
-            self.write_folded()
-        if not self._write(detail, 1):
-            self._fold(detail)
-
-    def avoid(self, seconds: float) -> None:
-        """Leave the journal on the card alone for a while: who reads it cannot keep the books there."""
-        self._avoid_until = time.monotonic() + seconds
-
-    def write_folded(self) -> None:
-        """Write what is kept in memory, if that is possible now."""
-        with self._lock:
-            for key in list(self._folded):
-                if not self._write(*self._folded[key]):
-                    return
-                del self._folded[key]
-
-    @property
-    def folded(self) -> int:
-        """How many errors are kept in memory alone."""
-        with self._lock:
-            return sum(count for _, count in self._folded.values())
-
-    def after_fork_in_child(self) -> None:
-        """Begin with nothing: what is kept in memory is the parent's."""
-        self._lock = threading.RLock()
-        self._folded.clear()
-
-    def _write(self, detail: ErrorDetail, count: int) -> bool:
-        if not self._avoid_until or time.monotonic() >= self._avoid_until:
-            try:
-                self._journal.append(detail, count)
-            except OSError as error:
-                self.trouble = error
-                self.avoid(_AVOIDED)
-            else:
-                self.trouble, self._avoid_until = None, 0.0
-                return True
-        try:
-            self._begin()
-            self._spare.append(detail, count)
-        except OSError:
-            return False
-        return True
-
-    def _fold(self, detail: ErrorDetail) -> None:
-        with self._lock:
-            known = detail.fingerprint in self._folded or len(self._folded) < _MOST_FOLDED
-            key = detail.fingerprint if known else OTHER
-            first, count = self._folded.get(key, (detail if known else _other(detail), 0))
-            self._folded[key] = first, count + 1
-
-
-def _other(detail: ErrorDetail) -> ErrorDetail:
-    values = {"fingerprint": OTHER, "error_type": "Errors of further groups", "severity": "CRITICAL"}
-    return ErrorDetail.from_dict(values | {"timestamp": detail.timestamp, "event_id": detail.event_id})
-
-
-def entries_of(lines: bytes, entries: dict[str, Entry]) -> None:
-    """Add to the entries, by fingerprint, what journal lines tell; what is no such line is passed over."""
-    for line in lines.decode("utf-8", "replace").split("\n"):
-        if line.startswith("{"):
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-                _add(entries, _whole_entry(line))
-            continue
-        fields = line.split(" ")
-        if 4 <= len(fields) <= 5 and (fields[-1].isdecimal() or len(fields) == 4):
-            _add_repeat(entries, *fields)
-
-
-def _add_repeat(entries: dict[str, Entry], key: str, time_: str, severity: str, event_id: str, n: str = "1") -> None:
-    known = entries.get(key)
-    if known is None or severity != known.severity:
-        _add(entries, Entry(key, int(n), time_, time_, severity, event_id))
-    else:  # of a storm, nearly all
-        known.count += int(n)
-        known.last_time = time_
-
-
-def _whole_entry(line: str) -> Entry:
-    detail = ErrorDetail.from_dict(orjson.loads(line))
-    time_, key = detail.timestamp, detail.fingerprint or OTHER
-    told_apart = signs_of(detail), family_of(detail)
-    return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), *told_apart)
-
-
-def _add(entries: dict[str, Entry], news: Entry) -> None:
-    known = entries.setdefault(news.fingerprint, news)
-    if known is news:
-        return
-    known.count += news.count
-    known.last_time = news.last_time
-    known.detail = known.detail or news.detail
-    known.severity = max(known.severity, news.severity, key=level_number)
-    known.signs = tuple(dict.fromkeys(known.signs + news.signs))

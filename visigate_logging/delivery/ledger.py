@@ -8,7 +8,7 @@ import orjson
 
 from visigate_logging.delivery.books import Books
 from visigate_logging.delivery.digest import Digest, Item, title
-from visigate_logging.delivery.journal import OTHER, Entry
+from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.message import message_id
 from visigate_logging.delivery.recoveries import Recoveries
 from visigate_logging.delivery.summary import Schedule

@@ -29,8 +29,9 @@ __all__ = [
 ]
 
 _LONGEST_SUBJECT = 120
-_SHORT = 2000
+_SHORT = 1000
 """Characters of the short form of a mail."""
+_COUNTS = re.compile(r"- |New: |It |Quiet since ")
 _CRITICAL = 50
 _TIMES, _DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -150,7 +151,7 @@ def trial_message(envelope: Envelope) -> bytes:
 
 
 def shortened(content: bytes) -> bytes | None:
-    """Return a mail with the beginning of its text alone, for a server that it was too large for.
+    """Return a mail with the beginning of its text and all counts, for a server that it was too large for.
 
     Args:
         content: as it was composed.
@@ -167,8 +168,9 @@ def shortened(content: bytes) -> bytes | None:
     if len(content) <= 2 * _SHORT:
         return None
     message.clear_content()
+    counts = "\n".join(line for line in text[_SHORT:].splitlines() if _COUNTS.match(line))
     rest = "\n\n… The rest is left out: the mail server took no mail of this size.\n"
-    message.set_content(text[:_SHORT].rstrip() + rest)
+    message.set_content(f"{text[:_SHORT].rstrip()}{rest}{counts}\n")
     return bytes(message)
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from visigate_logging.delivery.books import Books
 from visigate_logging.delivery.digest import title
-from visigate_logging.delivery.journal import OTHER, Entry
+from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.recoveries import Recoveries
 from visigate_logging.delivery.summary import Schedule, Week
 from visigate_logging.delivery.throttle import level_number

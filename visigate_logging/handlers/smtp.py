@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from visigate_logging.delivery.desk import MailDesk
-from visigate_logging.delivery.journal import Intake
+from visigate_logging.delivery.intake import Intake
 from visigate_logging.delivery.options import MailOptions, directory, envelope, level, mail_server, windows
 from visigate_logging.delivery.summary import read_schedule
 from visigate_logging.delivery.throttle import level_number
