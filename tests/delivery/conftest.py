@@ -11,6 +11,7 @@ from tests.delivery.servers import Server, told
 from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.channels.smtp import SmtpChannel
+from visigate_logging.delivery.composer import Composer
 from visigate_logging.delivery.entries import Entry, family_of, signs_of
 from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.letters import Letters
@@ -71,6 +72,7 @@ class Desk:
         envelope = Envelope("gate@example.org", to, "VisiGate Error")
         self.letters = Letters(self.state, "mail", now=self.clock)
         channel = SmtpChannel(server, envelope)
+        self.composer = Composer(self.ledger, self.letters, self.outbox, channel)
         self.sender = Sender(self.ledger, self.letters, self.outbox, channel, directory / "mail.lock")
 
     def errors(self, n=1, fingerprint="v1:camera", **changes):
@@ -83,7 +85,7 @@ class Desk:
 
     def turn(self, *, hurry=False):
         news, self.news = self.news, False
-        return min(self.sender.prepare(news=news, hurry=hurry), self.sender.send())
+        return min(self.composer.prepare(news=news, hurry=hurry), self.sender.send())
 
     def run(self, seconds):
         """Let time pass, with a turn whenever the sender has asked for one."""

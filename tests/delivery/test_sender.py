@@ -601,7 +601,7 @@ def test_a_letter_is_given_up_after_two_weeks_and_that_is_said(make_desk, caplog
 
 
 def test_the_outbox_is_bounded_in_size(make_desk, monkeypatch):
-    monkeypatch.setattr("visigate_logging.delivery.sender._LARGEST_OUTBOX", 1000)
+    monkeypatch.setattr("visigate_logging.delivery.composer._LARGEST_OUTBOX", 1000)
     desk = make_desk(MailServer("localhost", 1))
     desk.errors(3)
     desk.run(60)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from tests.delivery.conftest import Desk
-from visigate_logging.delivery import sender as sender_module
+from visigate_logging.delivery import composer as composer_module
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.summary import Schedule, Week, read_schedule, summary_text
 from visigate_logging.exceptions import ConfigurationError
@@ -48,7 +48,7 @@ def weekly(tmp_path, server, monkeypatch):
         def now(cls, tz=None):
             return now[0]
 
-    monkeypatch.setattr(sender_module, "datetime", Wall)
+    monkeypatch.setattr(composer_module, "datetime", Wall)
     mail_server = MailServer("localhost", server.port)
     desk = Desk(tmp_path / "state", mail_server, schedule=Schedule(0, 7, 0))
     yield desk, now

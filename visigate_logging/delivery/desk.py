@@ -12,6 +12,7 @@ import orjson
 
 from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.smtp import SmtpChannel
+from visigate_logging.delivery.composer import Composer
 from visigate_logging.delivery.entries import Entry, entries_of
 from visigate_logging.delivery.journal import Journal
 from visigate_logging.delivery.ledger import Ledger
@@ -49,6 +50,7 @@ class MailDesk:
         self.letters = Letters(self.state, name)
         self.outbox = Outbox(directory / "outbox" / safe)
         channel = SmtpChannel(options.server, options.envelope)
+        self.composer = Composer(self.ledger, self.letters, self.outbox, channel)
         self.sender = Sender(self.ledger, self.letters, self.outbox, channel, self.lock)
         self._books = HostLock(directory / f"journal-{safe}.lock")
         self._passed = directory / f"journal-{safe}.cursor"
@@ -102,7 +104,7 @@ class MailDesk:
             return _POLL_WHILE_BUSY
         try:
             news = self._book(other, follows_other=follows_other)
-            wait = self.sender.prepare(news=news, hurry=hurry)
+            wait = self.composer.prepare(news=news, hurry=hurry)
         finally:
             self._books.release()
         return min(wait, self.sender.send())

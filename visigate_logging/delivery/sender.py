@@ -2,43 +2,34 @@
 
 import logging
 import time
-import uuid
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from visigate_logging.delivery.channels import Accepted, Channel, Later, Message, Outcome, Refused
-from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.dispatch import LOOK_AGAIN, Dispatch
 from visigate_logging.delivery.ledger import Ledger
 from visigate_logging.delivery.letters import LetterRow, Letters
 from visigate_logging.delivery.outbox import Letter, Outbox
-from visigate_logging.delivery.summary import Week
 from visigate_logging.host import HostLock
 
 __all__ = ["Sender"]
 
-_LOOK_AGAIN = 60.0  # another process may have stored what this one does not know of, and have died
 _POLL_WHILE_BUSY = 1.0
-_LONGEST_STAY = 14 * 24 * 3600.0
-_LARGEST_OUTBOX = 20 * 1024 * 1024
 _KEPT_REFUSED = 50
 _MOST_PERHAPS = 3
 _PERHAPS = "perhaps delivered"
-_AFTER_NEWS = 60.0
 _PROBE_EVERY = 30.0
 _LATE = 300.0
 
 _log = logging.getLogger("visigate_logging")
 
 
-class Sender:
-    """Decides, composes and sends.
+class Sender(Dispatch):
+    """Hands letters over, however long that takes.
 
-    Whatever happens half-way is finished by the next process: a letter is first staged in a file, then entered into
-    the books with what it tells, then published into the outbox, then sent, then booked as sent, then removed. Each
-    attempt is booked before it is made, and the handing over of the message once more: a kill between that and the
-    server's answer is the one place where a mail is sent twice.
+    Each attempt is booked before it is made, and the handing over of the message once more: a kill between that and
+    the server's answer is the one place where a mail is sent twice. What was sent is booked as sent, then removed.
 
     Args:
         ledger: the books of errors.
@@ -49,37 +40,9 @@ class Sender:
     """
 
     def __init__(self, ledger: Ledger, letters: Letters, outbox: Outbox, channel: Channel, lock: Path) -> None:
-        self._ledger = ledger
-        self._letters = letters
-        self._outbox = outbox
-        self._channel = channel
+        super().__init__(ledger, letters, outbox, channel)
         self._lock = HostLock(lock)
         self._probe_at = time.monotonic() + _PROBE_EVERY
-
-    def prepare(self, *, news: bool = False, hurry: bool = False) -> float:
-        """Put what is due into the outbox; in how many seconds to come again. For who alone keeps the books.
-
-        While a letter waits that nobody has got, no other is composed: what comes is counted, and told together when
-        mails go out again.
-
-        Args:
-            news: something came: what could not be sent is tried again soon.
-            hurry: the process ends: do not wait for further new groups.
-
-        Raises:
-            StateError: the state file cannot be used.
-            OSError: the outbox cannot be written.
-        """
-        self._settle()
-        if news and self._outbox.waiting():
-            self._letters.hurry(_AFTER_NEWS)
-        self._summarise()
-        while all(row.reached or row.sent or row.perhaps for row in self._letters.all().values()):
-            letter_id = _new_id()
-            wait = self._compose(letter_id, hurry=hurry)
-            if wait != 0.0:
-                return _LOOK_AGAIN if wait is None else min(wait, _LOOK_AGAIN)
-        return _LOOK_AGAIN
 
     def send(self) -> float:
         """Try what waits, however long that takes; in how many seconds to try again.
@@ -109,7 +72,7 @@ class Sender:
         """Look now and then whether a server that could not be reached can be: then it is tried at once."""
         away = [row for row in self._letters.all().values() if row.reason.startswith("connect")]
         if not away:
-            return _LOOK_AGAIN
+            return LOOK_AGAIN
         if time.monotonic() < self._probe_at:
             return max(self._probe_at - time.monotonic(), 0.0)
         found = self._channel.reachable()
@@ -136,76 +99,9 @@ class Sender:
                 done.append(letter.id)
         return done
 
-    def drop(self, letter_id: str, reason: str) -> None:
-        """Take a letter out of the outbox, and count its errors as dropped; for who holds the host's lock."""
-        self._letters.dropped(letter_id, reason)
-        self._finish(letter_id)
-
-    def _summarise(self) -> None:
-        letter_id = _new_id()
-
-        def stage(week: Week, recovered: Counter[str]) -> None:
-            content = self._channel.compose_summary(week, recovered, letter_id)
-            self._outbox.stage(letter_id, self._channel.recipients, content)
-
-        if self._ledger.weeks.summarise(letter_id, stage, datetime.now().astimezone()):
-            self._outbox.publish(letter_id)
-
-    def _compose(self, letter_id: str, *, hurry: bool) -> float | None:
-        look_again = self._ledger.compose(letter_id, lambda digest: self._stage(letter_id, digest), hurry=hurry)
-        self._outbox.publish(letter_id)
-        return look_again
-
-    def _stage(self, letter_id: str, digest: Digest) -> bool:
-        content = self._channel.compose(digest, letter_id)
-        try:
-            self._outbox.stage(letter_id, self._channel.recipients, content)
-        except OSError:
-            # Sent at once or not at all: a full card is what is to be told.
-            outcomes = self._channel.send(Message(letter_id, self._channel.recipients, content), lambda: None)
-            if not any(isinstance(outcome, Accepted) for outcome in outcomes):
-                raise
-            return False
-        return True
-
-    def _settle(self) -> None:
-        """Finish what a process that was killed has left half-done, and keep the outbox within its bounds."""
-        rows = self._letters.all()
-        for letter_id in self._outbox.staged():
-            if letter_id in rows and not rows[letter_id].sent:
-                self._outbox.publish(letter_id)
-            else:
-                self._outbox.remove(letter_id)
-        waiting = self._outbox.waiting()
-        for letter_id in waiting:
-            if letter_id not in rows:
-                self._letters.adopt(letter_id)
-        for letter_id, row in rows.items():
-            if row.sent:
-                self._finish(letter_id)
-            elif letter_id not in waiting:
-                self.drop(letter_id, "removed from the outbox")
-        self._bound(rows)
-
-    def _bound(self, rows: dict[str, LetterRow]) -> None:
-        sizes = self._outbox.sizes()
-        total = sum(sizes.values())
-        for letter_id, size in sizes.items():
-            too_old = letter_id in rows and rows[letter_id].age > _LONGEST_STAY
-            if too_old or total > _LARGEST_OUTBOX:
-                total -= size
-                reason = "too long in the outbox" if too_old else "outbox full"
-                _log.error("Mail %s was given up: %s", letter_id, reason)
-                self._letters.failed(f"a mail was given up: {reason}")
-                self.drop(letter_id, reason)
-
-    def _finish(self, letter_id: str) -> None:
-        self._outbox.remove(letter_id)
-        self._letters.close(letter_id)
-
     def _due(self) -> tuple[list[Letter], float]:
         """What may be tried now, and in how many seconds something else may be."""
-        due, wait = [], _LOOK_AGAIN
+        due, wait = [], LOOK_AGAIN
         for row in self._letters.all().values():
             letter = None if row.sent or row.wait > 0 else self._outbox.letter(row.id)
             if letter is not None:
@@ -295,10 +191,6 @@ class Sender:
         if is_news or self._letters.all()[letters[0].id].tries == 1:
             text = "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s"
             _log.error(text, later.reason, min(waits), self._outbox.directory)
-
-
-def _new_id() -> str:
-    return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
 
 
 def _delayed(row: LetterRow) -> str:
