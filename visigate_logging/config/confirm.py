@@ -1,22 +1,24 @@
 """Put a configuration file in its place, for good or until somebody confirms it.
 
 Beside the file stands ``NAME.before``, which is what was there, and while it is on trial ``NAME.unconfirmed``, which
-the process that waits for the confirmation keeps locked. When that process has died without a word, nobody confirms
-any more (the connection was cut, the power failed): who reads the file next takes what was there before, and puts it
-back.
+names the process that waits for the confirmation. When that process has died without a word, nobody confirms any more
+(the connection was cut, the power failed): who reads the file next takes what was there before, and puts it back.
 """
 
 import contextlib
 import fcntl
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from visigate_logging.config.reports import report
 from visigate_logging.config.source import hash_of
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.host import HostLock
+from visigate_logging.host.clock import boot_id
+from visigate_logging.host.files import followed, write_atomically
+from visigate_logging.host.forks import process_lives
 
 __all__ = ["before_abandoned", "is_abandoned", "put", "put_back", "put_on_trial"]
 
@@ -54,12 +56,22 @@ def put_on_trial(path: Path, content: bytes, is_confirmed: Callable[[], bool]) -
 
 def is_abandoned(path: Path) -> bool:
     """Whether a file has what was put there on trial, and nobody confirms any more."""
-    with contextlib.suppress(OSError), _beside(path, ".unconfirmed").open("rb") as mark:
+    with contextlib.suppress(OSError):
+        mark = _beside(path, ".unconfirmed").read_text("utf-8").split()
+        if mark[:1] == [hash_of(path.read_bytes())] and _beside(path, ".before").exists():
+            return not _lives(path, *mark[1:])
+    return False
+
+
+def _lives(path: Path, boot: str = "", pid: str = "") -> bool:
+    """Whether the process that has left a mark is there to confirm."""
+    if pid:
+        return boot == (boot_id() or "-") and process_lives(int(pid))
+    with _beside(path, ".unconfirmed").open("rb") as mark:  # of version 0.1.0, which kept it locked
         try:
             fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return False
-        return mark.read().decode() == hash_of(path.read_bytes()) and _beside(path, ".before").exists()
+            return True
     return False
 
 
@@ -83,21 +95,17 @@ def put_back(path: Path) -> None:
 
 @contextlib.contextmanager
 def _marked(path: Path, content: bytes) -> Iterator[None]:
-    """Have the mark stand, and locked, while the body runs."""
+    """Have the mark stand while the body runs, and no other trial of the file."""
     mark = _beside(path, ".unconfirmed")
-    with os.fdopen(os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644), "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigurationError("", f"{path} is on trial already; wait until that is over") from None
-        file.truncate()
-        file.write(hash_of(content).encode())
-        file.flush()
-        os.fsync(file.fileno())
-        try:
-            yield
-        finally:
-            mark.unlink(missing_ok=True)
+    lock = HostLock(_beside(path).with_name(f".{_beside(path).name}.lock"))  # the mark is for all to read
+    if not lock.acquire():
+        raise ConfigurationError("", f"{path} is on trial already; wait until that is over")
+    try:
+        write_atomically(mark, f"{hash_of(content)} {boot_id() or '-'} {os.getpid()}".encode(), mode=0o644)
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+        lock.release()
 
 
 def _put(path: Path, content: bytes) -> None:
@@ -113,23 +121,12 @@ def _go_back(path: Path) -> None:
 
 def _beside(path: Path, ending: str = "") -> Path:
     """The file itself, where a link leads to it, or one beside that."""
-    return Path(f"{os.path.realpath(path)}{ending}")
+    return Path(f"{followed(path)}{ending}")
 
 
 def _write(path: Path, content: bytes, like: Path) -> None:
-    new = path.with_name(f".{path.name}.new")
     # It may hold passwords: who may not read the file may not read what becomes of it either, at no time.
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if like.exists():
-        shutil.copymode(like, new)
-        try:
-            os.chown(new, like.stat().st_uid, like.stat().st_gid)
-        except PermissionError as error:
-            new.unlink()
-            raise PermissionError(error.errno, "only its owner, or root, may replace it", str(path)) from None
-    else:
-        new.chmod(0o644)
-    new.replace(path)
+    try:
+        write_atomically(path, content, mode=0o644, like=like.stat() if like.exists() else None)
+    except PermissionError as error:
+        raise PermissionError(error.errno, f"only its owner, or root, may replace it ({error})", str(path)) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from visigate_logging.host.clock import boot_id
 from visigate_logging.host.drops import note_drops
 from visigate_logging.host.failures import Failure, failure, note_failure
-from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.forks import ForkAware, process_lives, watch_forks
 from visigate_logging.host.state import State
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _gather_ended(connection: "sqlite3.Connection") -> None:
         "SELECT DISTINCT handler, owner, boot_id, pid FROM counts WHERE owner != ?", (_HOST,)
     ).fetchall()
     for handler, owner, boot, pid in owners:
-        if boot == boot_id() and _lives(pid):
+        if boot == boot_id() and process_lives(pid):
             continue
         key = (handler, owner)
         rows = connection.execute("SELECT field, n FROM counts WHERE handler = ? AND owner = ?", key)
@@ -210,14 +210,3 @@ def _gather_ended(connection: "sqlite3.Connection") -> None:
         note_drops(connection, handler, {_PROCESS_ENDED: unfinished})
         _add_fields(connection, handler, _HOST, fields)
         connection.execute("DELETE FROM counts WHERE handler = ? AND owner = ?", key)
-
-
-def _lives(pid: int) -> bool:
-    # A number used again by another process only puts the gathering off.
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["make_directory", "open_safely", "opened_directory", "sync_directory", "write_atomically"]
+__all__ = ["followed", "make_directory", "open_safely", "opened_directory", "sync_directory", "write_atomically"]
 
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -101,7 +101,8 @@ def write_atomically(
         new = f".{name}.{secrets.token_hex(8)}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         # Readable for nobody else until it has its owner: it may hold passwords.
-        fd = _make(new, flags, mode if like is None else 0o600, directory, like or _owner_of(name, directory))
+        first_mode = mode if like is None else 0o600
+        fd = _make(new, flags, first_mode, directory, like or _owner_of(name, directory), strict=like is not None)
         try:
             with os.fdopen(fd, "wb") as file:
                 if like is not None:
@@ -114,6 +115,27 @@ def write_atomically(
             os.unlink(new, dir_fd=directory)
             raise
         os.fsync(directory)
+
+
+def followed(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads, if it is a link; for root by no link but root's own.
+
+    Raises:
+        PermissionError: somebody else has put a link there.
+    """
+    found = Path(path).absolute()
+    for _ in range(_MOST_LINKS):
+        with opened_directory(found.parent) as directory:
+            try:
+                status = os.stat(found.name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                return found
+            if not stat.S_ISLNK(status.st_mode):
+                return found
+            if _is_root() and status.st_uid:
+                raise _refused(str(found), "is a link that is not root's")
+            found = Path(os.path.abspath(found.parent / os.readlink(found.name, dir_fd=directory)))
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:
@@ -133,11 +155,11 @@ def _is_anybodys(place: os.stat_result) -> bool:
     return bool(place.st_mode & 0o002)
 
 
-def _make(name: str, flags: int, mode: int, directory: int, owner: os.stat_result) -> int:
+def _make(name: str, flags: int, mode: int, directory: int, owner: os.stat_result, *, strict: bool = False) -> int:
     fd = os.open(name, flags | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
     try:
         found = os.fstat(fd)
-        if (found.st_uid, found.st_gid) != (owner.st_uid, owner.st_gid) and _is_root():
+        if (found.st_uid, found.st_gid) != (owner.st_uid, owner.st_gid) and (strict or _is_root()):
             os.fchown(fd, owner.st_uid, owner.st_gid)
         with contextlib.suppress(OSError):  # a file system without permissions
             os.fchmod(fd, mode)  # past the umask

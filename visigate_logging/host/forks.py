@@ -5,7 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
-__all__ = ["ForkAware", "in_forked_child", "notice_fork", "watch_forks"]
+__all__ = ["ForkAware", "in_forked_child", "notice_fork", "process_lives", "watch_forks"]
 
 
 class ForkAware:
@@ -54,6 +54,17 @@ def notice_fork() -> None:
         finally:
             if held:
                 _noticing.release()
+
+
+def process_lives(pid: int) -> bool:
+    """Whether there is a process of that number; it may be used again by another."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _begin_as_child() -> None:
