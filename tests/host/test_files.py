@@ -5,11 +5,18 @@ import stat
 
 import pytest
 
-from tests.host.users import GATE, NEIGHBOUR, as_user, give, needs_root
+from tests.host.users import GATE, NEIGHBOUR, as_user, give, needs_root, open_directory
 from visigate_logging.host import HostLock
 from visigate_logging.host.files import make_directory, open_safely, opened_directory, write_atomically
 from visigate_logging.host.json_lines import JsonLines
 from visigate_logging.host.shared_file import SharedFile
+
+
+@pytest.fixture
+def tmp_path():
+    """A directory that other users may enter too."""
+    with open_directory() as place:
+        yield place
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
 """Further users of the host, for tests that are run by root: the gate's own, and a neighbour."""
 
+import contextlib
+import functools
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,20 @@ GATE, NEIGHBOUR = 65533, 65532
 """Numbers that need no entry in /etc/passwd."""
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+SITE = Path(pytest.__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
+
+
+@functools.cache
+def python_for_all():
+    """A Python of this version that every user may run, with the environment that has this package in it."""
+    for candidate in (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"):
+        found = os.path.realpath(candidate)
+        if os.path.exists(found) and as_user(NEIGHBOUR, lambda: os.close(os.open(found, os.O_RDONLY))):  # noqa: B023
+            return candidate, {"PYTHONPATH": f"{PACKAGE}{os.pathsep}{SITE}", "PATH": os.environ["PATH"]}
+    pytest.skip("no Python of this version that other users may run")
 
 
 def as_user(uid, act):
@@ -21,7 +39,8 @@ def as_user(uid, act):
             os.setuid(uid)
             act()
             os._exit(0)
-        except OSError:
+        except OSError as error:
+            sys.stderr.write(f"{error}\n")
             os._exit(1)
         except BaseException:
             os._exit(2)
@@ -30,12 +49,16 @@ def as_user(uid, act):
     return code == 0
 
 
+@contextlib.contextmanager
+def open_directory():
+    """A directory that all users may enter; pytest closes its own to others with each run."""
+    with tempfile.TemporaryDirectory(prefix="visigate-users-") as place:
+        os.chmod(place, 0o755)
+        yield Path(place)
+
+
 def give(path: Path, uid: int = GATE) -> Path:
-    """Make a directory of a user's, with those above it open to all, and return it."""
+    """Make a directory of a user's, and return it."""
     path.mkdir(parents=True, exist_ok=True)
     os.chown(path, uid, uid)
-    above = path.parent
-    while above.stat().st_uid == os.geteuid() and above != above.parent:
-        above.chmod(above.stat().st_mode | 0o055)
-        above = above.parent
     return path

@@ -24,6 +24,7 @@ from visigate_logging.cli import (
     status,
     upkeep,
 )
+from visigate_logging.cli.acting import live_as_owner
 from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain, use_any_encoding
 from visigate_logging.cli.where import mask_as_configured
@@ -67,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_any_encoding()
     args = build_parser().parse_args(argv)
     mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
+    acting = ""
     try:
+        acting = live_as_owner(args)
         with application(args):
             code: int = args.run(args)
         sys.stdout.flush()
@@ -84,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except OSError as error:  # a path that was given, or the disk
         complain(f"visigate-errors: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        if acting and isinstance(error, PermissionError):
+            complain(acting)
         return FAILED
     return code
 

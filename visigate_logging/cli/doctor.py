@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sqlite3
 import time
@@ -23,6 +24,8 @@ from visigate_logging.cli.status import WHERE, host_status
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
+from visigate_logging.host.files import write_atomically
+from visigate_logging.host.owner import made_by_root
 
 __all__ = ["DOCTOR"]
 
@@ -68,7 +71,7 @@ def doctor(args: argparse.Namespace) -> int:
     patient = Patient(source, examine(source), host_status(args.config))
     if args.seen and patient.status["directories"]:
         dropped = {name: sheet["dropped"] for name, sheet in patient.status["handlers"].items()}
-        _seen(patient).write_bytes(orjson.dumps(dropped))
+        write_atomically(_seen(patient), orjson.dumps(dropped))
     findings = [*_configuration(source, args.user)]
     for look in LOOKS if not args.offline else LOOKS[:-1]:
         findings += _safely(look, patient)
@@ -162,6 +165,20 @@ def _failures(patient: Patient) -> Iterator[Finding]:
             yield Finding("last failure", well, text, "Mend what it names; it counts for an hour after the last time")
 
 
+def _owners(patient: Patient) -> Iterator[Finding]:
+    """What root has made where the application, which is not root, then cannot use it."""
+    wanted = {Path(directory): ("**/*",) for directory in patient.status["directories"]}
+    for made in patient.objects:
+        if name := made.given.get("filename"):
+            log = Path(os.path.abspath(name))
+            wanted[log.parent] = (*wanted.get(log.parent, ()), f"{log.name}*", f".{log.stem}.*")
+    for place, patterns in wanted.items():
+        if found := made_by_root(place, *patterns):
+            owner = place.stat()
+            cure = f"sudo chown -h {owner.st_uid}:{owner.st_gid} {shlex.join(map(str, found))}"
+            yield Finding("owners", False, f"{place}: root has made {', '.join(p.name for p in found)}", cure)
+
+
 def _disk(patient: Patient) -> Iterator[Finding]:
     """The space that the configured sizes may still take, for each file system."""
     wanted: dict[int, int] = {}
@@ -246,5 +263,5 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-LOOKS = (_trial, _processes, _sums, _failures, _disk, _clock, _backups, _mail_server)
+LOOKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, _backups, _mail_server)
 DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

@@ -20,6 +20,7 @@ import orjson
 from visigate_logging.config.objects import Object
 from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import utc_text
+from visigate_logging.host.files import make_directory, open_safely, opened_directory
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.json_lines import JsonLines
 
@@ -97,17 +98,24 @@ class Presence(ForkAware, logging.Handler):
         name = Path(sys.argv[0] or "python").name
         text = orjson.dumps({"pid": os.getpid(), "name": name, **self._facts}) + b"\n"
         if self._fd is None:
-            path = self._path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left_over in path.parent.glob("*.json"):
-                _read(left_over)
-            # Locked before it has its name: a file that is not locked is taken for that of a process that is gone.
-            new = path.with_suffix(".new")
-            self._fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.pwrite(self._fd, text, 0)
-            new.replace(path)
+            self._fd = self._begin(text)
         os.ftruncate(self._fd, os.pwrite(self._fd, text, 0))
+
+    def _begin(self, text: bytes) -> int:
+        path = self._path()
+        new = path.with_suffix(".new")
+        make_directory(path.parent)
+        with opened_directory(path.parent) as folder:
+            for name in os.listdir(folder):
+                if name == new.name or (name.endswith(".json") and _read(path.with_name(name)) is None):
+                    with contextlib.suppress(FileNotFoundError):  # of one that is gone
+                        os.unlink(name, dir_fd=folder)
+            # Locked before it has its name: a file that is not locked is taken for that of a process that is gone.
+            fd = open_safely(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(fd, text, 0)
+            os.rename(new.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        return fd
 
 
 def present(directory: Path, config: Path | None = None) -> list[Mapping[str, Any]]:
@@ -127,12 +135,11 @@ def _messages(directory: Path) -> JsonLines:
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
-    """What a process tells; the file of one that is gone is removed."""
+    """What a process tells; None when it is gone."""
     with contextlib.suppress(OSError, orjson.JSONDecodeError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             facts: Mapping[str, Any] = orjson.loads(file.readline())
             return facts
-        path.unlink(missing_ok=True)
     return None

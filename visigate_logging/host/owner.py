@@ -1,11 +1,12 @@
 """Whose a directory is, and how root does there no more than its owner could."""
 
+import errno
 import os
 from pathlib import Path
 
 from visigate_logging.host.files import opened_directory
 
-__all__ = ["become_owner_of", "strays"]
+__all__ = ["become_owner_of", "made_by_root"]
 
 
 def become_owner_of(directory: Path) -> int | None:
@@ -32,27 +33,18 @@ def become_owner_of(directory: Path) -> int | None:
     os.setgroups(os.getgrouplist(user, group) if user else [group])
     os.setgid(group)
     os.setuid(found.st_uid)
+    if not os.access(os.__file__, os.R_OK):  # as in a virtual environment below /root: modules could not be imported
+        text = f"user {found.st_uid}, who owns {place}, may not read it; install this package where they may"
+        raise PermissionError(errno.EACCES, text, os.path.dirname(os.__file__))
     return found.st_uid
 
 
-def strays(directory: Path) -> list[Path]:
-    """What is in a directory, at any depth, and belongs to another user than it: its owner may be kept from using it."""
-    if not directory.is_dir():
+def made_by_root(directory: Path, *patterns: str) -> list[Path]:
+    """Files of root's in a directory that is not: its owner may be kept from using them."""
+    if not directory.is_dir() or directory.stat().st_uid == 0:
         return []
-    owner = directory.stat().st_uid
-    return [
-        Path(folder, name)
-        for folder, folders, files in os.walk(directory)
-        for name in [*folders, *files]
-        if _owner(os.path.join(folder, name), owner) != owner
-    ]
-
-
-def _owner(path: str, when_gone: int) -> int:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return when_gone
+    found = {path for pattern in patterns for path in directory.glob(pattern)}
+    return sorted(path for path in found if os.path.lexists(path) and path.lstat().st_uid == 0)
 
 
 def _login(uid: int, gid: int) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
+from visigate_logging.host.files import make_directory, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
 
@@ -163,7 +164,7 @@ class State(ForkAware):
             if self._identity == _identity(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory)
         with self._set_up_alone(timeout):
             self._connection = self._connect()
         return self._connection
@@ -173,7 +174,7 @@ class State(ForkAware):
 
         self._identity = _identity(self.path)
         if self._identity is None:  # only then: to open and close a file that is there would drop SQLite's locks
-            self.path.touch(_MODE)
+            os.close(open_safely(self.path, os.O_RDWR | os.O_CREAT, _MODE))
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
