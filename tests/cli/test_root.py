@@ -152,7 +152,7 @@ def test_the_doctor_names_what_root_has_made_and_the_chown(gate, capsys):
         os.chown(path, 0, 0)
     _code, said = command("doctor")
     assert "root has made details.jsonl" in said
-    (cure,) = [line for line in said.splitlines() if "sudo chown" in line]
+    (cure,) = [line for line in said.splitlines() if "sudo chown -h" in line]
     subprocess.run(cure.replace("sudo", ""), shell=True, check=True)
     assert foreign(gate) == []
     assert "root has made" not in command("doctor")[1]

@@ -167,16 +167,13 @@ def _failures(patient: Patient) -> Iterator[Finding]:
 
 def _owners(patient: Patient) -> Iterator[Finding]:
     """What root has made where the application, which is not root, then cannot use it."""
-    wanted = {Path(directory): ("**/*",) for directory in patient.status["directories"]}
-    for made in patient.objects:
-        if name := made.given.get("filename"):
-            log = Path(os.path.abspath(name))
-            wanted[log.parent] = (*wanted.get(log.parent, ()), f"{log.name}*", f".{log.stem}.*")
-    for place, patterns in wanted.items():
-        if found := made_by_root(place, *patterns):
-            owner = place.stat()
-            cure = f"sudo chown -h {owner.st_uid}:{owner.st_gid} {shlex.join(map(str, found))}"
-            yield Finding("owners", False, f"{place}: root has made {', '.join(p.name for p in found)}", cure)
+    logs = (Path(os.path.abspath(name)) for made in patient.objects if (name := made.given.get("filename")))
+    found = [(log.parent, made_by_root(log.parent, f"{log.name}*", f".{log.stem}.*")) for log in logs]
+    found += [(Path(place), made_by_root(Path(place), "**/*")) for place in patient.status["directories"]]
+    for place, paths in found:
+        if paths:
+            cure = f"sudo chown -h {place.stat().st_uid}:{place.stat().st_gid} {shlex.join(map(str, paths))}"
+            yield Finding("owners", False, f"{place}: root has made {', '.join(p.name for p in paths)}", cure)
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:
