@@ -78,6 +78,6 @@ def test_what_a_process_that_ended_had_told_already_is_no_news_again(state, at, 
     sheet.drop("queue full", 2)
     sheet.publish(state)
     at(2 * DAY)
-    monkeypatch.setattr("visigate_logging.host.counts._lives", lambda pid: False)
+    monkeypatch.setattr("visigate_logging.host.counts.process_lives", lambda pid: False)
     CountSheet("other").publish(state)
     assert dropped(state) == {("mail", "process ended"): 1}

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visigate_logging.detail.masking import mask
+from visigate_logging.host.files import make_directory, sync_directory, write_atomically
 
 __all__ = ["Letter", "Outbox"]
 
 _RECIPIENTS = b"X-Visigate-Recipients: "
 _ANSWER = b"X-Visigate-Answer: "
-_MODE = 0o640
-"""Of each file: it holds errors, as the log does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +67,17 @@ class Outbox:
         Raises:
             OSError: it cannot be written.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory)
         head = [_RECIPIENTS + ", ".join(recipients).encode()]
         head += [_ANSWER + f"{who}: {mask(answer)}".encode() for who, answer in (answers or {}).items()]
-        _write(self._staged(letter_id), b"\n".join([*head, message]))
-        _sync(self.directory)
+        write_atomically(self._staged(letter_id), b"\n".join([*head, message]))
 
     def publish(self, letter_id: str) -> Path:
         """Put a staged mail into the outbox, and say where it is; nothing happens when it is there."""
         path = self._path(letter_id)
         with contextlib.suppress(FileNotFoundError):
             os.replace(self._staged(letter_id), path)
-            _sync(self.directory)
+            sync_directory(self.directory)
         return path
 
     def staged(self) -> list[str]:
@@ -116,22 +114,6 @@ class Outbox:
 
     def _staged(self, letter_id: str) -> Path:
         return self.directory / f"{letter_id}.staged"
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.touch(_MODE)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _read(path: Path) -> Letter | None:

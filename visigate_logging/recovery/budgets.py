@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from visigate_logging.host import HostLock, State, host_seconds
+from visigate_logging.host.files import make_directory, write_atomically
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
 
@@ -31,7 +31,7 @@ def _file_name(key: str) -> str:
 def host_lock(directory: Path, key: str) -> HostLock:
     """The lock of one key; let go when its holder dies."""
     folder = directory / "recovery"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_directory(folder)
     return HostLock(folder / f"{_file_name(key)}.lock")
 
 
@@ -96,14 +96,8 @@ class Marks:
     def set(self, context: Context) -> None:
         """Remember, through a power cut, that this recovery has begun; an earlier error that waits is kept."""
         path = self._path(context)
-        if path.exists():
-            return
-        new = path.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(asdict(context), file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        if not path.exists():
+            write_atomically(path, json.dumps(asdict(context)).encode())
 
     def waiting(self, context: Context) -> Context | None:
         """What waits for the key of ``context``; None when nothing does."""
