@@ -23,6 +23,11 @@ handlers:
 root: {level: INFO, handlers: [details]}
 """
 LOG = "import logging, visigate_logging; visigate_logging.configure(); logging.error('an error')"
+PLAINLY = """\
+import logging.config, yaml
+logging.config.dictConfig(yaml.safe_load(open("logging.yaml")))
+logging.error("an error")
+"""
 
 
 @pytest.fixture
@@ -53,9 +58,9 @@ def python(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def log():
+def log(code=LOG):
     """Log an error in a process of its own."""
-    code, said = python("-c", LOG)
+    code, said = python("-c", code)
     if code:
         raise OSError(said)
 
@@ -93,7 +98,7 @@ def test_a_command_of_roots_leaves_nothing_that_is_roots(gate, arguments):
 
 def test_a_process_of_roots_with_the_same_configuration_keeps_no_record_from_the_gate(gate):
     for _ in range(3):
-        log()
+        log(PLAINLY)  # configure refuses root what others can change
     assert foreign(gate) == []
     assert as_user(GATE, log)
     lines = b"".join(path.read_bytes() for path in gate.glob("logs/details.jsonl*"))
@@ -107,7 +112,7 @@ def test_root_deletes_nothing_behind_a_linked_folder(gate, tmp_path):
     assert as_user(GATE, lambda: Path("logs/state/processes").symlink_to(precious))
     for arguments in (("status",), ("doctor",)):
         command(*arguments)
-    log()
+    log(PLAINLY)
     assert (precious / "1.json").read_text() == "{}"
     assert os.listdir(precious) == ["1.json"]
 
