@@ -8,6 +8,7 @@ import pytest
 
 from tests.host.users import GATE, as_user, give, needs_root, open_directory, python_for_all
 from visigate_logging.cli import main
+from visigate_logging.config.confirm import put
 
 pytestmark = needs_root
 
@@ -117,26 +118,26 @@ def test_root_deletes_nothing_behind_a_linked_folder(gate, tmp_path):
     assert os.listdir(precious) == ["1.json"]
 
 
+# `apply` itself refuses root what others can change, before it comes to this.
 @pytest.mark.parametrize("planted", [".logging.yaml.new", "logging.yaml.before", "logging.yaml.unconfirmed"])
-def test_apply_of_roots_writes_through_no_link(gate, tmp_path, planted):
+def test_a_configuration_is_put_through_no_link(gate, tmp_path, planted):
     precious = tmp_path / "precious"
     precious.write_text("root's own")
-    (gate / "new.yaml").write_text(CONFIG + "# changed\n")
     assert as_user(GATE, lambda: (gate / planted).symlink_to(precious))
-    command("apply", "new.yaml")
+    put(gate / "logging.yaml", CONFIG.encode() + b"# changed\n")
+    assert (gate / "logging.yaml").read_text().endswith("# changed\n")
+    assert (gate / "logging.yaml").stat().st_uid == GATE
     assert precious.read_text() == "root's own"
     assert precious.stat().st_uid == 0
 
 
-def test_apply_of_roots_does_not_follow_the_configuration_itself(gate, tmp_path):
+def test_a_configuration_that_is_a_link_of_the_gates_is_not_put_where_it_leads(gate, tmp_path):
     precious = tmp_path / "precious"
     precious.write_text(CONFIG)
-    (gate / "new.yaml").write_text(CONFIG + "# changed\n")
     os.unlink("logging.yaml")
     assert as_user(GATE, lambda: (gate / "logging.yaml").symlink_to(precious))
-    code, said = command("apply", "new.yaml")
-    assert code
-    assert "is a link that is not root's" in said
+    with pytest.raises(PermissionError, match="is a link that is not root's"):
+        put(gate / "logging.yaml", b"version: 1\n")
     assert precious.read_text() == CONFIG
 
 
