@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def regrouped(tmp_path, monkeypatch):
     log.parent.mkdir()
     write(log, detail(0, NOON - timedelta(days=40), fingerprint=OLD), detail(1, NOON, fingerprint=OLD))
     older = {NEW: (OLD,), SECOND: (OLD,)}
-    monkeypatch.setattr(interning, "group_keys", lambda r: (r["fingerprint"], *older.get(r["fingerprint"], ())))
+    monkeypatch.setattr(interning, "older_keys", lambda r: older.get(r["fingerprint"], ()))
     return log
 
 
@@ -208,3 +209,21 @@ def test_facets_of_the_applications_own_filter_and_are_counted(tmp_path):
         assert store.choices()["camera"] == ["entrance", "exit"]
         with pytest.raises(Exception, match=r"no facet 'camra'.* camera"):
             store.recent(camra="exit")
+
+
+def test_a_text_that_earlier_rules_grouped_otherwise_is_one_group_with_what_is_grouped_now(tmp_path):
+    """With the real rules: a call site's f-string has one key now, and had one for each masked text before."""
+    from visigate_logging.detail.grouping import key_of_parts, v1
+
+    log = tmp_path / "real.jsonl"
+    as_text = {"logger": "VisiGate", "culprit": ("gate in open",)}
+    parts = {"logger": "VisiGate", "culprit": ["gate in open"], "template": "Error getting {}: {}", "codes": []}
+    for n, text in enumerate(("Error getting B AB 12: no row", "Error getting B AB 12: locked")):
+        old = detail(n, NOON - timedelta(days=9), fingerprint=v1.key(as_text, text), error_message=text, message=text)
+        new = detail(n + 10, NOON, fingerprint=key_of_parts(parts, text), error_message=text, message=text)
+        write(log, old, replace(new, grouping=parts))
+    with open_store(log) as store:
+        (group,) = store.groups(days=30)
+        assert (group.count, group.key[:3]) == (4, "v2:")
+        assert not store.groups(days=1)[0].new
+        assert store.group(v1.key(as_text, "Error getting B AB 12: locked"))["total"] == 4

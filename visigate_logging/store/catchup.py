@@ -138,6 +138,7 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
             index.db.execute("ROLLBACK")
         index.facets.clear()
         index.carried.clear()
+        index.claimed.clear()
         raise
     return placed, budget > 0
 

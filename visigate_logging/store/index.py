@@ -48,6 +48,7 @@ class Index:
         self.note = note
         self.facets: dict[Any, tuple[int, int]] = {}
         self.carried: dict[tuple[int, str], int] = {}
+        self.claimed: dict[int, set[int]] = {}
         self.inode = path.stat().st_ino if path else 0
         self.pid = os.getpid()
         self._until = time.monotonic() + RETRY_AFTER if temporary else None

@@ -10,7 +10,7 @@ from visigate_logging.store.clocks import Clocks
 from visigate_logging.store.facets import word_of
 from visigate_logging.store.identity import id_bytes, identify
 from visigate_logging.store.index import Index, Row
-from visigate_logging.store.interning import always, carried_facet, numbers_of, title
+from visigate_logging.store.interning import MOST_TRIED, always, carried_facet, claim, numbers_of, title
 from visigate_logging.store.keys import LONGEST
 from visigate_logging.store.lines import Line
 from visigate_logging.store.tally import count
@@ -55,7 +55,7 @@ class Part(NamedTuple):
     carried: int = 0
 
 
-def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:
+def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:  # noqa: C901 -- calls would cost a third more
     """Take lines of a file into the index.
 
     Args:
@@ -90,6 +90,8 @@ def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:
             facet, group = index.facets[always(record), record.get("handled"), orjson.dumps(own) if own else None]
         except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
             facet, group = numbers_of(index, record)
+        if len(index.claimed.get(group, ())) < MOST_TRIED:
+            claim(index, group, record)
         newest = groups.get(group)
         if newest is None:
             groups[group] = _Newest(at, record)

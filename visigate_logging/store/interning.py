@@ -9,12 +9,14 @@ import orjson
 from visigate_logging.store.facets import FACETS, NAMES, word_of, words_of
 from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Index
-from visigate_logging.store.keys import LONGEST, group_keys
+from visigate_logging.store.keys import LONGEST, group_key, older_keys
 
-__all__ = ["always", "carried_facet", "numbers_of", "title"]
+__all__ = ["MOST_TRIED", "always", "carried_facet", "claim", "numbers_of", "title"]
 
 ALWAYS = (*(facet.field for facet in FACETS if facet.field != "handled"), "fingerprint")
 """What our own writers give every record: fetched at once, for speed."""
+MOST_TRIED = 50
+"""Messages of a group whose older keys are looked for: they differ by message, and most groups have but one."""
 MAX_FACETS = 50_000
 """Facets that are remembered; a hostile log may make any number."""
 FUTURE, PAST = 1 << 62, -1 << 62
@@ -25,7 +27,7 @@ always = itemgetter(*ALWAYS)
 
 def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
     """The numbers of a record's facet and group, looked up or given."""
-    words = (*words_of(record), *group_keys(record))
+    words = (*words_of(record), group_key(record))
     found = index.facets.get(words)
     if found is None:
         if len(index.facets) >= MAX_FACETS:
@@ -38,10 +40,7 @@ def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
 
 
 def _intern(index: Index, words: Sequence[str], record: dict[str, Any]) -> tuple[int, int]:
-    key, *older = group_keys(record)
-    own, group = _group(index, key, record)
-    for other in older:
-        _inherit(index, group, other)
+    own, group = _group(index, words[-1], record)
     columns = ", ".join((*NAMES, "own", "grp"))
     marks = ", ".join("?" * (len(NAMES) + 2))
     values = (*words[: len(NAMES) + 1], own)
@@ -59,6 +58,24 @@ def _group(index: Index, key: str, record: dict[str, Any]) -> tuple[int, int]:
     )
     number, heir = index.db.execute("SELECT id, coalesce(heir, id) FROM grp WHERE key = ?", (key,)).fetchone()
     return number, heir
+
+
+def claim(index: Index, group: int, record: dict[str, Any]) -> None:
+    """Have what earlier rules kept under other keys be part of a record's group, unless its like was met before.
+
+    Args:
+        index: in a transaction.
+        group: the number of the group.
+        record: one of its records.
+    """
+    message = record.get("message")
+    if len(index.claimed) >= MAX_FACETS:
+        index.claimed.clear()
+    tried = index.claimed.setdefault(group, set())
+    if type(message) is str and hash(message) not in tried:
+        tried.add(hash(message))
+        for older in older_keys(record):
+            _inherit(index, group, older)
 
 
 def _inherit(index: Index, group: int, older: str) -> None:
@@ -89,7 +106,7 @@ def _inherit(index: Index, group: int, older: str) -> None:
 
 def carried_facet(index: Index, number: int, record: dict[str, Any]) -> int:
     """Return the facet under which an index of an older form has counted a record: as far as it had its columns."""
-    key = word_of(record.get("fingerprint"), LONGEST) or group_keys(record)[-1]
+    key = group_key(record)
     if (number, key) not in index.carried:
         row = index.db.execute("SELECT value FROM meta WHERE key = 'carried'").fetchone()
         had = row[0].split() if row else []
