@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -69,7 +70,7 @@ def serving(place: Path, command: Callable[[int], list[str]]) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (place / "server.txt").open("w") as output:
-        server = subprocess.Popen(command(port), cwd=place, stdout=output, stderr=output)
+        server = subprocess.Popen(command(port), cwd=place, stdout=output, stderr=output, start_new_session=True)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: ask(f"{url}/nothing") == 404 or server.poll() is not None)
@@ -77,7 +78,11 @@ def serving(place: Path, command: Callable[[int], list[str]]) -> Iterator[str]:
         yield url
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:  # uWSGI, when a worker is still importing: also without this package
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait(30)
 
 
 def check_flask(place: Path, url: str) -> None:

@@ -260,7 +260,6 @@ def test_a_fault_has_type_traceback_and_category(provoked: Provoked, name: str) 
         assert record["category"] == (category or record["category"])
 
 
-@pytest.mark.xfail(strict=False, reason="repeats are not marked yet")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_that_is_reported_more_than_once_is_counted_once(provoked: Provoked, name: str) -> None:
     for records in provoked[name]:
