@@ -34,7 +34,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, question in QUESTIONS.items():
         default = f" (default: {DEFAULTS[name]})" if name in DEFAULTS else ""
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=question + default)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, dest=f"asked_{name}", metavar="TEXT", help=question + default)
     parser.add_argument("--yes", action="store_true", help="ask nothing; what is not given has its default")
 
 
@@ -59,7 +60,7 @@ def _asked(args: argparse.Namespace) -> dict[str, str]:
     asks = sys.stdin.isatty() and not args.yes
     given: dict[str, str] = {}
     for name, question in QUESTIONS.items():
-        value, default = getattr(args, name), DEFAULTS.get(name, "")
+        value, default = getattr(args, f"asked_{name}"), DEFAULTS.get(name, "")
         unneeded = name.startswith("mail_") and name != "mail_server" and not given["mail_server"]
         if value is None and asks and not unneeded:
             value = input(f"{question}{f' [{default}]' if default else ''}: ").strip()
