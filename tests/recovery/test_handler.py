@@ -497,6 +497,18 @@ def test_what_a_procedure_refuses_displaces_nothing_and_costs_no_attempt_and_no_
     assert any("has tables" in text for text in warnings)
 
 
+def test_an_error_that_is_logged_as_text_in_its_except_block_starts_its_recovery(tmp_path):
+    database, backup = make(tmp_path / "gate.db", "delete"), make(tmp_path / "backup.db", "delete", BACKED_UP)
+    handler = attach(tmp_path, database_procedure(database, backup))
+    DAMAGE["pages in the middle"](database)
+    try:
+        raise database_error(sqlite3.SQLITE_CORRUPT)
+    except sqlite3.Error as e:
+        LOG.error(f"Failed to read the vehicles: {e}")
+    assert handler.wait(30)
+    assert content(database) == content(backup)
+
+
 class WrappedError(DatabaseError):
     """A library's, without the cause."""
 
