@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.recovery.databases import DAMAGE, EMPTIED, content, fingerprints, make
+from visigate_logging.recovery.sqlite.generations import shift
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
@@ -81,15 +82,14 @@ def test_what_a_gate_does_every_day_is_no_collapse(tmp_path):
 
 
 def test_a_generation_of_the_day_the_week_and_the_month_stay_beside_the_last_three(tmp_path):
-    database, target = make(tmp_path / "gate.db", "delete", 10), tmp_path / "backups" / "gate.db"
-    start = 1_700_000_000
+    target, start = tmp_path / "gate.db", 1_700_000_000
     for night in range(120):
-        execute(database, f"INSERT INTO vehicles (plate) VALUES ('N{night}')")
-        assert backup(database, target).status is Status.DONE
+        shift(target, 3)
+        target.touch()
         os.utime(target, (start + night * DAY, start + night * DAY))
-    age = {p.name: 119 - (p.stat().st_mtime - start) / DAY for p in target.parent.iterdir()}
-    assert (age["gate.db"], age["gate.db.1"]) == (0, 1)
-    assert age.keys() == {"gate.db", "gate.db.1", "gate.db.2", "gate.db.daily", "gate.db.weekly", "gate.db.monthly"}
+    age = {p.name: 119 - (p.stat().st_mtime - start) / DAY for p in tmp_path.iterdir()}
+    assert age.keys() == {"gate.db", *(f"gate.db.{name}" for name in ("1", "2", "daily", "weekly", "monthly"))}
+    assert (age["gate.db"], age["gate.db.1"], age["gate.db.2"]) == (0, 1, 2)
     assert 3 <= age["gate.db.daily"] <= 5
     assert 4 <= age["gate.db.weekly"] <= 13
     assert 11 <= age["gate.db.monthly"] <= 50

@@ -598,6 +598,7 @@ def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path, m
     before = threading.enumerate()
     handler = RecoveryHandler(camera_procedure(), state_dir=tmp_path / "state")
     assert set(threading.enumerate()) <= set(before)
+    LOG.addHandler(handler)
     handler.set_name("recover")
     assert [call["procedure"] for call in calls] == ["camera"]
     handler.close()

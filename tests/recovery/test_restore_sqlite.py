@@ -359,7 +359,7 @@ def kill_and_start_again(tmp_path: Path, times: int) -> int:
 
 
 def test_killed_at_any_moment_the_next_start_gives_a_good_database(tmp_path):
-    kill_and_start_again(tmp_path, 8)
+    kill_and_start_again(tmp_path, 4)
 
 
 @pytest.mark.stress

@@ -16,10 +16,8 @@ MODES = ("wal", "delete")
 HOLDERS = ("none", "itself", "idle", "writing")
 EVERYTHING = [(damage, mode, kind) for damage in ALL_DAMAGE for mode in MODES for kind in HOLDERS]
 SAMPLE = [
-    ("emptied, then opened", "wal", "none"),
     ("removed, then made anew", "delete", "idle"),
     ("0 bytes", "wal", "itself"),
-    ("header random", "wal", "itself"),
 ]
 
 

@@ -112,7 +112,7 @@ def _told(outcome: "Outcome", as_json: bool, fine: set[str]) -> int:
         say_json({"status": str(outcome.status), "message": outcome.message, "details": details})
     else:
         say(f"{outcome.status}: {outcome.message}")
-    return DONE if outcome.status in fine else FAILED
+    return DONE if outcome.status in fine or outcome.details.get("well") else FAILED
 
 
 def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:

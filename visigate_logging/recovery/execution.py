@@ -65,10 +65,10 @@ class Execution:
             told.append(f"{planned.name}: {outcome.message}")
             if outcome.status is not Status.FAILED:
                 break
-        status = outcome.status
-        if not mended and status in {Status.DONE, Status.FAILED}:
-            status = Status.DIAGNOSED
-        return Outcome(status, "; ".join(told), outcome.details)
+        if not mended and outcome.status in {Status.DONE, Status.FAILED}:
+            well = {**outcome.details, "well": outcome.status is Status.DONE}
+            outcome = Outcome(Status.DIAGNOSED, "", well)
+        return replace(outcome, message="; ".join(told))
 
     def plan(self) -> Outcome:
         """Say what the steps would do."""
