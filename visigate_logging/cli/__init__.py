@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from visigate_logging._version import __version__
 from visigate_logging.cli import (
+    backup,
     configuring,
     converting,
     counting,
@@ -54,7 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     rehearse.REHEARSE,
     serve.SERVE,
     recover.RECOVER,
-    recover.BACKUP,
+    backup.BACKUP,
 )
 INTERRUPTED = 130
 

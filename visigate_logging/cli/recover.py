@@ -1,4 +1,4 @@
-"""recover and backup: mending faults by hand, and what that needs."""
+"""recover: mending faults by hand, and seeing how they were mended."""
 
 import argparse
 import shutil
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["BACKUP", "RECOVER", "runners"]
+__all__ = ["RECOVER", "runners", "told"]
 
 
 def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
@@ -103,10 +103,11 @@ def _run(args: argparse.Namespace, runners: "list[Runner]") -> int:
     runner, procedure = _named(args, runners)
     context = Context(procedure=procedure.name, key=args.key, manual=True)
     outcome = runner.run_by_hand(procedure, context, dry_run=args.dry_run)
-    return _told(outcome, args.json, fine={"done", "refused"})
+    return told(outcome, args.json, fine={"done", "refused"})
 
 
-def _told(outcome: "Outcome", as_json: bool, fine: set[str]) -> int:
+def told(outcome: "Outcome", as_json: bool, fine: set[str]) -> int:
+    """Say how it ended; the exit code, which is DONE for an outcome that is ``fine``."""
     if as_json:
         details = dict(outcome.details)
         say_json({"status": str(outcome.status), "message": outcome.message, "details": details})
@@ -187,72 +188,4 @@ def recover(args: argparse.Namespace) -> int:
             runner.close()
 
 
-def _backup_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("database", metavar="DB", help="the SQLite database; others may go on using it")
-    parser.add_argument("--to", metavar="PATH", help="the newest backup (default: backups/NAME beside the database)")
-    parser.add_argument(
-        "--keep",
-        type=positive,
-        default=3,
-        metavar="N",
-        help="generations (default: 3); beside them one each that is a day, a week and a month old is kept",
-    )
-    parser.add_argument(
-        "--max-loss",
-        type=float,
-        default=0.5,
-        metavar="PART",
-        help="what part of a table's rows may "
-        "have gone since the last backup (default: 0.5); else none is made, so that good ones stay",
-    )
-    parser.add_argument(
-        "--ignore", action="append", default=[], metavar="TABLE", help="a table that comes and goes; may be repeated"
-    )
-    parser.add_argument(
-        "--config",
-        metavar="PATH",
-        help="a logging.yaml: a backup that fails is logged by it, too, so that it is mailed",
-    )
-    parser.add_argument("--accept-loss", action="store_true", help="make it whatever was lost")
-    add_json(parser)
-
-
-def backup(args: argparse.Namespace) -> int:
-    """A checked backup of a SQLite database, for a timer or cron."""
-    from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
-    from visigate_logging.recovery.steps.base import Context
-
-    database = Path(args.database)
-    target = args.to or str(database.parent / "backups" / database.name)
-    try:
-        step = BackupSqlite(
-            database=args.database,
-            backup=target,
-            keep=args.keep,
-            max_loss=args.max_loss,
-            ignore=tuple(args.ignore),
-            accept_loss=args.accept_loss,
-        )
-    except ValueError as error:
-        raise RecoveryError(str(error)) from error
-    outcome = step.run(Context(manual=True))
-    if args.config and outcome.status != "done":
-        _log_failure(args.config, outcome)
-    return _told(outcome, args.json, fine={"done"})
-
-
-def _log_failure(config: str, outcome: "Outcome") -> None:
-    """Where nobody reads what a timer prints: into the log, and so into the mail."""
-    import logging
-
-    from visigate_logging.config.apply import configure
-
-    configure(config)
-    logging.getLogger("visigate_logging.recovery").error("Backup %s: %s", outcome.status, outcome.message)
-    logging.shutdown()
-
-
 RECOVER = Command("recover", "recoveries: list, run, history, reset, rows", _recover_arguments, recover)
-BACKUP = Command(
-    "backup", "make a checked backup of a SQLite database, for a timer or cron", _backup_arguments, backup
-)
