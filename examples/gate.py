@@ -91,7 +91,11 @@ def prepare(mail_port: int | None) -> None:
     procedures["database"]["steps"] = [{"restore_sqlite": {"database": str(DATABASE), "backups": [str(BACKUP)]}}]
     procedures["database"]["verify"]["probe"]["probe_sqlite"]["database"] = str(DATABASE)
     alive = {"probe_tcp": {"host": "127.0.0.1", "port": int(os.environ[CAMERA_PORT])}}
-    procedures["camera"]["steps"] = [{"reopen": {"callable": "gate:reopen"}}]
+    procedures["camera"] = {
+        "exceptions": ["CameraError"],
+        "key": ["camera"],
+        "steps": [{"reopen": {"callable": "gate:reopen"}}],
+    }
     procedures["camera"]["verify"] = {"probe": alive, "attempts": 10, "interval": 0.5}
     if mail_port is not None:
         handlers["mail"] = {

@@ -38,6 +38,7 @@ def _backup_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--config",
+        type=Path,
         metavar="PATH",
         help="a logging.yaml: a backup that fails is logged by it, too, so that it is mailed",
     )
@@ -69,7 +70,7 @@ def backup(args: argparse.Namespace) -> int:
     return told(outcome, args.json, fine={"done"})
 
 
-def _log_failure(config: str, outcome: "Outcome") -> None:
+def _log_failure(config: Path, outcome: "Outcome") -> None:
     """Where nobody reads what a timer prints: into the log, and so into the mail."""
     from visigate_logging.config.apply import configure
 

@@ -9,6 +9,7 @@ from visigate_logging.recovery.sqlite import check, copy, files
 from visigate_logging.recovery.sqlite.generations import generations, shift
 from visigate_logging.recovery.sqlite.loss import losses
 from visigate_logging.recovery.sqlite.origin import origin_of
+from visigate_logging.recovery.sqlite.report import counted
 from visigate_logging.recovery.steps.base import Outcome, Status
 
 __all__ = ["Keeping", "backup"]
@@ -75,7 +76,8 @@ def _replace(database: Path, new: Path, target: Path, keeping: Keeping) -> Outco
     shift(target, keeping.keep)
     new.replace(target)
     files.sync(target.parent)
-    told = f"{database} is backed up to {target}: {sum(rows.values())} rows in {len(rows)} tables, checked"
+    size = f"{counted(sum(rows.values()), 'row')} in {counted(len(rows), 'table')}"
+    told = f"{database} is backed up to {target}: {size}, checked"
     return Outcome(Status.DONE, told, {"backup": str(target), "rows": rows})
 
 

@@ -62,12 +62,13 @@ def save_changes(damaged: Path, backup: Path, target: Path) -> dict[str, dict[st
     return counts
 
 
-def told(counts: Mapping[str, Mapping[str, int]]) -> str:
+def told(counts: Mapping[str, Mapping[str, int]], procedure: str) -> str:
     """The counts in words."""
     if not counts:
         return "no row that differs could be read from them"
     tables = (f"{name} ({', '.join(f'{n} {kind}' for kind, n in kinds.items())})" for name, kinds in counts.items())
-    return f"rows that differ: {', '.join(tables)}; to see them, and to bring some back: visigate-errors recover rows"
+    how = f"visigate-errors recover rows {procedure}"
+    return f"rows that differ: {', '.join(tables)}; to see them, and to bring some back: {how}"
 
 
 def _as_hex(value: bytes) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from visigate_logging.recovery.sqlite import check
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["Facts", "counted", "facts_of"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,14 @@ class Facts:
     def __str__(self) -> str:
         when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.made))
         age = (time.time() - self.made) / 3600
-        rows = f"{sum(self.rows.values())} rows in {len(self.rows)} tables"
+        rows = f"{counted(sum(self.rows.values()), 'row')} in {counted(len(self.rows), 'table')}"
         note = f"; not from the newest, for {self.passed_over}" if self.passed_over else ""
         return f"{self.path}, made {when} ({age:.1f} hours ago), with {rows}{note}"
+
+
+def counted(number: int, noun: str) -> str:
+    """The number of things, as ``1 row`` or ``2 rows``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def facts_of(backup: Path, passed_over: str = "") -> Facts:

@@ -9,7 +9,7 @@ from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
 from visigate_logging.recovery.sqlite import changes, check, copy, files, origin
 from visigate_logging.recovery.sqlite.generations import generations
 from visigate_logging.recovery.sqlite.holders import holders_of
-from visigate_logging.recovery.sqlite.report import Facts, facts_of
+from visigate_logging.recovery.sqlite.report import Facts, counted, facts_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 __all__ = ["plan", "restore"]
@@ -177,12 +177,13 @@ class _Restore:
         return (
             f"{self._what()} and is restored from {facts}. "
             "CHANGES SINCE THEN ARE GONE: permits revoked since then are valid again; check them now. "
-            f"{kept}{changes.told(saved)}.{purpose}"
+            f"{kept}{changes.told(saved, self.context.procedure)}.{purpose}"
         )
 
     def _what(self) -> str:
         if not self.emptied:
-            return f"{self.database} was damaged ({len(self.problems)} problems, first: {self.problems[0]})"
+            number = counted(len(self.problems), "problem")
+            return f"{self.database} was damaged ({number}, first: {self.problems[0]})"
         return f"{self.database} was {'missing' if self.missing else 'empty'}"
 
     def _details(self) -> dict[str, object]:
