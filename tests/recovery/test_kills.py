@@ -79,7 +79,7 @@ elif phase == "puts aside":
 elif phase == "has put aside":
     kill_after(files, "put_aside")
 elif phase == "copies":
-    kill_after(copy._Gate, "__call__", 1 + moment * 3)
+    kill_after(copy._Gate, "__call__", 1 + moment)
 elif phase == "has copied":
     kill_after(copy, "copy_database")
 elif phase == "lists rows":
@@ -151,7 +151,8 @@ def test_100_kills_aimed_at_each_phase(tmp_path):
     chance, killed, case = random.Random(11), dict.fromkeys(PHASES, 0), 0
     while sum(killed.values()) < 100:
         phase = PHASES[case % len(PHASES)]
-        damage, mode = chance.choice(KINDS), chance.choice(("wal", "delete"))
+        damage = "last page cut" if phase == "lists rows" else chance.choice(KINDS)
+        mode = chance.choice(("wal", "delete"))
         folder = tmp_path / f"case{case}"
         killed[phase] += kill_in(folder, phase, chance.randrange(12), damage, mode)
         shutil.rmtree(folder)
