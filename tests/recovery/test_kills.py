@@ -114,6 +114,10 @@ def kill_in(folder: Path, phase: str, moment: int, damage: str, mode: str) -> bo
     service = Service(folder, database)
     assert content(database) == good, "before dictConfig has returned"
     service.stop()
+    told = (folder / "told.log").read_text()
+    assert "CHANGES SINCE THEN ARE GONE" in told, told
+    (aside,) = folder.glob("gate.db.damaged-*")
+    assert (aside / "changes.jsonl").exists() == (aside / "gate.db").exists() & (damage != "0 bytes")
     assert not list((folder / "state" / "recovery").glob("*.pending"))
     assert not list(folder.glob("*.partial"))
     budgets = Budgets(folder / "state")
@@ -151,7 +155,7 @@ def test_100_kills_aimed_at_each_phase(tmp_path):
     chance, killed, case = random.Random(11), dict.fromkeys(PHASES, 0), 0
     while sum(killed.values()) < 100:
         phase = PHASES[case % len(PHASES)]
-        damage = "last page cut" if phase == "lists rows" else chance.choice(KINDS)
+        damage = "page 2 zeroed" if phase == "lists rows" else chance.choice(KINDS)
         mode = chance.choice(("wal", "delete"))
         folder = tmp_path / f"case{case}"
         killed[phase] += kill_in(folder, phase, chance.randrange(12), damage, mode)

@@ -93,10 +93,15 @@ class Marks:
     def __init__(self, directory: Path) -> None:
         self._folder = directory / "recovery"
 
-    def set(self, context: Context) -> None:
-        """Remember, through a power cut, that this recovery has begun; an earlier error that waits is kept."""
+    def set(self, context: Context, *, instead: bool = False) -> None:
+        """Remember, through a power cut, that this recovery has begun.
+
+        Args:
+            context: the error.
+            instead: whether it takes the place of an earlier one that waits.
+        """
         path = self._path(context)
-        if not path.exists():
+        if instead or not path.exists():
             write_atomically(path, json.dumps(asdict(context)).encode())
 
     def waiting(self, context: Context) -> Context | None:

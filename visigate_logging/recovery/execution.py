@@ -11,6 +11,7 @@ from visigate_logging.recovery.application import call, find
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks
 from visigate_logging.recovery.child import attempt
+from visigate_logging.recovery.codes import Verdict
 from visigate_logging.recovery.procedures import Planned, Procedure, Verify
 from visigate_logging.recovery.process import run_in_child
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
@@ -62,6 +63,8 @@ class Execution:
             mended = mended or planned.step.mends
             if outcome.status is Status.DONE and self._procedure.verify is not None:
                 outcome = self._verified(outcome, self._procedure.verify)
+                if outcome.status is not Status.DONE and planned.step.resumes:
+                    self._marks.clear(self._context)
             told.append(f"{planned.name}: {outcome.message}")
             if outcome.status is not Status.FAILED:
                 break
@@ -85,7 +88,8 @@ class Execution:
         if planned.step.reboots and not self._budgets.may_reboot():
             return Outcome(Status.FAILED, "the host was rebooted within a day; not again")
         if planned.step.resumes:
-            self._marks.set(self._context)
+            sure = planned.step.answers(self._context.codes) is Verdict.YES
+            self._marks.set(self._context, instead=sure)
         self._audit.write("step begins", self._context, step=planned.name)
         outcome = self._perform("step ends", planned)
         if outcome.status is Status.DEFERRED and self._procedure.release and self._may_release:
@@ -95,8 +99,12 @@ class Execution:
         return outcome
 
     def _settle(self, outcome: Outcome) -> None:
-        """Forget the step, unless it waits or was interrupted; a refusal is about its own error alone."""
-        waits = outcome.status is Status.DEFERRED or outcome.details.get("died") or outcome.details.get("timed_out")
+        """Forget the step, unless it waits, was interrupted, or is done, which is to be told first.
+
+        A refusal is about its own error alone.
+        """
+        waits = outcome.status in {Status.DEFERRED, Status.DONE}
+        waits = waits or bool(outcome.details.keys() & {"died", "timed_out"})
         waiting = None if waits else self._marks.waiting(self._context)
         if waiting is not None and (
             outcome.status is not Status.REFUSED or waiting.event_id == self._context.event_id

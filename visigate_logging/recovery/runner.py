@@ -109,7 +109,7 @@ class Runner:
             budget, _now = self.budgets.load(key)
             self.budgets.save(key, resume(budget))
             self.audit.write("decision", context, action="resume", until=None)
-            outcome = self.run(procedure, context, longest=longest)
+            outcome = self._untold(context) or self.run(procedure, context, longest=longest)
             return self._finish(replace(outcome, message=f"at the start: {outcome.message}"), procedure, context)
         finally:
             lock.release()
@@ -127,6 +127,7 @@ class Runner:
             outcome = self.run(procedure, context, dry_run=dry_run)
             if not dry_run:
                 self.audit.write("outcome", context, status=outcome.status, message=outcome.message, by_hand=True)
+                self._clear_done(outcome, context)
             return outcome
         finally:
             lock.release()
@@ -181,9 +182,26 @@ class Runner:
         if outcome.status is not Status.DEFERRED or is_worth_repeating(after.failures):
             level = level_of(outcome, context, first=first)
             self._tell(Telling(level, f"{outcome.status}: {outcome.message}", context, outcome))
+        self._clear_done(outcome, context)
         if gives_up:
             self._tell_giving_up(procedure, context)
         return after.rest_until - now if outcome.status is Status.DEFERRED else None
+
+    def _clear_done(self, outcome: Outcome, context: Context) -> None:
+        """What is done is forgotten only when it has been told."""
+        if outcome.status is Status.DONE:
+            self.marks.clear(context)
+
+    def _untold(self, context: Context) -> Outcome | None:
+        """The outcome of a step that was done, when the process ended before anybody was told."""
+        found = None
+        for line in self.audit.read():
+            if line["event_id"] == context.event_id and line["procedure"] == context.procedure:
+                if line["event"] == "outcome":
+                    found = None
+                elif line["event"] == "step ends" and line["status"] == Status.DONE:
+                    found = Outcome(Status.DONE, f"{line['step']}: {line['message']}", line["details"])
+        return found
 
     def _tell_giving_up(self, procedure: Procedure, context: Context) -> None:
         told = (

@@ -153,8 +153,7 @@ def reindex(database: Path, when_locked: Callable[[], None]) -> bool:
 def create(source: Path, database: Path, put_aside: Callable[[], None]) -> None:
     """Put a copy of ``source`` where there is no database; whole or not at all, and never over another file."""
     left = [path for suffix in SIBLINGS if (path := sibling(database, suffix)).exists()]
-    if left:
-        put_aside()
+    put_aside()
     new = database.with_name(f".{database.name}.new")
     copy_to_new(source, new)
     for path in left:

@@ -1,19 +1,23 @@
 """The files of a database: what belongs to it, who may work on it, and a copy of it put aside."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.host import HostLock
 
 __all__ = [
     "CHANGES",
+    "NOTE",
     "SIBLINGS",
     "WAIT",
     "BusyError",
+    "earlier",
     "folder_lock",
     "is_void",
     "put_aside",
@@ -29,6 +33,7 @@ SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
 WAIT = 2.0  # how long a lock of another process is waited for, seconds
 SIBLINGS = ("", "-wal", "-shm", "-journal")
 UNFINISHED = ".partial"
+NOTE = "restore.json"  # in the folder of the files put aside: what was going to be done
 CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs from the backup
 BLOCK, OVERLAP = 1 << 20, 256
 
@@ -91,8 +96,14 @@ def folder_lock(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def put_aside(database: Path, folder: Path) -> None:
-    """Copy a database and the files that belong to it into a new folder, whole or not at all."""
+def put_aside(database: Path, folder: Path, note: Mapping[str, Any]) -> None:
+    """Copy a database and the files that belong to it into a new folder, whole or not at all.
+
+    Args:
+        database: its files may be missing.
+        folder: the new one.
+        note: what is going to be done, for the next start if this one is interrupted.
+    """
     partial = folder.with_name(f"{folder.name}{UNFINISHED}")
     partial.mkdir(0o700)  # whoever may not read the database may not read its copy
     for suffix in SIBLINGS:
@@ -106,11 +117,24 @@ def put_aside(database: Path, folder: Path) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
                 target.flush()
                 os.fsync(target.fileno())
+    with (partial / NOTE).open("w", encoding="utf-8") as file:
+        json.dump(note, file)
+        file.flush()
+        os.fsync(file.fileno())
     sync(partial)
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
     sync(folder.parent)
+
+
+def earlier(database: Path, event_id: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What recoveries of the same error have put aside before, and their notes."""
+    for path in database.parent.glob(f"{database.name}.damaged-*/{NOTE}"):
+        with suppress(OSError, ValueError):
+            note = json.loads(path.read_text("utf-8"))
+            if event_id and note.get("event_id") == event_id:
+                yield path.parent, note
 
 
 def remove_unfinished(database: Path) -> None:

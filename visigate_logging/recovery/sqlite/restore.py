@@ -1,8 +1,10 @@
 """A damaged database brought back from a backup: the order of things."""
 
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
@@ -55,8 +57,7 @@ class _Restore:
             return Outcome(Status.DEFERRED, told, {"held_by": held})
 
     def _refused_by_code(self) -> str:
-        there = self.primary == CANTOPEN and self.database.exists()
-        if verdict_of(self.code) is Verdict.NO or there:
+        if verdict_of(self.code) is Verdict.NO:
             return f"{self.context.error_type} (SQLite code {self.code}) does not mean damage"
         if not self.database.exists() and not any(True for _ in generations(self.backups)):
             return (
@@ -68,7 +69,7 @@ class _Restore:
         """Look, choose, mend."""
         files.remove_unfinished(self.database)
         if refusal := self._look():
-            return Outcome(Status.REFUSED, refusal)
+            return self._finish_interrupted() or Outcome(Status.REFUSED, refusal)
         if self.problems and check.only_indexes(self.problems) and (outcome := self._reindex()):
             return outcome
         chosen = self._choose()
@@ -103,6 +104,8 @@ class _Restore:
         if self.emptied:
             mark = files.sibling(self.database, KEEP_EMPTY)
             return f"{self.database} is empty, and {mark.name} says that it shall be" if mark.exists() else ""
+        if self.primary == CANTOPEN and not self.missing:
+            return f"{self.database} is there; SQLite code {self.code} does not mean damage"
         if self.primary == ERROR:
             return (
                 f"{self.database} has tables; SQLite code {self.code} is a matter of the application, not of the file"
@@ -141,43 +144,77 @@ class _Restore:
             )
         if not mended:
             return None
+        return self._reindexed()
+
+    def _reindexed(self) -> Outcome:
         told = f"the indexes of {self.database} were damaged and are built anew; no row is lost"
         return Outcome(Status.DONE, told, self._details())
 
-    def _put_aside(self) -> None:
-        files.put_aside(self.database, self.aside)
+    def _put_aside(self, **note: object) -> None:
+        before = list(files.earlier(self.database, self.context.event_id))
+        known = {"event_id": self.context.event_id, "emptied": self.emptied, "what": self._what()}
+        files.put_aside(self.database, self.aside, known | {"problems": self.problems[:SHOWN]} | note)
+        for folder, _note in before:  # of a run that was ended before it had changed anything
+            if folder != self.aside:
+                shutil.rmtree(folder)
+
+    def _finish_interrupted(self) -> Outcome | None:
+        """What a run of the same error would have said, that was ended after its change and before its word."""
+        for folder, note in files.earlier(self.database, self.context.event_id):
+            self.aside = folder
+            self.emptied, self.problems = note["emptied"], note["problems"]
+            if check.problems_of(self.database):
+                return None
+            if "backup" not in note:
+                return self._reindexed()
+            backup = Path(note["backup"])
+            if backup.is_file() and not check.difference(self.database, backup):
+                return self._restored(facts_of(backup, note["passed_over"]), note["what"])
+        return None
 
     def _restore(self, backup: Path, passed_over: str) -> Outcome:
+        what, put_aside = self._what(), partial(self._put_aside, backup=str(backup), passed_over=passed_over)
         if not files.is_void(self.database):
-            copy.replace_contents(backup, self.database, self._put_aside)
+            copy.replace_contents(backup, self.database, put_aside)
         elif self.database.exists():
-            self._put_aside()
+            put_aside()
             copy.replace_contents(backup, self.database, lambda: None)
         else:
-            copy.create(backup, self.database, self._put_aside)
-        facts = facts_of(backup, passed_over)
-        saved = changes.save_changes(self.aside / self.database.name, backup, self.aside / files.CHANGES)
+            copy.create(backup, self.database, put_aside)
+        return self._restored(facts_of(backup, passed_over), what)
+
+    def _restored(self, facts: Facts, what: str) -> Outcome:
+        saved, differing = self._save_changes(facts.path)
         details = self._details() | {
-            "backup": str(backup),
+            "backup": str(facts.path),
             "backup_time": facts.made,
             "changes": saved,
             "changes_lost": True,
         }
-        if wrong := check.difference(self.database, backup):
-            return Outcome(Status.FAILED, f"{self.database} was restored from {backup}, but {wrong}", details)
-        return Outcome(Status.DONE, self._report(facts, saved), details)
+        if wrong := check.difference(self.database, facts.path):
+            return Outcome(Status.FAILED, f"{self.database} was restored from {facts.path}, but {wrong}", details)
+        return Outcome(Status.DONE, self._report(facts, what, differing), details)
 
-    def _report(self, facts: Facts, saved: Mapping[str, Mapping[str, int]]) -> str:
-        kept = f"The damaged files are in {self.aside}; " if self.aside.exists() else ""
+    def _save_changes(self, backup: Path) -> tuple[dict[str, dict[str, int]], str]:
+        """The rows that differ, counted, and in words; the card may be too full to list them."""
+        target = self.aside / files.CHANGES
+        try:
+            saved = changes.save_changes(self.aside / self.database.name, backup, target)
+        except (OSError, sqlite3.DatabaseError) as error:
+            target.unlink(missing_ok=True)
+            return {}, f"the rows that differ could not be listed ({error})"
+        return saved, changes.told(saved, self.context.procedure)
+
+    def _report(self, facts: Facts, what: str, differing: str) -> str:
         purpose = (
             f" If it was emptied on purpose, make the file {self.database.name}{KEEP_EMPTY} beside it first."
             if self.emptied
             else ""
         )
         return (
-            f"{self._what()} and is restored from {facts}. "
+            f"{what} and is restored from {facts}. "
             "CHANGES SINCE THEN ARE GONE: permits revoked since then are valid again; check them now. "
-            f"{kept}{changes.told(saved, self.context.procedure)}.{purpose}"
+            f"The damaged files are in {self.aside}; {differing}.{purpose}"
         )
 
     def _what(self) -> str:
