@@ -90,6 +90,7 @@ READ = [
     ([1, 2], tuple[int, ...], (1, 2)),
     ([1, "a"], list, [1, "a"]),
     ({"a": 1}, Mapping[str, int], {"a": 1}),
+    ("a", Annotated[int, Via(len, raw=True)], 1),
     ({"host": "h"}, Probe, Probe("h")),
     ({"host": "h"}, Probe | Mapping[str, Any], Probe("h")),
     (Probe("h"), Probe | Mapping[str, Any], Probe("h")),
@@ -134,7 +135,7 @@ REFUSED = [
     ({"a": "x"}, Mapping[str, int], "a", "'x' is not a whole number"),
     ("h", Probe, "", "'h' is not a mapping"),
     ("h", Probe | Mapping[str, Any] | None, "", "'h' is not a mapping or null"),
-    ({}, Probe, "", "host is missing, which has no default"),
+    ({}, Probe, "host", "is missing, which has no default"),
     ({"host": "h", "prot": 5}, Probe, "prot", "is not known; possible are host, port; did you mean port?"),
     ({"host": "h", "port": "x"}, Probe | Mapping[str, Any], "port", "'x' is not a whole number from 1"),
     ({"host": "nowhere"}, Probe, "host", "nowhere is no place"),
@@ -166,7 +167,7 @@ def test_all_mistakes_are_raised_at_once_each_with_its_key():
         ("port", "'a'"),
         ("volume", "7"),
         ("tone", "'hihg'"),
-        ("plan.probes.0", "host"),
+        ("plan.probes.0.host", "is"),
         ("plan.probes.0.port", "0"),
     ]
     assert str(caught.value).count("\n") == 4

@@ -57,7 +57,7 @@ WRONG = {
     "neither exceptions nor message": ({"exceptions": []}, "procedures.p"),
     "unreachable callable": ({"steps": [{"reopen": {"callable": "no.such:thing"}}]}, "procedures.p.steps.0.reopen"),
     "callable that is none": ({"steps": [{"reopen": {"callable": "sys:path"}}]}, "procedures.p.steps.0.reopen"),
-    "port": ({"steps": [{"probe_tcp": {"host": "a", "port": 70000}}]}, "procedures.p.steps.0.probe_tcp"),
+    "port": ({"steps": [{"probe_tcp": {"host": "a", "port": 70000}}]}, "procedures.p.steps.0.probe_tcp.port"),
     "reboot without leave": ({"steps": ["reboot"]}, "procedures.p.steps.0.reboot"),
     "no steps": ({"steps": []}, "procedures.p"),
     "one exception as text": ({"exceptions": "DatabaseError"}, "procedures.p.exceptions"),

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from visigate_logging.config.formats import ANYTHING, sample_record
-from visigate_logging.config.source import dotted
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.options import faults_of
+from visigate_logging.options import error_of, faults_of
 
 __all__ = ["Built", "build_order", "whole_story"]
 
@@ -61,10 +60,7 @@ class Built(logging.config.DictConfigurator):
         try:
             result = make(self.config[section][name])
         except ConfigurationError as error:
-            first, *others = [
-                ConfigurationError(dotted(fault.path), fault.told()) for fault in faults_of(error, (section, name))
-            ]
-            raise ConfigurationError(first.key, first.problem, others) from error
+            raise error_of(faults_of(error, (section, name))) from error
         except Exception as error:
             raise ConfigurationError(f"{section}.{name}", whole_story(error)) from error
         self.config[section][name] = result

@@ -153,8 +153,9 @@ def _check_names(source: Source, key: KeyPath, given: Mapping[str, Any], maker: 
         may_be = maker.taken.anything and str(name).isidentifier() and not meant(name, known, _SURE)
         if name not in known and not may_be:
             source.add((*key, str(name)), f"is not known{space_hint(name) or possible(name, known)}")
+    others = [name for name in given if name not in known]
     for name, parameter in maker.taken.parameters.items():
-        if parameter.required and name not in given:
+        if parameter.required and name not in given and not any(meant(other, [name]) for other in others):
             source.add(key, f"{name} is missing, which has no default")
 
 

@@ -54,7 +54,7 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     except ConfigurationError as error:
         del trial.config[section][name]
         for fault in faults_of(error):
-            source.add_foreign(fault.path, fault.text)
+            source.add_fault(fault)
 
 
 def _refer_to_what_is_made(config: dict[str, Any], trial: Built) -> bool:

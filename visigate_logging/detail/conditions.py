@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self
 
 from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.values import safe_str
-from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Via
 
 __all__ = ["Status", "Statuses", "search", "status_of", "text_of"]
@@ -40,18 +39,6 @@ class Statuses(frozenset[int]):
             else:
                 raise ValueError("is not an HTTP status, as 404 or 4xx, or a list of such")
         return cls(found)
-
-    @classmethod
-    def from_config(cls, value: Any, key: str) -> Self:
-        """Return those of ``404``, ``4xx`` or a list of such.
-
-        Raises:
-            ConfigurationError: one is no status.
-        """
-        try:
-            return cls.read(value)
-        except ValueError as error:
-            raise ConfigurationError(key, f"{value!r} {error}") from error
 
 
 Status = Annotated[Statuses, Via(Statuses.read, "an HTTP status, as 404 or 4xx")]

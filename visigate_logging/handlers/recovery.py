@@ -13,6 +13,7 @@ from visigate_logging.detail.repeats import Recent
 from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
+from visigate_logging.options import Level, checked
 from visigate_logging.recovery.desk import Desk
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
@@ -40,15 +41,15 @@ class RecoveryHandler(logging.Handler):
         ConfigurationError: an option cannot be; names its key.
     """
 
+    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
     def __init__(
         self,
         procedures: Mapping[str, Any],
         state_dir: str | os.PathLike[str] = "logs/errors/state",
         dry_run: bool = False,
         allow_reboot: bool = False,
-        level: int | str = logging.ERROR,
+        level: Level = logging.ERROR,
     ) -> None:
-        # Before logging knows of the handler: one that is refused must not be flushed at exit.
         self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)

@@ -19,15 +19,17 @@ from visigate_logging.options.kinds import (
     Level,
     LevelName,
     Names,
+    Number,
     OnUnencodable,
     Port,
     Range,
+    Seconds,
     Size,
     Via,
     Writable,
     in_words,
 )
-from visigate_logging.options.reading import KeyPath, checked, does_fit, faults_of, hints_of, read
+from visigate_logging.options.reading import KeyPath, build, checked, does_fit, error_of, faults_of, hints_of, read
 
 __all__ = [
     "NOTHING",
@@ -39,14 +41,18 @@ __all__ = [
     "Level",
     "LevelName",
     "Names",
+    "Number",
     "OnUnencodable",
     "Port",
     "Range",
+    "Seconds",
     "Size",
     "Via",
     "Writable",
+    "build",
     "checked",
     "does_fit",
+    "error_of",
     "faults_of",
     "hints_of",
     "in_words",

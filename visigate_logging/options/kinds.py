@@ -20,9 +20,11 @@ __all__ = [
     "Level",
     "LevelName",
     "Names",
+    "Number",
     "OnUnencodable",
     "Port",
     "Range",
+    "Seconds",
     "Simple",
     "Size",
     "Via",
@@ -107,10 +109,12 @@ class Via:
             the rest of a sentence about the value (``is not …``), or with nothing; `ConfigurationError` with the key
             below the value.
         name: what is allowed, for people; default what the type says.
+        raw: the function gets whatever is given; the type is that of what it returns.
     """
 
     function: Callable[[Any], Any]
     name: str = ""
+    raw: bool = False
 
     def __call__(self, value: Any) -> Any:
         """Return what the function makes of the value."""
@@ -212,6 +216,8 @@ LevelName = Annotated[str, Via(_level_name)]
 Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(0)]
 Size = Annotated[int, Range(0, unit="bytes")]
+Seconds = Annotated[float, Range(0, unit="seconds")]
+Number = Annotated[float, Range(0)]
 Names = Annotated[str | Sequence[str], Via(_names, "a name or a list of names")]
 """One name or several, read as a tuple; at least one, none of them empty."""
 Encoding = Annotated[str, Via(_encoding)]

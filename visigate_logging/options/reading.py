@@ -12,12 +12,24 @@ from typing import Annotated, Any, TypeVar
 
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options.faults import Fault, KeyPath, meant, path_of, possible
-from visigate_logging.options.kinds import SIMPLE, cure, in_words
+from visigate_logging.options.kinds import SIMPLE, Via, cure, in_words
 
-__all__ = ["KeyPath", "checked", "does_fit", "faults_of", "hints_of", "read"]
+__all__ = ["KeyPath", "build", "checked", "does_fit", "error_of", "faults_of", "hints_of", "read"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+T = TypeVar("T")
 Faults = list[Fault]
+
+
+class _FaultError(ConfigurationError):
+    """A fault on its way up, so that whoever knows the file can show the value as it is written there."""
+
+    def __init__(self, fault: Fault, others: Sequence[ConfigurationError] = ()) -> None:
+        super().__init__(".".join(map(str, fault.path)), fault.told(), others)
+        self.fault = fault
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ConfigurationError, (self.key, self.problem, self.others)
 
 
 def checked(init: Function) -> Function:
@@ -38,8 +50,7 @@ def checked(init: Function) -> Function:
             if name in hints:
                 bound.arguments[name] = _read(value, hints[name], (name,), faults)
         if faults:
-            first, *others = [ConfigurationError(".".join(map(str, f.path)), f.told()) for f in faults]
-            raise ConfigurationError(first.key, first.problem, others)
+            raise error_of(faults)
         return init(*bound.args, **bound.kwargs)
 
     return typing.cast(Function, checked_init)
@@ -66,6 +77,29 @@ def read(value: Any, kind: Any, path: KeyPath = ()) -> tuple[Any, Faults]:
     return _read(value, kind, path, faults), faults
 
 
+def build(kind: type[T], values: Any, key: str = "") -> T:
+    """Make a dataclass from a mapping of its fields.
+
+    Args:
+        kind: the dataclass.
+        values: as YAML or JSON gives them; None counts as empty.
+        key: where they stand.
+
+    Raises:
+        ConfigurationError: they cannot be; the others are in ``others``.
+    """
+    made, faults = read({} if values is None else values, kind, path_of(key))
+    if faults:
+        raise error_of(faults)
+    return typing.cast(T, made)
+
+
+def error_of(faults: Sequence[Fault]) -> ConfigurationError:
+    """Return the exception that tells of all that is wrong."""
+    first, *others = [_FaultError(fault) for fault in faults]
+    return _FaultError(faults[0], others) if others else first
+
+
 def does_fit(value: Any, kind: Any) -> bool:
     """Return whether a value is what an annotation allows."""
     return not read(value, kind)[1]
@@ -73,7 +107,14 @@ def does_fit(value: Any, kind: Any) -> bool:
 
 def faults_of(error: ConfigurationError, path: KeyPath = ()) -> Faults:
     """Return what an exception says is wrong, where ``path`` is the place of what raised it."""
-    return [Fault((*path, *path_of(one.key)), one.problem) for one in (error, *error.others)]
+    found = [
+        one.fault if isinstance(one, _FaultError) else Fault(path_of(one.key), one.problem) for one in _all(error)
+    ]
+    return [dataclasses.replace(fault, path=(*path, *fault.path)) for fault in found]
+
+
+def _all(error: ConfigurationError) -> list[ConfigurationError]:
+    return [error, *error.others]
 
 
 def _read(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
@@ -132,7 +173,8 @@ def _read_union(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
 
 def _read_annotated(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
     base, *wishes = typing.get_args(kind)
-    result, own = read(value, base, path)
+    is_raw = any(isinstance(wish, Via) and wish.raw for wish in wishes)
+    result, own = read(value, Any if is_raw else base, path)
     if own and own[0].is_shape and own[0].path == path:
         return _refuse(value, kind, path, faults)
     for wish in filter(callable, wishes):
@@ -186,10 +228,12 @@ def _read_dataclass(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any
         return _refuse(value, kind, path, faults)
     known = {f.name: f for f in dataclasses.fields(kind) if f.init}
     hints = hints_of(kind)
-    own = [Fault((*path, name), f"is not known{possible(name, known)}") for name in value if name not in known]
+    others = [name for name in value if name not in known]
+    own = [Fault((*path, name), f"is not known{possible(name, known)}") for name in others]
     for name, field in known.items():
-        if name not in value and field.default is field.default_factory is dataclasses.MISSING:
-            own.append(Fault(path, f"{name} is missing, which has no default"))
+        is_needed = field.default is field.default_factory is dataclasses.MISSING
+        if is_needed and name not in value and not any(meant(other, [name]) for other in others):
+            own.append(Fault((*path, name), "is missing, which has no default"))
     given = {name: _read(one, hints[name], (*path, name), own) for name, one in value.items() if name in known}
     result = value if own else _try(lambda values: kind(**values), given, kind, path, own, met=value)
     faults += own

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from visigate_logging.recovery.build import build
+from visigate_logging.options import build
 from visigate_logging.recovery.descendants import adopt_orphans, end_descendants
 from visigate_logging.recovery.process import INSIDE
 from visigate_logging.recovery.steps import step_named

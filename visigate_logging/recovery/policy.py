@@ -6,11 +6,24 @@ health alone) and resilience4j (half-open: one trial after a rest).
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Annotated
 
-from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import Count, Number, Seconds, Via
 from visigate_logging.recovery.steps.base import Status
 
 __all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish", "resume"]
+
+
+def _at_least_once(factor: float) -> float:
+    if factor < 1:
+        raise ValueError("would make the rest shorter; use at least 1")
+    return factor
+
+
+def _at_least_one_run(number: int) -> int:
+    if not number:
+        raise ValueError("means that it would never run; remove the procedure instead")
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +37,10 @@ class Backoff:
         jitter: by what part it is varied at random, so that hosts do not act together.
     """
 
-    initial: float = 10.0
-    factor: float = 2.0
-    max: float = 300.0
-    jitter: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise ConfigurationError("factor", f"{self.factor:g} would make the rest shorter; use at least 1")
+    initial: Seconds = 10.0
+    factor: Annotated[float, Via(_at_least_once)] = 2.0
+    max: Seconds = 300.0
+    jitter: Number = 0.1
 
     def rest(self, failures: int, chance: float) -> float:
         """The rest after so many failures in a row; ``chance`` is from 0 to 1."""
@@ -52,16 +61,12 @@ class Limits:
         half_open: so long after giving up, one trial is made.
     """
 
-    max_attempts: int = 3
-    period: float = 600.0
-    cooldown: float = 60.0
+    max_attempts: Annotated[Count, Via(_at_least_one_run)] = 3
+    period: Seconds = 600.0
+    cooldown: Seconds = 60.0
     backoff: Backoff = field(default_factory=Backoff)
-    reset_after: float = 600.0
-    half_open: float = 900.0
-
-    def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ConfigurationError("max_attempts", "0 means that it would never run; remove the procedure instead")
+    reset_after: Seconds = 600.0
+    half_open: Seconds = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,13 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
-from visigate_logging.detail.conditions import Statuses, search, status_of
+from visigate_logging.detail.conditions import Status, search, status_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import Fault, KeyPath, Range, Seconds, Via, build, error_of, path_of, read
 from visigate_logging.recovery.application import find
-from visigate_logging.recovery.build import build
 from visigate_logging.recovery.codes import Verdict
 from visigate_logging.recovery.policy import Limits
 from visigate_logging.recovery.steps import step_named
@@ -35,24 +35,27 @@ class Planned:
     step: Step
 
     @classmethod
-    def from_config(cls, value: Any, key: str) -> Self:
-        """From ``{name: {parameter: value}}``, or a name alone."""
+    def read(cls, value: Any) -> Self:
+        """Make one from ``{name: {parameter: value}}``, or from a name alone."""
         if isinstance(value, str):
             value = {value: {}}
         if not isinstance(value, Mapping) or len(value) != 1:
-            raise ConfigurationError(key, f"{value!r} is not one step, as in - probe_tcp: {{host: ..., port: ...}}")
+            raise ValueError("is not one step, as in - probe_tcp: {host: ..., port: ...}")
         ((name, parameters),) = value.items()
         try:
             kind = step_named(str(name))
         except ValueError as error:
-            raise ConfigurationError(f"{key}.{name}", str(error)) from error
-        return cls(name, parameters or {}, build(kind, parameters, f"{key}.{name}"))
+            raise ConfigurationError(str(name), str(error)) from error
+        return cls(name, parameters or {}, build(kind, parameters, str(name)))
 
     def filled(self, context: Context) -> "Planned":
         """The same with the placeholders replaced by what the error brought."""
         known = {**context.found, **{name: getattr(context, name) for name in PLACEHOLDERS}}
         parameters = _fill(self.parameters, self.name, known)
         return Planned(self.name, parameters, build(step_named(self.name), parameters, self.name))
+
+
+PlannedStep = Annotated[Planned, Via(Planned.read, "a step", raw=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +69,10 @@ class Verify:
         grace: from the end of the step to the first attempt; a camera that starts needs some 90 s.
     """
 
-    probe: Planned
-    attempts: int = 3
-    interval: float = 5.0
-    grace: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError("attempts", "0 means that nothing would be verified; use at least 1")
+    probe: PlannedStep
+    attempts: Annotated[int, Range(1)] = 3
+    interval: Seconds = 5.0
+    grace: Seconds = 0.0
 
 
 class ClassName(str):
@@ -82,10 +81,10 @@ class ClassName(str):
     __slots__ = ()
 
     @classmethod
-    def from_config(cls, value: Any, key: str) -> Self:
-        """A plain name as it is; a dotted path is resolved when it can be imported already."""
+    def read(cls, value: Any) -> Self:
+        """Take a plain name as it is; a dotted path is resolved when it can be imported already."""
         if not isinstance(value, str):
-            raise ConfigurationError(key, f"{value!r} is not a string; put it in quotes")
+            raise ValueError("is not text; put it in quotes")  # noqa: TRY004 -- it is for who wrote the file
         home, _, attribute = value.rpartition(".")
         try:
             module = importlib.import_module(home) if home else None
@@ -95,7 +94,7 @@ class ClassName(str):
             return cls(value)
         found = getattr(module, attribute, None)
         if not (isinstance(found, type) and issubclass(found, BaseException)):
-            raise ConfigurationError(key, f"{value} is {found!r}, not a class of exceptions")
+            raise ValueError(f"is {found!r}, not a class of exceptions")  # noqa: TRY004 -- as above
         return cls(f"{found.__module__}.{found.__qualname__}")
 
 
@@ -106,14 +105,14 @@ class Code(NamedTuple):
     number: int
 
     @classmethod
-    def from_config(cls, value: Any, key: str) -> Self:
-        """From its name."""
+    def read(cls, value: Any) -> Self:
+        """Make one from its name."""
         import sqlite3
 
         kind, home = ("sqlite", sqlite3) if str(value).startswith("SQLITE_") else ("errno", errno)
         number = getattr(home, str(value), None)
         if not isinstance(number, int):
-            raise ConfigurationError(key, f"{value!r} is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")
+            raise ValueError("is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")  # noqa: TRY004 -- as above
         return cls(kind, number)
 
     def is_in(self, codes: Mapping[str, int]) -> bool:
@@ -145,19 +144,18 @@ class Procedure(Limits):
     """
 
     name: str
-    steps: tuple[Planned, ...]
-    exceptions: tuple[ClassName, ...] = ()
+    steps: tuple[PlannedStep, ...]
+    exceptions: tuple[Annotated[ClassName, Via(ClassName.read, "a name", raw=True)], ...] = ()
     verify: Verify | None = None
     key: tuple[str, ...] = ()
     logger: str = ""
     module: str = ""
-    code: tuple[Code, ...] = ()
+    code: tuple[Annotated[Code, Via(Code.read, "a code", raw=True)], ...] = ()
     message: re.Pattern[str] | None = None
-    status: Statuses | None = None
+    status: Status | None = None
     release: str = ""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not self.steps or not (self.exceptions or self.message):
             raise ValueError("steps, and exceptions where there is no message, must each have at least one entry")
         groups = self.message.groupindex if self.message else ()
@@ -206,15 +204,25 @@ def parse_procedures(values: Any, key: str = "procedures", *, allow_reboot: bool
     Raises:
         ConfigurationError: names the key that is wrong, and what is possible.
     """
-    if not isinstance(values, Mapping) or not all(isinstance(v, Mapping) for v in values.values()):
-        raise ConfigurationError(key, f"{values!r} is not a mapping of names to procedures")
-    procedures = tuple(build(Procedure, {**v, "name": str(n)}, f"{key}.{n}") for n, v in values.items())
-    for procedure in procedures:
-        for i, planned in enumerate(procedure.steps):
-            if planned.step.reboots and not allow_reboot:
-                where = f"{key}.{procedure.name}.steps.{i}.{planned.name}"
-                raise ConfigurationError(where, "needs allow_reboot: true at the handler")
-    return procedures
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(key, "is not a mapping of names to procedures")
+    found: list[Procedure] = []
+    faults: list[Fault] = []
+    for name, value in values.items():
+        place = (*path_of(key), str(name))
+        given = {**value, "name": str(name)} if isinstance(value, Mapping) else value
+        procedure, own = read(given, Procedure, place)
+        faults += own or _reboots(procedure, place, allowed=allow_reboot)
+        found.append(procedure)
+    if faults:
+        raise error_of(faults)
+    return tuple(found)
+
+
+def _reboots(procedure: Procedure, place: KeyPath, *, allowed: bool) -> list[Fault]:
+    """Name the steps that would reboot, and may not."""
+    planned = [] if allowed else [(i, one) for i, one in enumerate(procedure.steps) if one.step.reboots]
+    return [Fault((*place, "steps", i, one.name), "needs allow_reboot: true at the handler") for i, one in planned]
 
 
 def _is_below(name: str, above: str) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.options import Count, Number, Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
 from visigate_logging.recovery.steps.paths import refuse_other_databases
 
@@ -28,11 +29,11 @@ class BackupSqlite(Step):
 
     database: str
     backup: str
-    keep: int = 3
-    max_loss: float = 0.5
+    keep: Count = 3
+    max_loss: Number = 0.5
     ignore: tuple[str, ...] = ()
     accept_loss: bool = False
-    timeout: float = 600.0
+    timeout: Seconds = 600.0
 
     def __post_init__(self) -> None:
         refuse_other_databases(self.database, self.backup)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import would_reboot
 from visigate_logging.recovery.steps.commands import call
@@ -20,7 +21,7 @@ class Command(Step):
     """
 
     argv: tuple[str, ...]
-    timeout: float = 60.0
+    timeout: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery import network
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.commands import call
@@ -31,8 +32,8 @@ class NetworkInterface(Step):
     interface: str = ""
     target: str = ""
     restart: bool = False
-    settle: float = 20.0
-    timeout: float = 60.0
+    settle: Seconds = 20.0
+    timeout: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if "/" in self.interface or self.interface.startswith("-"):

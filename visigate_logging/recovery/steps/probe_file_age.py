@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
 __all__ = ["ProbeFileAge"]
@@ -22,8 +23,8 @@ class ProbeFileAge(Step):
     """
 
     path: str
-    max_age: float
-    timeout: float = 10.0
+    max_age: Seconds
+    timeout: Seconds = 10.0
 
     @property
     def mends(self) -> bool:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
@@ -19,7 +20,7 @@ class ProbeHttp(Step):
     """
 
     url: str
-    timeout: float = 10.0
+    timeout: Seconds = 10.0
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):

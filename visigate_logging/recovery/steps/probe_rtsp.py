@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import dataclass
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
@@ -24,7 +25,7 @@ class ProbeRtsp(Step):
     """
 
     url: str
-    timeout: float = 10.0
+    timeout: Seconds = 10.0
 
     def __post_init__(self) -> None:
         if not self.url.startswith("rtsp://"):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
 __all__ = ["ProbeSqlite"]
@@ -18,7 +19,7 @@ class ProbeSqlite(Step):
     """
 
     database: str
-    timeout: float = 120.0
+    timeout: Seconds = 120.0
 
     @property
     def mends(self) -> bool:

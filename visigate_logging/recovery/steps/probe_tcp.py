@@ -3,6 +3,7 @@
 import socket
 from dataclasses import dataclass
 
+from visigate_logging.options import Port, Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import refuse_odd_host
 
@@ -20,8 +21,8 @@ class ProbeTcp(Step):
     """
 
     host: str
-    port: int
-    timeout: float = 5.0
+    port: Port
+    timeout: Seconds = 5.0
 
     def __post_init__(self) -> None:
         refuse_odd_host(self.host)

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.application import call, find
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
@@ -25,7 +26,7 @@ class Reopen(Step):
     inside: ClassVar[bool] = True
 
     callable: str
-    timeout: float = 60.0
+    timeout: Seconds = 60.0
 
     def __post_init__(self) -> None:
         find(self.callable)

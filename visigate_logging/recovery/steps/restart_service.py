@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import would_reboot
 from visigate_logging.recovery.steps.commands import call
@@ -24,7 +25,7 @@ class RestartService(Step):
     service: str
     allowed: tuple[str, ...] = ()
     user: bool = False
-    timeout: float = 90.0
+    timeout: Seconds = 90.0
 
     def __post_init__(self) -> None:
         if not self.service or self.service.startswith("-"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
 from visigate_logging.recovery.steps.paths import refuse_other_databases
@@ -32,8 +33,8 @@ class RestoreSqlite(Step):
 
     database: str
     backups: tuple[str, ...]
-    backup_interval: float = 0.0
-    timeout: float = 600.0
+    backup_interval: Seconds = 0.0
+    timeout: Seconds = 600.0
 
     def __post_init__(self) -> None:
         if not self.backups:

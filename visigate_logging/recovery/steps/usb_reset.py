@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
 __all__ = ["UsbReset"]
@@ -25,9 +26,9 @@ class UsbReset(Step):
 
     device: str
     serial: str = ""
-    rest: float = 2.0
+    rest: Seconds = 2.0
     sysfs: str = "/sys/bus/usb/devices"
-    timeout: float = 30.0
+    timeout: Seconds = 30.0
 
     def __post_init__(self) -> None:
         vendor, _, product = self.device.partition(":")
