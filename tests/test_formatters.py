@@ -190,3 +190,11 @@ def test_the_line_of_json_has_the_text_as_it_was() -> None:
     record = logged(lambda logger: logger.error("\x1b[2J\n\u202e"))
     TextFormatter("%(message)s").format(record)
     assert json.loads(DetailFormatter().format(record))["message"] == "\x1b[2J\n\u202e"
+
+
+def test_facets_are_those_of_the_extra_values_that_are_named():
+    formatter = DetailFormatter(facets=["camera", "lane"])
+    record = logging.makeLogRecord({"msg": "no picture", "levelname": "ERROR", "camera": "entrance", "attempt": 3})
+    assert json.loads(formatter.format(record))["facets"] == {"camera": "entrance"}
+    plain = json.loads(DetailFormatter().format(logging.makeLogRecord({"msg": "x", "camera": "entrance"})))
+    assert plain["facets"] == {}

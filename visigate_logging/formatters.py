@@ -54,6 +54,7 @@ class DetailFormatter(OrjsonFormatter):
         mask_keys: further keys whose values are secret, beside the built-in ones: in the whole process, whatever
             it writes, sends or shows.
         max_field_bytes: bytes that a text or all of ``additional_info`` may have; default 65536, at least 1024.
+        facets: names of ``extra`` values, such as ``camera``, by which errors are to be filtered and counted.
         static_fields: fields with fixed values that every line gets.
         rename_fields: other names for fields. The reader of this package knows the original names only.
 
@@ -74,10 +75,11 @@ class DetailFormatter(OrjsonFormatter):
         in_app: Words = (),
         mask_keys: Words = (),
         max_field_bytes: FieldSize = 65_536,
+        facets: Words = (),
         static_fields: Mapping[str, Any] | None = None,
         rename_fields: Mapping[str, str] | None = None,
     ) -> None:
-        self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
         super().__init__(
             fmt,
             datefmt,
@@ -119,9 +121,12 @@ class DetailFormatter(OrjsonFormatter):
         return _serialised(log_data).decode()
 
 
-def _options(service: str, release: str, in_app: Words, mask_keys: Words, max_field_bytes: int) -> DetailOptions:
+def _options(
+    service: str, release: str, in_app: Words, mask_keys: Words, max_field_bytes: int, facets: Words
+) -> DetailOptions:
     mask_also(mask_keys)
-    return DetailOptions(service, release, cast(tuple[str, ...], in_app), max_field_bytes).or_environment()
+    words = cast(tuple[tuple[str, ...], ...], (in_app, facets))
+    return DetailOptions(service, release, words[0], max_field_bytes, words[1]).or_environment()
 
 
 _RECORD = frozenset(vars(logging.makeLogRecord({})))
@@ -139,8 +144,8 @@ class TextFormatter(logging.Formatter):
 
     Args:
         fmt, datefmt, style, validate, defaults: as for :class:`logging.Formatter`.
-        service, release, in_app, mask_keys, max_field_bytes: as for :class:`DetailFormatter`. Given alike to both,
-            a record is looked at once for both.
+        service, release, in_app, mask_keys, max_field_bytes, facets: as for :class:`DetailFormatter`.
+            Given alike to both, a record is looked at once for both.
 
     Raises:
         ConfigurationError: a value that cannot be.
@@ -160,8 +165,9 @@ class TextFormatter(logging.Formatter):
         in_app: Words = (),
         mask_keys: Words = (),
         max_field_bytes: FieldSize = 65_536,
+        facets: Words = (),
     ) -> None:
-        self.options = _options(service, release, in_app, mask_keys, max_field_bytes)
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
     def format(self, record: logging.LogRecord) -> str:

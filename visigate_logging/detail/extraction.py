@@ -33,12 +33,14 @@ class DetailOptions(NamedTuple):
         in_app: dotted names of the modules that are the application's own code; default: all that is neither
             in the standard library nor in site-packages.
         max_field_bytes: bytes that a text, or all of ``additional_info``, may have; longer ones are cut.
+        facets: names of ``additional_info`` by which errors are filtered and counted.
     """
 
     service: str = ""
     release: str = ""
     in_app: tuple[str, ...] = ()
     max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES
+    facets: tuple[str, ...] = ()
 
     def or_environment(self) -> Self:
         """The same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
@@ -68,6 +70,7 @@ class Extractor:
     def __init__(self, options: DetailOptions) -> None:
         self._clean = masking.sanitiser(options.max_field_bytes)
         self._describe = Describer(self._clean, options.in_app)
+        self._facets = options.facets
         self._constant = {
             "host": utf8(os.uname().nodename),
             "service": utf8(options.service),
@@ -91,6 +94,9 @@ class Extractor:
         self, values: dict[str, Any], record: logging.LogRecord, given: dict[str, Any], clean: Callable[[str], str]
     ) -> None:
         message, values["additional_info"] = self._message(record)
+        if self._facets:
+            info = values["additional_info"]
+            values["facets"] = {name: utf8(str(info[name])) for name in self._facets if name in info}
         stack = record.stack_info
         exc, tb = raised_by(record)
         if exc is not None:

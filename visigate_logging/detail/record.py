@@ -61,6 +61,7 @@ class ErrorDetail:
     monotonic: float = 0.0
     handled: bool = False
     repeats: str = ""
+    facets: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":
