@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -116,6 +117,17 @@ def test_export_gives_lines_that_are_a_log_again(run, log, tmp_path):
     target = tmp_path / "out.jsonl"
     assert run("export", "--output", target)[0] == 0
     assert len(target.read_text().splitlines()) == 9
+
+
+def test_what_is_exported_is_as_private_as_the_log_whatever_the_file_was_before(run, log, tmp_path):
+    log.chmod(0o600)
+    for name, before in (("new", None), ("old", 0o666)):
+        target = tmp_path / name
+        if before is not None:
+            target.touch()
+            target.chmod(before)
+        assert run("export", "--output", target)[0] == 0
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_a_path_that_cannot_be_used_is_told_in_one_line(run, tmp_path):

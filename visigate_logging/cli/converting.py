@@ -7,6 +7,7 @@ from pathlib import Path
 from visigate_logging.cli.command import CONFIGURATION, DONE, Command
 from visigate_logging.cli.output import complain, say, say_json
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.host.files import write_atomically
 from visigate_logging.migrate.convert import convert
 from visigate_logging.migrate.sections import Conversion
 
@@ -30,8 +31,7 @@ def convert_config(args: argparse.Namespace) -> int:
         if args.output.exists():
             complain(f"{args.output} is there already; remove it, or name another file")
             return CONFIGURATION
-        args.output.write_text(done.text, encoding="utf-8")
-        args.output.chmod(0o600)  # it may hold a password
+        write_atomically(args.output, done.text.encode(), mode=0o600)  # it may hold a password
     else:
         say(done.text.rstrip())
     return DONE

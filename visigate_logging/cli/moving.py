@@ -1,11 +1,14 @@
 """import, export and prune: errors from VisiGate's old files, to other programs, and out of the way."""
 
 import argparse
+import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 from visigate_logging.cli.command import (
     DONE,
@@ -21,6 +24,7 @@ from visigate_logging.cli.command import (
 from visigate_logging.cli.output import Progress, complain, say, say_json
 from visigate_logging.cli.where import find_log
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host.files import open_safely
 from visigate_logging.migrate.legacy import import_files
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
@@ -71,13 +75,23 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def export(args: argparse.Namespace) -> int:
     """Errors as JSON lines or CSV, the newest first."""
-    lines = FORMATS[args.format](_all(open_store(args), args))
+    store = open_store(args)
+    lines = FORMATS[args.format](_all(store, args))
     if args.output:
-        with args.output.open("w", encoding="utf-8", newline="") as out:
+        with _as_private_as(store.path, args.output) as out:
             out.writelines(lines)
     else:
         sys.stdout.writelines(lines)
     return DONE
+
+
+def _as_private_as(log: Path, output: Path) -> TextIO:
+    """Open a file for what comes from a log, with the log's permissions whatever it had before."""
+    mode = stat.S_IMODE(log.stat().st_mode)
+    descriptor = open_safely(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
 
 def _all(store: ErrorStore, args: argparse.Namespace) -> Iterator[ErrorDetail]:

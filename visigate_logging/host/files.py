@@ -77,7 +77,11 @@ def open_safely(
                 return _make(name, flags, mode, directory, like or place)
         if _is_anybodys(place):
             return _open_own(name, flags & ~os.O_CREAT, directory, place, os.fspath(path))
-        return os.open(name, flags, mode, dir_fd=directory)
+        try:
+            return os.open(name, flags, mode, dir_fd=directory)
+        except OSError as error:
+            error.filename = os.fspath(path)  # the name alone would not say where
+            raise
 
 
 def write_atomically(

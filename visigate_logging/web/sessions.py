@@ -1,6 +1,5 @@
 """Who is logged in: kept on this side of the connection, so that a session ends when it should."""
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.host.clock import Instant, clock
+from visigate_logging.host.files import write_atomically
 
 __all__ = ["Sessions"]
 
@@ -66,14 +66,9 @@ class Sessions:
     def _write(self) -> None:
         if self._path is None:
             return
-        new = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
         try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(self._sessions, file)
-            new.replace(self._path)
+            write_atomically(self._path, json.dumps(self._sessions).encode(), mode=0o600)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                new.unlink()
             logging.getLogger("visigate_logging").warning(
                 "Sessions are not kept beyond a restart: %s: %s", self._path, error.strerror
             )
