@@ -40,8 +40,7 @@ LEAST_DISPERSION, PRIOR_WEIGHT, PRIOR_DISPERSION = 0.1, 24.0, 0.6
 QUIET = 48
 """Quiet hours that are gone through one by one; those beyond are taken at once."""
 DAY = 24
-PRECISION = 1e-7
-"""Of a tail, of which only the order of magnitude is used."""
+PRECISION = 1e-7  # of a tail, whose order of magnitude is used
 
 
 class Burst(NamedTuple):
