@@ -131,6 +131,8 @@ def test_windows_that_cannot_be_are_refused_by_their_key(key, values):
 def test_addresses_are_a_list_or_a_text_with_commas():
     assert options.addresses("toaddrs", "a@x.org, b@x.org") == ("a@x.org", "b@x.org")
     assert options.addresses("toaddrs", ["a@x.org"]) == ("a@x.org",)
+    assert options.addresses("toaddrs", ["root", "Gate <root>"]) == ("root", "Gate <root>")
+    assert options.addresses("toaddrs", '"Maier, Anna" <a@x.org>, b@x.org') == ('"Maier, Anna" <a@x.org>', "b@x.org")
     assert options.addresses("toaddrs", ["admin@localhost", "a+b@[127.0.0.1]"]) == (
         "admin@localhost",
         "a+b@[127.0.0.1]",
@@ -139,7 +141,7 @@ def test_addresses_are_a_list_or_a_text_with_commas():
 
 
 @pytest.mark.parametrize(
-    "value", ["", [], "admin", ["a@"], ["a@x.org\nBcc: b@x.org"], 5, [5], "ä@x.org", "A <a@x.org"]
+    "value", ["", [], "admin.example.org", ["a@"], ["a@x.org\nBcc: b@x.org"], 5, [5], "ä@x.org", "A <a@x.org"]
 )
 def test_addresses_that_cannot_be_are_refused(value):
     with pytest.raises(ConfigurationError) as caught:

@@ -24,7 +24,11 @@ __all__ = ["MailOptions", "addresses", "directory", "envelope", "level", "mail_s
 _PASSWORDS = ("password", "password_env", "password_file", "password_credential")
 # An address in other letters than ASCII would need a server with SMTPUTF8 (RFC 6531), which many are not.
 _PLAIN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.:\[\]-]+"
-_ADDRESS = re.compile(rf"{_PLAIN}|[^<>,]+<{_PLAIN}>")
+# A user of this host, as useradd lets one be called: root is a right address on a Pi.
+_LOCAL = r"[a-z_][a-z0-9_-]*"
+_QUOTED = r'"(?:\\.|[^"\\])*"'
+_ADDRESS = re.compile(rf"{_PLAIN}|{_LOCAL}|(?:{_QUOTED}\s*|[^<>,\"]+)<(?:{_PLAIN}|{_LOCAL})>")
+_BETWEEN_COMMAS = re.compile(rf"(?:{_QUOTED}|[^,\"])+")
 _PORTS = {"tls": 465, "starttls": 587, None: 25}
 
 
@@ -92,14 +96,14 @@ def windows(group_wait: Any, interval: Any, max_interval: Any, quiet: Any, max_p
 
 def addresses(key: str, value: Any) -> tuple[str, ...]:
     """Mail addresses, from a list or from one text with commas."""
-    given = value.split(",") if isinstance(value, str) else value
+    given = _BETWEEN_COMMAS.findall(value) if isinstance(value, str) else value
     if not isinstance(given, Sequence) or not given:
         raise ConfigurationError(key, f"{value!r} is neither an address nor a list of addresses")
     found = tuple(text(key, address).strip() for address in given)
     for address in found:
         if not _ADDRESS.fullmatch(address):
             raise ConfigurationError(
-                key, f"{address!r} is no address such as admin@example.org or Gate <gate@example.org>"
+                key, f"{address!r} is no address such as admin@example.org, root or Gate <gate@example.org>"
             )
     return found
 
