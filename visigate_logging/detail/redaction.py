@@ -26,6 +26,7 @@ class Redactor:
     def __init__(self, mask_keys: Iterable[str] = ()) -> None:
         self._phrases = {tuple(_words(k)) for k in (*SECRET_KEYS, *filter(_words, mask_keys))}
         self._forms = (*FORMS, *key_forms(self._phrases))
+        self._forms_of_ascii = tuple((tuple(filter(str.isascii, hints)), mask) for hints, mask in self._forms)
         self._known: dict[str, bool | None] = {}
 
     def is_secret(self, key: str, value: Any = None) -> bool:
@@ -58,7 +59,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text with the secrets in it masked."""
         low = text.lower()
-        for hints, mask in self._forms:
+        for hints, mask in self._forms_of_ascii if low.isascii() else self._forms:
             for hint in hints:
                 if hint in low:
                     text = mask(text)

@@ -76,11 +76,17 @@ _FIRST = "".join(sorted({token.pattern.lstrip("(?:")[0] for token in TOKENS} - {
 _TOKEN = re.compile(
     rf"(?=[{_FIRST}MNOg\d])(?<![\w\-])(?:{'|'.join(token.pattern for token in TOKENS)})(?![A-Za-z0-9])"
 )
-_RUN = re.compile(r"[\w\-.:~+/=]{18}")
+SHORTEST_TOKEN = 20
+"""Characters that any of them has."""
+_RUN = re.compile(
+    r"(?<![\w\-.:+=~])[\w\-.:+=~]{20,}+"
+)  # only these are looked at: a search among all words would take too long
 
 
 def _mask_tokens(text: str) -> str:
-    return _TOKEN.sub(MASK, text) if _RUN.search(text) else text
+    if max(map(len, text.split()), default=0) < SHORTEST_TOKEN:
+        return text
+    return _RUN.sub(lambda run: _TOKEN.sub(MASK, run[0]), text)
 
 
 FORMS: Sequence[Form] = (
@@ -185,7 +191,11 @@ def _percent_escaped(word: str) -> str:
 
 
 def _hints(phrase: tuple[str, ...]) -> list[str]:
-    """What of a phrase is in a text that has it; the first word, unless that is in too many texts."""
-    if phrase[-1] == "code":
+    """What a text has that has a phrase, and few others have: its first word, where that is not in too many texts."""
+    if phrase == ("sid",):
+        return [*map("sid".__add__, "=:\"'>\\"), "_sid"]
+    if "%" in phrase[0]:
+        return []  # those are looked for among what is escaped
+    if phrase[0] in {"door", "gate", "connection"} or not "".join(phrase).isascii():
         return [sign.join(phrase) for sign in ("", " ", "_", "-")]
-    return [f"{phrase[0]}{sign}" for sign in "=:\"'> ,_\\&%"] if phrase in {("sid",), ("otp",)} else [phrase[0]]
+    return [phrase[-1] if phrase[0] == "mot" else phrase[0]]

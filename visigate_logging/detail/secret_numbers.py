@@ -11,7 +11,7 @@ _CARD = (
     r"|(?:4\d|5[1-5]|2[2-7]|6\d)\d{2}(?:[ \-]?\d{4}){3}))(?![\w\-]|\.\d)"
 )
 _NUMBER = re.compile(f"{_IBAN}|{_CARD}")
-_TEN_DIGITS = re.compile(r"\d(?:[ \-]?[\dA-Z]){11}")
+_TEN_DIGITS = re.compile(r"\d[ \-\dA-Z]{11}")
 
 
 def mask_numbers(text: str, shown: str) -> str:

@@ -37,7 +37,7 @@ TOKENS = (
     Token("DigitalOcean", r"do[opr]_v1_[a-f0-9]{64}", f"dop_v1_{_H * 4}"),
     Token("Discord", r"[MNO][\w\-]{23,27}\.[\w\-]{6}\.[\w\-]{27,38}", f"M{_A[:23]}.Ab3dE6.{_A[:27]}"),
     Token("Doppler", r"dp\.(?:pt|st|ct)\.[A-Za-z0-9]{40,}", f"dp.pt.{_A[:43]}"),
-    Token("Fly.io", r"(?:fo1_[\w\-]{43}|FlyV1\s[\w+/=,\-]{20,})", f"fo1_{_A[:43]}"),
+    Token("Fly.io", r"fo1_[\w\-]{43}", f"fo1_{_A[:43]}"),
     Token("GitHub", r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})", f"ghp_{_A[:36]}"),
     Token("GitLab", r"gl(?:pat|dt|rt|ptt|cbt|soat|agent|imt|ffct|ft|oas)-[A-Za-z0-9_\-.]{20,}", f"glpat-{_A[:20]}"),
     Token("Google API", r"AIza[A-Za-z0-9_\-]{30,}", f"AIza{_A[:35]}"),
