@@ -33,7 +33,8 @@ demo: $(VENV)/demo  ## a gate where everything breaks, in a temporary directory
 bench: $(VENV)/bench  ## measure against the standard library and others (minutes)
 	$(BIN)/python -m benchmarks
 
-evaluate: $(VENV)/test  ## how true bursts, trends and forecasts are, on made data (NAB=DIR: on that benchmark too)
+evaluate: $(VENV)/test  ## how true groups, bursts, trends and forecasts are, on made data (LOGHUB=DIR, NAB=DIR: on those sets too)
+	$(BIN)/python -m benchmarks.evaluate_grouping
 	$(BIN)/python -m benchmarks.evaluate_insight
 
 lint: $(VENV)/test  ## ruff and mypy strict

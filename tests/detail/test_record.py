@@ -55,7 +55,7 @@ def whole(record: logging.LogRecord, options: DetailOptions | None = None) -> Er
     assert ErrorDetail.from_dict(data).to_json() == line
     assert len(detail.event_id) == 32
     assert detail.timestamp.endswith("Z")
-    assert detail.fingerprint.startswith(("v1:", "v2:"))
+    assert detail.fingerprint.startswith(("v1:", "v2:", "v3:"))
     return detail
 
 

@@ -129,4 +129,4 @@ def test_names_that_are_no_utf8_are_written_escaped() -> None:
     detail = ErrorDetail.from_record(record_of(error))
     assert b"\\\\ud800name" in detail.to_json()
     assert b"caf\\\\udce9.py" in detail.to_json()
-    assert detail.fingerprint.startswith("v1:")
+    assert detail.fingerprint.startswith("v3:")

@@ -102,6 +102,8 @@ class Extractor:
         if exc is not None:
             told = self._raised(exc, tb, record)
             values["handled"] = is_handled(record)
+            if record.exc_info is None:  # taken up: by earlier rules it was a text, grouped by its call
+                told = {**told, "grouping": {**told["grouping"], "call": call_of(record)["culprit"]}}
             if record.exc_info is None and written.is_in(message):  # its traceback as text
                 message = written.split(message)[0]
         else:

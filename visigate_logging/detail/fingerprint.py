@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from visigate_logging.detail.codes import class_name, codes_in
-from visigate_logging.detail.grouping import key_of_parts, v1
+from visigate_logging.detail.grouping import key_of_parts, mask
 from visigate_logging.detail.positions import Place
 from visigate_logging.detail.tracebacks import Grouped
 
 __all__ = ["Grouping", "by_event", "by_exception", "by_message", "explicit"]
 
+MAX_TEXT = 1000
+"""Characters that are kept of the text of a member of a group."""
 MAX_KNOWN = 1024
 """Groupings of texts that are remembered."""
 MAX_REMEMBERED = 1024
@@ -54,7 +56,7 @@ def by_message(logger: str, where: str, message: str, template: str = "") -> Gro
     look = (logger, where, message, template)
     known = _known.get(look)
     if known is None:
-        told = {"template": template, "codes": codes_in(message)} if template else {"message": v1.mask(message)}
+        told = {"template": template, "codes": codes_in(message)} if template else {"message": mask(message)}
         why = {"logger": logger, "culprit": (where,), **told}
         known = Grouping(key_of_parts(why, message), why)
         if len(message) <= MAX_REMEMBERED:
@@ -74,7 +76,7 @@ def by_event(logger: str, where: str, event: str | Sequence[str], codes: Sequenc
         codes: statuses and the like in it.
         message: the mapping as a text.
     """
-    named = v1.mask(event) if isinstance(event, str) else tuple(event)
+    named = mask(event) if isinstance(event, str) else tuple(event)
     why = {"logger": logger, "culprit": (where,), "event": named, "codes": tuple(codes)}
     return Grouping(key_of_parts(why, message), why)
 
@@ -104,17 +106,34 @@ def _parts(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dic
         "message": "",
         "causes": _causes(chain, index),
     }
+    if root := _root(chain, index):
+        why["root"] = root
     if issubclass(raised.kind, _KEEPS_NAMES):
         why["keeps_names"] = True
     if not issubclass(raised.kind, RecursionError):  # which call met the limit, and so the text, is chance
-        why["message"] = v1.mask(messages[index], keep_names="keeps_names" in why)
+        why["message"] = mask(messages[index], keep_names="keeps_names" in why)
     return why
 
 
 def _member(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dict[str, Any]:
     """The parts of a member of a group, with its text: the record has no field for that."""
     why = _parts(chain, messages, index)
-    return why if "members" in why else {**why, "text": messages[index][: v1.MAX_MESSAGE]}
+    return why if "members" in why else {**why, "text": messages[index][:MAX_TEXT]}
+
+
+def _root(chain: Sequence[Grouped], index: int) -> str:
+    """The system's code behind an error that a library raised, or that was made of one: that of the innermost."""
+    raised, root = chain[index], ""
+    positions = raised.stack.positions
+    is_made = any(other.parent == index and other.relation == "cause" for other in chain)
+    if raised.code or (positions and positions[-1].frame.in_app and not is_made):
+        return ""
+    for i in range(index + 1, len(chain)):
+        if chain[i].parent == index and chain[i].relation in ("cause", "context"):
+            index = i
+            if issubclass(chain[i].kind, OSError):
+                root = chain[i].code or root
+    return root
 
 
 def _causes(chain: Sequence[Grouped], index: int) -> tuple[str, ...]:

@@ -6,18 +6,37 @@ making the keys that it made. What the rules look at is stored in each record as
 regroup it.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from visigate_logging.detail.grouping import v1, v2
+from visigate_logging.detail.grouping import v1, v2, v3
 from visigate_logging.detail.grouping.keys import Parts
 
 if TYPE_CHECKING:
     from visigate_logging.detail.record import ErrorDetail
 
-__all__ = ["Parts", "former_keys", "key_of_parts"]
+__all__ = ["Parts", "current_key", "former_keys", "key_of_parts", "mask"]
 
-key_of_parts = v2.key
+mask = v3.mask
+"""A message with what varies from case to case masked, by today's rules."""
+
+key_of_parts = v3.key
 """The key by today's rules."""
+
+
+def current_key(record: "ErrorDetail") -> str:
+    """The key that today's rules give a stored record; its own where its parts do not tell.
+
+    Args:
+        record: of any version.
+    """
+    parts = record.grouping
+    try:
+        if not parts or not all(isinstance(m, Mapping) for m in parts.get("members", ())):
+            return record.fingerprint
+        return key_of_parts(parts, record.error_message)
+    except Exception:  # parts that are none
+        return record.fingerprint
 
 
 def former_keys(record: "ErrorDetail") -> tuple[str, ...]:
@@ -38,10 +57,10 @@ def _former(record: "ErrorDetail") -> tuple[str, ...]:
     parts, text = record.grouping, record.error_message
     if not parts or "named" in parts:
         return ()
-    found = [v2.key(parts, text), v1.key(parts, text)]
+    found = [rules.key(parts, text) for rules in (v3, v2, v1)]
     if "logger" in parts and record.message_template:  # of a call with arguments v1 looked at that
         found.append(v1.key(parts, record.message_template))
     if "call" in parts:  # until handled exceptions were taken up, it was a text
         as_text = {"logger": record.logger, "culprit": (parts["call"],)}
-        found.append(v1.key(as_text, record.message))
+        found += [v1.key(as_text, told) for told in (record.message, record.message_template)]
     return tuple(dict.fromkeys(key for key in found if key != record.fingerprint))
