@@ -12,6 +12,9 @@ __all__ = ["key", "mask"]
 MAX_TEXT = 1000
 """Characters of a message that count."""
 
+MAX_ROUNDS = 8
+"""Times that a text is masked, until nothing changes any more."""
+
 _EDGE = r"\s()\[\]{}<>,;:=|\"'„“”«»"
 _MONTH = (
     r"(?:Jan(?:uary|uar)?|Feb(?:ruary|ruar)?|Mar(?:ch)?|Mär(?:z)?|Apr(?:il)?|May|Mai|June?|Juni|July?|Juli|Aug(?:ust)?"
@@ -126,8 +129,12 @@ def mask(message: str, *, keep_names: bool = False) -> str:
         text = " | ".join(line.strip() for line in text[:MAX_TEXT].splitlines() if line.strip())
     else:
         text = first[:MAX_TEXT]
-    masked = _VARIABLE.sub(_mask_name if keep_names else _mask, text)
-    return _NUMBERS.sub("#", masked)[:MAX_TEXT].strip()
+    shown = _mask_name if keep_names else _mask
+    for _ in range(MAX_ROUNDS):  # what stands beside a mask may be something else now
+        before, text = text, _NUMBERS.sub("#", _VARIABLE.sub(shown, text))[:MAX_TEXT].strip()
+        if text == before:
+            break
+    return text
 
 
 def _mask(match: re.Match[str]) -> str:
