@@ -1,6 +1,7 @@
 """Rules ``v3``: as before, by masks that know more and eat less, and by the code at the root of a library's error."""
 
 import re
+from collections.abc import Callable
 
 from visigate_logging.detail.codes import CODE_IN_TEXT
 from visigate_logging.detail.grouping import v2
@@ -55,7 +56,7 @@ _NAMED = (
     r"(?:--?)?[A-Za-z_][\w.\-]*['\"`“”»]?"
 )
 _QUOTED = (
-    r"(?<!\w)(?:'(?:[^'\n]|'(?=\w)){0,300}'|\"[^\"\n]{0,300}\"|`[^`\n]{0,300}`"
+    r"(?<![\w#>])[bBrRuU]{0,2}(?:'(?:[^'\n]|'(?=\w)){0,300}'|\"[^\"\n]{0,300}\"|`[^`\n]{0,300}`"
     r"|„[^“”\n]{0,300}[“”]|“[^”\n]{0,300}”|«[^»\n]{0,300}»"
     r"|[\u2018\u2019](?:[^\u2019\n]|\u2019(?=\w)){0,300}\u2019)(?!\w)"
 )
@@ -73,12 +74,11 @@ _HEX = (
     r"|\b[0-9a-f]{16,}\b|\b[0-9A-F]{16,}\b"
     r"|(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?:/\d{1,3})?(?![\w:])"
 )
+# What stays, whatever stands around it; a mask leaves what it has made itself, too.
+_KEPT = re.compile(rf"(?i:{CODE_IN_TEXT})|\b{_NAMED}|<(?:url|email|quoted|path|host)>")
 _VARIABLE = re.compile(
-    r"(?P<hidden><(?:url|email|quoted|path|host)>)"  # masked before: a mask leaves what it has made
-    rf"|(?P<url>\b[a-zA-Z][a-zA-Z0-9+.\-]{{1,20}}://[^\s'\"<>]+)"
-    rf"|(?P<code>(?i:{CODE_IN_TEXT}))"
+    rf"(?P<url>\b[a-zA-Z][a-zA-Z0-9+.\-]{{1,20}}://[^\s'\"<>]+)"
     r"|(?P<email>\b[\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+)"
-    rf"|(?P<named>\b{_NAMED})"
     r"|(?P<field>['\"][\w.\- ]{1,60}['\"]\s?:)(?:\s?(?:[Tt]rue|[Ff]alse|[Nn]one|[Nn]ull)\b)?"
     rf"|(?P<quoted>{_QUOTED})"
     rf"|(?P<path>(?<![\w/])(?:~|\.{{1,2}})?/[^\s()\[\]{{}}<>|\"']*[^{_EDGE}.]|\b[A-Za-z]:\\[^{_EDGE}]+|\\\\[\w.\-]+\\[^{_EDGE}]+"
@@ -131,16 +131,22 @@ def mask(message: str, *, keep_names: bool = False) -> str:
         text = first[:MAX_TEXT]
     shown = _mask_name if keep_names else _mask
     for _ in range(MAX_ROUNDS):  # what stands beside a mask may be something else now
-        before, text = text, _NUMBERS.sub("#", _VARIABLE.sub(shown, text))[:MAX_TEXT].strip()
+        before, text = text, _NUMBERS.sub("#", _round(text, shown))[:MAX_TEXT].strip()
         if text == before:
             break
     return text
 
 
+def _round(text: str, shown: Callable[[re.Match[str]], str]) -> str:
+    parts, at = [], 0
+    for kept in _KEPT.finditer(text):
+        parts += [_VARIABLE.sub(shown, text[at : kept.start()]), kept[0]]
+        at = kept.end()
+    return "".join([*parts, _VARIABLE.sub(shown, text[at:])])
+
+
 def _mask(match: re.Match[str]) -> str:
     kind = match.lastgroup
-    if kind in ("code", "named", "hidden"):
-        return match[0]
     if kind == "field":
         return match["field"] if match.end() == match.end("field") else f"{match['field']} #"
     if kind == "counted":
