@@ -87,7 +87,7 @@ elif phase == "lists rows":
 elif phase == "compares":
     kill_after(check, "difference")
 elif phase == "books":
-    kill_after(runner.Runner, "run")
+    kill_after(runner.Runner, "_run")
 logging.config.dictConfig(json.load(open(f"{folder}/logging.json")))
 error = sqlite3.DatabaseError("database disk image is malformed")
 error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT

@@ -238,6 +238,22 @@ def test_too_little_space_is_told_and_nothing_is_touched(tmp_path, monkeypatch):
     assert fingerprints(tmp_path) == before
 
 
+def test_a_card_too_full_to_list_the_rows_makes_no_failure_of_a_restore(tmp_path, monkeypatch):
+    from visigate_logging.recovery.sqlite import restore as module
+
+    database, backup = make(tmp_path / "gate.db", "delete"), make(tmp_path / "backup.db", "delete", BACKED_UP)
+    DAMAGE["pages in the middle"](database)
+
+    def full(*_arguments: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.changes, "save_changes", full)
+    outcome = module.restore(database, [str(backup)], CORRUPT)
+    assert outcome.status is Status.DONE
+    assert "could not be listed ([Errno 28] No space left on device)" in outcome.message
+    assert content(database) == content(backup)
+
+
 def test_the_damaged_files_are_kept_with_the_newer_rows_and_the_loss_is_told_loudly(tmp_path):
     backup = make(tmp_path / "backup.db", "delete", BACKED_UP)
     database = make(tmp_path / "gate.db", "delete")

@@ -61,10 +61,7 @@ class Execution:
         for planned in self._steps:
             outcome = self._step(planned)
             mended = mended or planned.step.mends
-            if outcome.status is Status.DONE and self._procedure.verify is not None:
-                outcome = self._verified(outcome, self._procedure.verify)
-                if outcome.status is not Status.DONE and planned.step.resumes:
-                    self._marks.clear(self._context)
+            outcome = self.judged(outcome)
             told.append(f"{planned.name}: {outcome.message}")
             if outcome.status is not Status.FAILED:
                 break
@@ -72,6 +69,14 @@ class Execution:
             well = {**outcome.details, "well": outcome.status is Status.DONE}
             outcome = Outcome(Status.DIAGNOSED, "", well)
         return replace(outcome, message="; ".join(told))
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        """The outcome of a step after the verification; one that it does not bear out waits for nothing more."""
+        if outcome.status is Status.DONE and self._procedure.verify is not None:
+            outcome = self._verified(outcome, self._procedure.verify)
+            if outcome.status is not Status.DONE:
+                self._marks.clear(self._context)
+        return outcome
 
     def plan(self) -> Outcome:
         """Say what the steps would do."""

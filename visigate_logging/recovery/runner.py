@@ -109,7 +109,9 @@ class Runner:
             budget, _now = self.budgets.load(key)
             self.budgets.save(key, resume(budget))
             self.audit.write("decision", context, action="resume", until=None)
-            outcome = self._untold(context) or self.run(procedure, context, longest=longest)
+            execution = self._execution(procedure, context, longest)
+            untold = self._untold(context)
+            outcome = execution.judged(untold) if untold and not self._dry_run else self._run(execution)
             return self._finish(replace(outcome, message=f"at the start: {outcome.message}"), procedure, context)
         finally:
             lock.release()
@@ -145,11 +147,16 @@ class Runner:
             found.append({"key": key, "attempts": len(recent), "failures": budget.failures, "state": state})
         return found
 
-    def run(
-        self, procedure: Procedure, context: Context, *, dry_run: bool = False, longest: float | None = None
-    ) -> Outcome:
-        """Go through the steps, whatever the limits say; with ``longest``, only those that are gone on with."""
-        execution = Execution(
+    def run(self, procedure: Procedure, context: Context, *, dry_run: bool = False) -> Outcome:
+        """Go through the steps, whatever the limits say."""
+        return self._run(self._execution(procedure, context), dry_run=dry_run)
+
+    def _run(self, execution: Execution, *, dry_run: bool = False) -> Outcome:
+        return execution.plan() if dry_run or self._dry_run else execution.run()
+
+    def _execution(self, procedure: Procedure, context: Context, longest: float | None = None) -> Execution:
+        """A run; with ``longest`` one at the start."""
+        return Execution(
             procedure,
             context,
             self.budgets,
@@ -158,7 +165,6 @@ class Runner:
             longest=longest,
             only_resuming=longest is not None,
         )
-        return execution.plan() if dry_run or self._dry_run else execution.run()
 
     def _note(self, decision: Decision, context: Context, procedure: Procedure) -> None:
         """A decision goes into the audit trail when it is not the one before it; giving up is told."""
