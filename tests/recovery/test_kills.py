@@ -20,7 +20,7 @@ from visigate_logging.recovery.budgets import Budgets
 KILLED = '''
 import itertools, json, logging, logging.config, os, signal, sqlite3, sys
 from visigate_logging.recovery import execution, runner
-from visigate_logging.recovery.build import build
+from visigate_logging.options.reading import build
 from visigate_logging.recovery.child import attempt
 from visigate_logging.recovery.sqlite import changes, check, copy, files, origin
 from visigate_logging.recovery.steps import step_named
