@@ -45,6 +45,19 @@ def visigate_logging(directory: Path) -> Log:
     return _exception(JsonFileHandler(directory / "details.jsonl", maxBytes=10 << 20, backupCount=5))
 
 
+def visigate_logging_handled(directory: Path) -> Log:
+    """What is handled is found by its text, by a helper: the longer of the two ways."""
+    from visigate_logging import JsonFileHandler
+
+    logger = _logger(JsonFileHandler(directory / "details.jsonl", maxBytes=10 << 20, backupCount=5))
+    return lambda: logger.error(f"no picture: {sys.exception()}")
+
+
+def stdlib_handled(directory: Path) -> Log:
+    logger = _logger(logging.handlers.RotatingFileHandler(directory / "error.log", maxBytes=10 << 20, backupCount=5))
+    return lambda: logger.error(f"no picture: {sys.exception()}")
+
+
 def stdlib_text(directory: Path) -> Log:
     handler = logging.handlers.RotatingFileHandler(directory / "error.log", maxBytes=10 << 20, backupCount=5)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -121,12 +134,14 @@ def sentry_sdk_file(directory: Path) -> Log:
 
 CONTENDERS: dict[str, Callable[[Path], Log]] = {
     "visigate_logging": visigate_logging,
+    'visigate_logging, error(f"…{e}")': visigate_logging_handled,
     "stdlib RotatingFileHandler, text": stdlib_text,
     "loguru serialize": loguru_serialize,
     "structlog + orjson": structlog_orjson,
     "python-json-logger, RotatingFileHandler": python_json_logger,
     "concurrent-log-handler + orjson": concurrent_log_handler,
     "sentry-sdk, envelope to a file": sentry_sdk_file,
+    'stdlib RotatingFileHandler, error(f"…{e}")': stdlib_handled,
     "stdlib FileHandler, no traceback (floor)": stdlib_no_traceback,
 }
 STDLIB = "stdlib RotatingFileHandler, text"

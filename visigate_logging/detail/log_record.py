@@ -49,7 +49,7 @@ def call_of(record: logging.LogRecord) -> dict[str, Any]:
 def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
     """The live exception of a record and its traceback: what it was given, else the one it was made for."""
     info = record.exc_info
-    if info is None and isinstance(record.msg, Mapping):  # of structlog
+    if info is None and type(record.msg) is not str and isinstance(record.msg, Mapping):  # of structlog
         info = record.msg.get("exc_info")
     if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
         return info[1], info[2]
