@@ -89,28 +89,28 @@ class Outer:
 
 
 class HostileError(Exception):
-    """Raises something that is no ``Exception`` whenever it is looked at."""
+    """Raises another whenever it is looked at."""
 
     def __str__(self) -> str:
-        raise GeneratorExit
+        raise ArithmeticError
 
     def __repr__(self) -> str:
-        raise GeneratorExit
+        raise ArithmeticError
 
     def __bool__(self) -> bool:
-        raise GeneratorExit
+        raise ArithmeticError
 
     @property
     def __notes__(self) -> Any:
-        raise GeneratorExit
+        raise ArithmeticError
 
     @property
     def fingerprint(self) -> Any:
-        raise GeneratorExit
+        raise ArithmeticError
 
     @property
     def sqlite_errorname(self) -> Any:
-        raise GeneratorExit
+        raise ArithmeticError
 
 
 class HostileLinksError(Exception):
@@ -118,7 +118,7 @@ class HostileLinksError(Exception):
 
     @property
     def __cause__(self) -> Any:  # type: ignore[override]
-        raise GeneratorExit
+        raise ArithmeticError
 
 
 class LiarError(Exception):

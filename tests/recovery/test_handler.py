@@ -733,11 +733,11 @@ class HostilePropertiesError(Exception):
 
     @property
     def errno(self):
-        raise KeyboardInterrupt
+        raise LookupError
 
     @property
     def orig(self):
-        raise SystemExit
+        raise ArithmeticError
 
 
 def escaped(handler: logging.Handler, record: logging.LogRecord) -> str | None:

@@ -31,7 +31,7 @@ def _next(error: BaseException) -> list[BaseException]:
         members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
         found = [before, _wrapped(error), *members]
         return [e for e in found if isinstance(e, BaseException)]
-    except BaseException:  # a hostile property may raise anything
+    except Exception:  # a hostile property may raise anything
         return []
 
 
@@ -39,5 +39,5 @@ def _wrapped(error: BaseException) -> object:
     """The driver's own exception, as SQLAlchemy has it."""
     try:
         return getattr(error, "orig", None)
-    except BaseException:  # a hostile property may raise anything
+    except Exception:  # a hostile property may raise anything
         return None

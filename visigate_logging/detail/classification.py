@@ -92,7 +92,7 @@ class Classifier(logging.Filter):
         try:
             if super().filter(record):
                 return not self._classify(record)
-        except BaseException:  # what a hostile exception raises must not reach the application from here
+        except Exception:  # what a hostile exception raises must not reach the application from here
             record.__dict__.setdefault("severity", record.levelname)
             record.__dict__.setdefault("category", "")
         return True

@@ -70,7 +70,7 @@ def error_code(exc: BaseException) -> str:
     """
     try:
         return _error_code(exc)
-    except BaseException:  # a hostile property
+    except Exception:  # a hostile property
         return ""
 
 

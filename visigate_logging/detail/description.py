@@ -90,7 +90,7 @@ class Describer:
                     return tuple(look)
                 exc, tb = before, before.__traceback__
                 seen.add(id(exc))
-        except BaseException:  # noqa: S110 -- a hostile exception; to describe it says what it is
+        except Exception:  # noqa: S110 -- a hostile exception; to describe it says what it is
             pass
         return None
 

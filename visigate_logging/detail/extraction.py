@@ -87,7 +87,7 @@ class Extractor:
         """
         try:
             self._fill(values, record, record.__dict__, self._clean.text)
-        except BaseException as error:  # what a hostile record raises must not reach the application
+        except Exception as error:  # what a hostile record raises must not reach the application
             values.update(self._least(record, error))
 
     def _fill(
@@ -177,7 +177,7 @@ class Extractor:
                 values = self._mapping(record.msg)
                 return orjson.dumps(values).decode(), values | info
             message = record.getMessage()
-        except BaseException as error:  # a message that does not fit its arguments is still told
+        except Exception as error:  # a message that does not fit its arguments is still told
             args = self._clean.value(record.args)
             message = f"{safe_str(record.msg)} [arguments do not fit: {type(error).__name__}: {args}]"
         message = message if type(message) is str else safe_str(message)
@@ -192,7 +192,7 @@ class Extractor:
         """The fields that tell of a live exception."""
         try:
             told = self._describe.raised(exc, tb)
-        except BaseException as error:  # a hostile exception may raise anything when it is looked at
+        except Exception as error:  # a hostile exception may raise anything when it is looked at
             call = call_of(record)
             return call | self._describe.unreadable(exc, error, self._clean.text(word(record.name)), call["culprit"])
         return told if "culprit" in told else call_of(record) | told
@@ -219,7 +219,7 @@ _NAMES = (str, int, list, tuple)
 def _fingerprint_of(exc: BaseException) -> Any:
     try:
         return getattr(exc, "fingerprint", None)
-    except BaseException:  # a hostile property
+    except Exception:  # a hostile property
         return None
 
 

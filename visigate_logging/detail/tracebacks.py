@@ -77,7 +77,7 @@ class RaisedException:
             # Printed as its own stack and lines, after those of its cause or context. The standard library
             # follows the chain of an exception only when that is true as a condition.
             self.is_linear = not isinstance(value, BaseExceptionGroup) and bool(value)
-        except BaseException:  # then the standard library shall say what it makes of it
+        except Exception:  # then the standard library shall say what it makes of it
             self.is_linear = False
         self.is_special = self.notes is not None or isinstance(value, SPECIAL)
 
@@ -143,7 +143,7 @@ def _related(raised: RaisedException, seen: set[int]) -> list[tuple[BaseExceptio
             raised.members_omitted = max(0, len(members) - MAX_MEMBERS)
             # Also those met before, as the context of a group that was made of them: a group is all its members.
             related += [(member, "member") for member in members[:MAX_MEMBERS]]
-    except BaseException:  # a hostile property: what was found so far
+    except Exception:  # a hostile property: what was found so far
         raised.is_linear = False
     return related
 
@@ -167,7 +167,7 @@ def format_exception(
     first = chain[0].value
     try:
         text = "".join(traceback.format_exception(type(first), first, tb))
-    except BaseException as error:  # a hostile exception may raise anything when it is looked at
+    except Exception as error:  # a hostile exception may raise anything when it is looked at
         chain, messages = chain[:1], messages[:1] if messages else None
         told = f"[its traceback could not be formatted: {type(error).__name__}]\n"
         return _joined(chain, tb, messages, mask) + told
@@ -201,7 +201,7 @@ _linear = operator.attrgetter("is_linear")
 def _special_lines(exc: BaseException, tb: TracebackType | None) -> str:
     try:
         return "".join(traceback.TracebackException(type(exc), exc, tb, limit=0).format_exception_only())
-    except BaseException as error:  # as above
+    except Exception as error:  # as above
         return f"{_last_line(exc, safe_str(exc))}[its notes could not be read: {type(error).__name__}]\n"
 
 

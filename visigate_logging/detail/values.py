@@ -99,7 +99,7 @@ def safe_str(value: object) -> str:
     try:
         text = str(value)
         return text if type(text) is str else str.__str__(text)
-    except BaseException:  # whatever a hostile __str__ raises must not reach the application
+    except Exception:  # whatever a hostile __str__ raises must not reach the application
         return "<exception str() failed>"
 
 
@@ -184,7 +184,7 @@ class _Walk:
             return value if math.isfinite(value) else f"<{value}>"
         try:
             return self._other(value, trail)
-        except BaseException as error:  # a hostile value may raise anything when it is looked at
+        except Exception as error:  # a hostile value may raise anything when it is looked at
             return f"<{word(kind.__name__)}: {word(type(error).__name__)} when looked at>"
 
     def _other(self, value: Any, trail: tuple[int, ...]) -> Any:

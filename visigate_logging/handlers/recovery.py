@@ -89,7 +89,7 @@ class RecoveryHandler(logging.Handler):
                     self._queue(record, *found)
                 detail.note_kept(record)
         except Exception:
-            with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
+            with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
                 self.handleError(record)
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:

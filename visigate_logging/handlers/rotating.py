@@ -12,7 +12,7 @@ from visigate_logging.detail.masking import mask
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
-from visigate_logging.host.buffered_file import NOT_WRITABLE, BufferedFile
+from visigate_logging.host.buffered_file import INTERRUPTED, NOT_WRITABLE, BufferedFile
 from visigate_logging.host.clock import monotonic
 from visigate_logging.host.forks import notice_fork
 from visigate_logging.host.shared_file import SharedFile
@@ -141,7 +141,12 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         A formatter runs the application's code, such as the ``__str__`` of an exception: a lock held meanwhile
         would stop all other threads that log, and for good when one of them is waited for there.
         """
-        passed: Any = self.filter(record) if self.filters else True
+        try:
+            passed: Any = self.filter(record) if self.filters else True
+        except BaseException:
+            self._counts.accept()
+            self._counts.drop(INTERRUPTED)
+            raise
         if passed:
             self.emit(record if passed is True else passed)  # from Python 3.12 on a filter may give another
         elif is_ignored(record):
@@ -157,9 +162,9 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             notice_fork()
             try:
                 line = self.encoded(record)
-            except Exception:
+            except BaseException as error:  # what is no Exception is meant for the application
                 self._counts.accept()
-                self._counts.drop("not encodable")
+                self._counts.drop("not encodable" if isinstance(error, Exception) else INTERRUPTED)
                 raise
             self._file.write(line)
             if self._closed:

@@ -128,7 +128,7 @@ class ThrottledSMTPHandler(logging.Handler):
                 self._room().accept(detail)
                 detail.note_kept(record)
         except Exception:
-            with contextlib.suppress(BaseException):  # it prints the exception, which may be hostile
+            with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
                 self.handleError(record)
 
     def concerns(self, record: logging.LogRecord) -> bool:

@@ -12,10 +12,12 @@ from collections import deque
 from visigate_logging.host import CountSheet
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["NOT_WRITABLE", "BufferedFile"]
+__all__ = ["INTERRUPTED", "NOT_WRITABLE", "BufferedFile"]
 
 NOT_WRITABLE = "file not writable"
 """The reason under which dropped lines are counted."""
+INTERRUPTED = "interrupted"
+"""Likewise, when something that is no ``Exception`` ended the call: a signal handler's exit, a cancellation."""
 
 
 class BufferedFile:
@@ -68,13 +70,21 @@ class BufferedFile:
                 self._write_aside(line)
                 return
             self._busy = True
+            is_counted = not line
             try:
                 if self._kept:
                     self._write_kept()
-                if line and not self._kept and self._append(self.file, line):
+                is_written = bool(line) and not self._kept and self._append(self.file, line)
+                is_counted = True
+                if is_written:
                     self._counts.accept_delivered()
                 elif line:
                     self._keep(line)
+            except BaseException:
+                if not is_counted:
+                    self._counts.accept()
+                    self._counts.drop(INTERRUPTED)
+                raise
             finally:
                 self._busy = False
 

@@ -43,7 +43,7 @@ def chain_of(error: BaseException) -> tuple[Link, ...]:
 def _attribute(error: BaseException, name: str) -> Any:
     try:
         return getattr(error, name, None)
-    except BaseException:  # a hostile property may raise anything
+    except Exception:  # a hostile property may raise anything
         return None
 
 
