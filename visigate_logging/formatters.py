@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from visigate_logging.detail.extraction import extractor
 from visigate_logging.detail.masking import mask_also, sanitiser
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
@@ -126,7 +127,9 @@ def _options(
 ) -> DetailOptions:
     mask_also(mask_keys)
     words = cast(tuple[tuple[str, ...], ...], (in_app, facets))
-    return DetailOptions(service, release, words[0], max_field_bytes, words[1]).or_environment()
+    options = DetailOptions(service, release, words[0], max_field_bytes, words[1]).or_environment()
+    extractor(options)  # made ready: what it imports and reads must not wait for the first record
+    return options
 
 
 _RECORD = frozenset(vars(logging.makeLogRecord({})))

@@ -44,7 +44,7 @@ class Interrupted:
 
     def by_signal(self) -> None:
         """Raise in a signal handler, while a call is being made."""
-        chance = random.Random(1)
+        chance = random.Random()
 
         def interrupt(*_: Any) -> None:
             signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.0008))
@@ -78,7 +78,7 @@ class Interrupted:
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
-        chance = random.Random(1)
+        chance = random.Random()
         while self.raised < self.count:
             arrived.clear()
             self.raised += 1
@@ -104,6 +104,7 @@ def main() -> None:
     handler: Any = logging.FileHandler(path) if "stdlib" in way else JsonFileHandler(path)
     handler.addFilter(Classifier([{"exceptions": ["OSError"], "causes": True, "category": "network"}]))
     interrupted = Interrupted(handler, count)
+    interrupted.log()  # an import that is interrupted leaves Python's own lock held
     interrupted.by_signal() if way[0] == "signal" else interrupted.by_thread()
     told = {"raised": interrupted.raised, "caught": interrupted.caught, "goes on": in_time(interrupted.log)}
     if isinstance(handler, JsonFileHandler):

@@ -89,3 +89,21 @@ def test_interruptions_at_random_moments_reach_the_application(way: str, tmp_pat
 @pytest.mark.parametrize("way", ["signal", "thread"])
 def test_ten_thousand_interruptions_reach_the_application(way: str, tmp_path: Path) -> None:
     check(way, 10_000, tmp_path)
+
+
+def test_the_first_record_imports_nothing(tmp_path: Path) -> None:
+    """An import that is interrupted leaves Python's import lock held; at the interpreter's end none works."""
+    script = f"""
+import logging, sys
+from visigate_logging import JsonFileHandler
+logger = logging.Logger("gate")
+logger.addHandler(JsonFileHandler({str(tmp_path / "details.jsonl")!r}))
+before = set(sys.modules)
+try:
+    open("/nonexistent")
+except OSError as e:
+    logger.error(f"cannot open: {{e}}")
+print(sorted(set(sys.modules) - before - {{"sqlite3", "sqlite3.dbapi2", "_sqlite3"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert done.stdout == "[]\n"
