@@ -89,16 +89,22 @@ def _mask_tokens(text: str) -> str:
     return _RUN.sub(lambda run: _TOKEN.sub(MASK, run[0]), text)
 
 
+def _filled(template: str) -> Callable[[re.Match[str]], str]:
+    r"""What fills a template such as ``\\1***``; `re` would import to do so, which an interpreter that ends cannot."""
+    parts = re.split(r"\\(\d+)", template)
+    return lambda match: "".join((match[int(part)] or "") if i % 2 else part for i, part in enumerate(parts))
+
+
 FORMS: Sequence[Form] = (
     (("://",), partial(_USERINFO.sub, f"{MASK}@")),
     (("rtsp://", "http://", "https://", "mqtt://", "ftp://"), partial(_LOOSE_USERINFO.sub, f"{MASK}@")),
-    (("http",), partial(_ADDRESS.sub, rf"\1{MASK}")),
-    (("-u",), partial(_LOGIN.sub, rf"\1{MASK}")),
-    (("curl", "mysql", "mariadb", "mosquitto_"), partial(_COMMAND.sub, rf"\1{MASK}")),
-    (("-----begin ",), partial(_PEM.sub, rf"-----BEGIN \1----- {MASK}")),
-    (("bearer", "basic", "digest", "negotiate"), partial(_SCHEME.sub, rf"\1\2{MASK}")),
-    (("digest",), partial(_RESPONSE.sub, rf"\1{MASK}")),
-    (("auth ", "send: "), partial(_SMTP.sub, rf"\1{MASK}")),
+    (("http",), partial(_ADDRESS.sub, _filled(rf"\1{MASK}"))),
+    (("-u",), partial(_LOGIN.sub, _filled(rf"\1{MASK}"))),
+    (("curl", "mysql", "mariadb", "mosquitto_"), partial(_COMMAND.sub, _filled(rf"\1{MASK}"))),
+    (("-----begin ",), partial(_PEM.sub, _filled(rf"-----BEGIN \1----- {MASK}"))),
+    (("bearer", "basic", "digest", "negotiate"), partial(_SCHEME.sub, _filled(rf"\1\2{MASK}"))),
+    (("digest",), partial(_RESPONSE.sub, _filled(rf"\1{MASK}"))),
+    (("auth ", "send: "), partial(_SMTP.sub, _filled(rf"\1{MASK}"))),
     (("",), _mask_tokens),
     (("",), partial(mask_numbers, shown=MASK)),
 )
@@ -181,8 +187,8 @@ def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
     )
     return (
         (secret_sql.HINTS, secret_sql.sql_mask(name, MASK)),
-        (("%3", "%22", "&quot;", "&#", "\\\\", "\\u0022"), partial(escaped.sub, rf"\1\2{MASK}")),
-        (shortest, partial(pattern.sub, shown)),
+        (("%3", "%22", "&quot;", "&#", "\\\\", "\\u0022"), partial(escaped.sub, _filled(rf"\1\2{MASK}"))),
+        (shortest, partial(pattern.sub, _filled(shown))),
     )
 
 

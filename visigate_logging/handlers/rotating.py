@@ -1,6 +1,7 @@
 """A rotating file that the processes of a host share."""
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 from visigate_logging.detail.classification import is_ignored
 from visigate_logging.detail.masking import mask
 from visigate_logging.exceptions import StateError
-from visigate_logging.formatters import TextFormatter
+from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.host.buffered_file import INTERRUPTED, NOT_WRITABLE, BufferedFile
 from visigate_logging.host.clock import monotonic
@@ -105,6 +106,8 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         self.baseFilename, self.mode = os.path.abspath(filename), mode
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
+        _make_ready()
+        "".encode(self.encoding)  # looked up now for the same reason
         self._sync_from = SYNC_FROM[sync]
         self._counts = CountSheet(self.baseFilename)
         file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode))
@@ -290,6 +293,20 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             self._counts.fail(f"{lost} records lost at the end of a process: {trouble}")
             with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
                 sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {trouble}\n")
+
+
+@functools.cache
+def _make_ready() -> None:
+    """Import, open and decode what an error's detail needs, by making one.
+
+    An interpreter that ends can do so no more, and a destructor may log its first error then.
+    """
+    text = "as text with what may be secret: rtsp://user:password@host"
+    try:
+        raise RuntimeError(text)
+    except RuntimeError as error:
+        info = (type(error), error, error.__traceback__)
+        DetailFormatter().format(logging.LogRecord("", logging.ERROR, __file__, 0, text, (), info))
 
 
 def _shown(value: object) -> str:

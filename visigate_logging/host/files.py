@@ -13,7 +13,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["followed", "make_directory", "open_safely", "opened_directory", "sync_directory", "write_atomically"]
+__all__ = [
+    "followed",
+    "identity",
+    "is_still",
+    "make_directory",
+    "open_safely",
+    "opened_directory",
+    "sync_directory",
+    "write_atomically",
+]
 
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -140,6 +149,23 @@ def followed(path: str | os.PathLike[str]) -> Path:
                 raise _refused(str(found), "is a link that is not root's")
             found = Path(os.path.abspath(found.parent / os.readlink(found.name, dir_fd=directory)))
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """What tells a file from every other of the host: device and inode."""
+    return status.st_dev, status.st_ino
+
+
+def is_still(fd: int, known: tuple[int, int]) -> bool:
+    """Whether a descriptor is of the file that it was opened for: who has closed it may have passed on its number.
+
+    `os.closerange` does, as daemons call it; the next file that anybody opens, a database, then has the number. To be
+    asked right before it is used. What is closed and opened again in the microseconds between is not seen.
+    """
+    try:
+        return identity(os.fstat(fd)) == known
+    except OSError:
+        return False
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:

@@ -7,7 +7,7 @@ import stat
 import time
 from pathlib import Path
 
-from visigate_logging.host.files import open_safely
+from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 
 __all__ = ["HostLock"]
@@ -31,12 +31,13 @@ class HostLock(ForkAware):
         self.path = Path(path)
         self._mode = mode
         self._fd: int | None = None
+        self._identity = (0, 0)
         watch_forks(self)
 
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
-        return self._fd is not None
+        return self._fd is not None and is_still(self._fd, self._identity)
 
     def acquire(self, timeout: float = 0.0) -> bool:
         """Try for up to ``timeout`` seconds; False when another holder has it.
@@ -45,7 +46,7 @@ class HostLock(ForkAware):
             OSError: the file cannot be opened.
         """
         notice_fork()
-        if self._fd is not None:
+        if self.held:
             return False
         fd = self._open()
         deadline = time.monotonic() + timeout
@@ -61,7 +62,7 @@ class HostLock(ForkAware):
                 os.close(fd)
                 raise
             else:
-                self._fd = fd
+                self._fd, self._identity = fd, identity(os.fstat(fd))
                 return True
 
     def _open(self) -> int:
@@ -76,7 +77,8 @@ class HostLock(ForkAware):
     def release(self) -> None:
         """Let go; nothing happens when it is not held."""
         if self._fd is not None:
-            os.close(self._fd)
+            if is_still(self._fd, self._identity):
+                os.close(self._fd)
             self._fd = None
 
     def after_fork_in_child(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from visigate_logging.host import HostLock
-from visigate_logging.host.files import make_directory, open_safely
+from visigate_logging.host.files import identity, is_still, make_directory, open_safely
 
 __all__ = ["SharedFile", "ShortWriteError"]
 
@@ -53,7 +53,8 @@ class SharedFile:
         self._like: os.stat_result | None = None  # whose owner the next file gets, when root makes it
         self._end = -1  # where our last line ended, to know without reading that the file ends with a whole line
         self._cut: tuple[int, int] | None = None  # where the last write was a short one: a pipe cannot be looked at
-        self._left: list[int] = []  # descriptors of files that were written to and then left, to be synced
+        # Files that were written to and then left, to be synced: descriptors, and what they are of.
+        self._left: list[tuple[int, tuple[int, int]]] = []
 
     def append(self, line: bytes) -> None:
         """Write one line, which ends with a newline, with one ``write``.
@@ -80,7 +81,7 @@ class SharedFile:
             status = os.stat(self.path)
         except FileNotFoundError:
             return self._leave()
-        if (status.st_dev, status.st_ino) != self._identity:
+        if identity(status) != self._identity:
             return self._leave()
         size = status.st_size
         if self._is_due(size, len(line)) and self._rotate(len(line)):
@@ -88,6 +89,9 @@ class SharedFile:
         if size != self._end and self._ends_torn(fd, size):
             line = b"\n" + line
         self._end = -1
+        if not is_still(fd, self._identity):
+            self._fd = None
+            return False
         written = os.write(fd, line)
         if written < len(line):
             self._cut = self._identity
@@ -122,16 +126,16 @@ class SharedFile:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
         fd = open_safely(self.path, flags, self._mode, like=self._like)
         self._like = status = os.fstat(fd)
-        self._fd, self._identity, self._end = fd, (status.st_dev, status.st_ino), -1
+        self._fd, self._identity, self._end = fd, identity(status), -1
         return fd
 
     def _leave(self) -> Literal[False]:
         """Let go of a file that the path names no longer; it is synced with the next."""
         if self._fd is not None:
-            self._left.append(self._fd)
+            self._left.append((self._fd, self._identity))
             self._fd = None
         while len(self._left) > _MOST_LEFT:
-            os.close(self._left.pop(0))
+            _close(*self._left.pop(0))
         return False
 
     def _rotate(self, length: int) -> bool:
@@ -170,23 +174,26 @@ class SharedFile:
         Raises:
             OSError: the process has no descriptor free; nothing has changed.
         """
-        current = [] if self._fd is None else [os.dup(self._fd)]
+        fd, ours = self._fd, self._identity
+        current = [os.dup(fd)] if fd is not None and is_still(fd, ours) else []
         taken, self._left = self._left, []
-        return taken + current
+        return [left for left, known in taken if is_still(left, known)] + current
 
     def forget(self) -> None:
         """In a forked child: close the parent's descriptors, so that the child opens its own."""
-        for fd in [self._fd, *self._left]:
-            if fd is not None:
-                with contextlib.suppress(OSError):
-                    os.close(fd)
-        self._fd, self._left, self._end = None, [], -1
+        self._end = -1
+        self.close()
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
         self._leave()
         while self._left:
-            os.close(self._left.pop())
+            _close(*self._left.pop())
+
+
+def _close(fd: int, known: tuple[int, int]) -> None:
+    if is_still(fd, known):  # else it is closed already, and to close another's would drop the locks on its file
+        os.close(fd)
 
 
 def _is_glued(fd: int, line: bytes) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.host.files import make_directory, open_safely
+from visigate_logging.host.files import identity, is_still, make_directory, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
 
@@ -69,6 +70,7 @@ class State(ForkAware):
         self._identity: tuple[int, int] | None = None
         self._fork_waits = False
         self._torn = False
+        self._sentinel, self._place = -1, (0, 0)
         self._busy_timeout = _BUSY_TIMEOUT  # the connection's
         watch_forks(self)
 
@@ -100,6 +102,9 @@ class State(ForkAware):
             except BaseException:
                 self._roll_back(connection)
                 raise
+            finally:
+                if "uwsgi" in sys.modules:  # it forks without a word, and what is open then cannot be used any more
+                    self.close()
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
@@ -107,7 +112,11 @@ class State(ForkAware):
 
         with self._lock:
             connection, self._connection = self._connection, None
-            if connection is not None:
+            if connection is not None and self._was_robbed():
+                _never_closed.append(connection)
+                self._torn = True
+            elif connection is not None:
+                os.close(self._sentinel)
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
 
@@ -138,7 +147,8 @@ class State(ForkAware):
         import sqlite3
 
         if self._torn:
-            raise StateError(f"{self.path}: this process was forked during a transaction and cannot use the file")
+            problem = "this process was forked during a transaction, or has lost its descriptors"
+            raise StateError(f"{self.path}: {problem}, and cannot use the file")
         if self._connection is not None and self._connection.in_transaction:
             raise StateError(f"{self.path}: a transaction was begun inside a transaction")
         for last_try in (False, True):
@@ -161,6 +171,9 @@ class State(ForkAware):
 
     def _open(self, timeout: float) -> "sqlite3.Connection":
         if self._connection is not None:
+            if self._was_robbed():
+                self.close()
+                raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
             if self._identity == _identity(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
@@ -169,18 +182,28 @@ class State(ForkAware):
             self._connection = self._connect()
         return self._connection
 
+    def _was_robbed(self) -> bool:
+        """Whether somebody has closed descriptors by their numbers, and with them perhaps those that SQLite has.
+
+        SQLite would then write into the file that has its number now.
+        """
+        return not is_still(self._sentinel, self._place)
+
     def _connect(self) -> "sqlite3.Connection":
         import sqlite3
 
         self._identity = _identity(self.path)
         if self._identity is None:  # only then: to open and close a file that is there would drop SQLite's locks
             os.close(open_safely(self.path, os.O_RDWR | os.O_CREAT, _MODE))
+        self._sentinel = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+        self._place = identity(os.fstat(self._sentinel))
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.executescript(self._schema)
         except BaseException:
+            os.close(self._sentinel)
             connection.close()
             raise
         self._busy_timeout = _BUSY_TIMEOUT
