@@ -90,7 +90,7 @@ def _mask_tokens(text: str) -> str:
 
 
 def _filled(template: str) -> Callable[[re.Match[str]], str]:
-    r"""What fills a template such as ``\\1***``; `re` would import to do so, which an interpreter that ends cannot."""
+    """Fill a template with a match's groups; `re` would import to do so, which an interpreter that ends cannot."""
     parts = re.split(r"\\(\d+)", template)
     return lambda match: "".join((match[int(part)] or "") if i % 2 else part for i, part in enumerate(parts))
 
