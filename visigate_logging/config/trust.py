@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from visigate_logging.config.named import texts
 from visigate_logging.config.objects import Object
@@ -41,7 +42,12 @@ def _paths(objects: Sequence[Object]) -> Iterator[tuple[KeyPath, str, str]]:
             if isinstance(value, str) and is_path(parameter) and not is_reference(value) and "\0" not in value:
                 is_directory = parameter.name.endswith("_dir")
                 yield key, value if is_directory else os.path.dirname(value) or ".", "what is in this directory"
-            for place, program in texts(key, value) if made.is_ours else ():
-                found = shutil.which(program) if place[-2:-1] == ("argv",) else None
-                if found is not None and (place[-1] == 0 or os.path.isabs(program)):
-                    yield place, found, "this program"
+            if made.is_ours:
+                yield from _programs(key, value)
+
+
+def _programs(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str, str]]:
+    for place, program in texts(key, value):
+        found = shutil.which(program) if place[-2:-1] == ("argv",) else None
+        if found is not None and (place[-1] == 0 or os.path.isabs(program)):
+            yield place, found, "this program"

@@ -29,7 +29,7 @@ from visigate_logging.options.kinds import (
     Writable,
     in_words,
 )
-from visigate_logging.options.reading import KeyPath, build, checked, does_fit, error_of, faults_of, hints_of, read
+from visigate_logging.options.reading import KeyPath, build, checked, error_of, faults_of, hints_of, read
 
 __all__ = [
     "NOTHING",
@@ -51,7 +51,6 @@ __all__ = [
     "Writable",
     "build",
     "checked",
-    "does_fit",
     "error_of",
     "faults_of",
     "hints_of",

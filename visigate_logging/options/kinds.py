@@ -139,13 +139,19 @@ def in_words(kind: Any) -> str:
             words = wish.words(words) if isinstance(wish, Range | Via) else words
         return words
     if origin in (typing.Union, types.UnionType):
-        each = dict.fromkeys(in_words(k) for k in inner)
-        each.pop("a path" if "text" in each else "", None)
-        return " or ".join(each)
+        return _any_of(inner)
     if origin is typing.Literal:
         return f"one of {', '.join(map(str, inner))}" if len(inner) > 1 else str(inner[0])
-    if origin in SIMPLE:
-        return SIMPLE[origin].words
+    return SIMPLE[origin].words if origin in SIMPLE else _collection(origin, inner)
+
+
+def _any_of(kinds: Sequence[Any]) -> str:
+    each = dict.fromkeys(in_words(kind) for kind in kinds)
+    each.pop("a path" if "text" in each else "", None)
+    return " or ".join(each)
+
+
+def _collection(origin: Any, inner: Sequence[Any]) -> str:
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a list of {in_words(inner[0])}" if inner and inner[0] is not Any else "a list"
     return "a mapping" if isinstance(origin, type) and origin is not Any else "a value"

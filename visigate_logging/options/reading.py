@@ -14,7 +14,7 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options.faults import Fault, KeyPath, meant, path_of, possible
 from visigate_logging.options.kinds import SIMPLE, Via, cure, in_words
 
-__all__ = ["KeyPath", "build", "checked", "does_fit", "error_of", "faults_of", "hints_of", "read"]
+__all__ = ["KeyPath", "build", "checked", "error_of", "faults_of", "hints_of", "read"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -98,11 +98,6 @@ def error_of(faults: Sequence[Fault]) -> ConfigurationError:
     """Return the exception that tells of all that is wrong."""
     first, *others = [_FaultError(fault) for fault in faults]
     return _FaultError(faults[0], others) if others else first
-
-
-def does_fit(value: Any, kind: Any) -> bool:
-    """Return whether a value is what an annotation allows."""
-    return not read(value, kind)[1]
 
 
 def faults_of(error: ConfigurationError, path: KeyPath = ()) -> Faults:
@@ -226,18 +221,22 @@ def _read_dataclass(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any
         return value
     if not isinstance(value, Mapping):
         return _refuse(value, kind, path, faults)
-    known = {f.name: f for f in dataclasses.fields(kind) if f.init}
-    hints = hints_of(kind)
+    known, hints = {f.name: f for f in dataclasses.fields(kind) if f.init}, hints_of(kind)
+    own = _wrong_names(value, known, path)
+    given = {name: _read(one, hints[name], (*path, name), own) for name, one in value.items() if name in known}
+    result = value if own else _try(lambda values: kind(**values), given, kind, path, own, met=value)
+    faults += own
+    return result
+
+
+def _wrong_names(value: Mapping[Any, Any], known: Mapping[str, Any], path: KeyPath) -> Faults:
     others = [name for name in value if name not in known]
     own = [Fault((*path, name), f"is not known{possible(name, known)}") for name in others]
     for name, field in known.items():
         is_needed = field.default is field.default_factory is dataclasses.MISSING
         if is_needed and name not in value and not any(meant(other, [name]) for other in others):
             own.append(Fault((*path, name), "is missing, which has no default"))
-    given = {name: _read(one, hints[name], (*path, name), own) for name, one in value.items() if name in known}
-    result = value if own else _try(lambda values: kind(**values), given, kind, path, own, met=value)
-    faults += own
-    return result
+    return own
 
 
 _SPECIAL: dict[Any, Callable[[Any, Any, KeyPath, Faults], Any]] = {
