@@ -74,6 +74,11 @@ _HEX = (
     r"|\b[0-9a-f]{16,}\b|\b[0-9A-F]{16,}\b"
     r"|(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?:/\d{1,3})?(?![\w:])"
 )
+# What has none of this has nothing that varies: most texts, once they are masked.
+_MAY_VARY = re.compile(
+    r"[\d'\"`„“«\u2018\u2019/\\@]|\w\.\w|:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]-[0-9A-Fa-f]|\b[a-fA-F]{16}"
+    r"|\b[a-fA-F]{2}(?: [a-fA-F]{2}){3}"
+)
 # What stays, whatever stands around it; a mask leaves what it has made itself, too.
 _KEPT = re.compile(rf"(?i:{CODE_IN_TEXT})|\b{_NAMED}|<(?:url|email|quoted|path|host)>")
 _VARIABLE = re.compile(
@@ -138,6 +143,8 @@ def mask(message: str, *, keep_names: bool = False) -> str:
 
 
 def _round(text: str, shown: Callable[[re.Match[str]], str]) -> str:
+    if not _MAY_VARY.search(text):
+        return text
     parts, at = [], 0
     for kept in _KEPT.finditer(text):
         parts += [_VARIABLE.sub(shown, text[at : kept.start()]), kept[0]]
