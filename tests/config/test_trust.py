@@ -1,7 +1,9 @@
 """A configuration that others can change is refused; installations as they are everywhere pass."""
 
+import grp  # noqa: F401 -- imported late, when the other user could not read it any more
 import logging
 import os
+import pwd  # noqa: F401 -- likewise
 import stat
 import tempfile
 from pathlib import Path
