@@ -1,6 +1,7 @@
 """A message as its call site writes it: what is literal in an expression, and what is filled in."""
 
 import ast
+import functools
 import itertools
 import re
 from collections.abc import Iterable
@@ -63,6 +64,7 @@ def templates_in(texts: Iterable[ast.expr]) -> tuple[Template, ...]:
     return tuple(itertools.islice(filter(_has_words, found), MAX_TEMPLATES))
 
 
+@functools.lru_cache(maxsize=1024)
 def with_arguments(text: str) -> Template | None:
     """The template of a message whose arguments logging fills in; None when it has no words of its own."""
     template = _template(_percent(text))
