@@ -81,6 +81,8 @@ class Interrupted:
         chance = random.Random()
         while self.raised < self.count:
             arrived.clear()
+            while not self.inside:  # else it may arrive between two tries
+                time.sleep(0)
             self.raised += 1
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
             arrived.wait(1)
