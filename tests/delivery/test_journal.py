@@ -260,6 +260,23 @@ def test_a_storm_that_outruns_the_reader_goes_on_in_memory_and_then_folds(small,
     assert card + memory + intake.folded == 6000
 
 
+def test_a_storm_within_one_look_at_the_file_does_not_pass_its_size(tmp_path, monkeypatch):
+    for name, value in {"_SEGMENT": 20_000, "_MOST_SEGMENTS": 3, "_LOOK_EVERY": 1000, "_HELD": 3600.0}.items():
+        monkeypatch.setattr(module, name, value)
+    journal, n = Journal(tmp_path / "journal", 1800), 0
+
+    def storm():
+        nonlocal n
+        for n in range(100_000):
+            journal.append(error(f"v1:{n % 5}"))
+
+    with pytest.raises(OSError, match="has its size"):
+        storm()
+    assert sum(path.stat().st_size for path in tmp_path.glob("journal*")) < 100_000
+    assert sum(counts(journal).values()) == n
+    journal.close()
+
+
 def test_a_card_that_cannot_be_written_is_left_for_memory_and_come_back_to(intake, tmp_path, monkeypatch):
     (tmp_path / "card").write_text("in the way")
     for _ in range(5):

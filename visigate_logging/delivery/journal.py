@@ -6,7 +6,6 @@ import threading
 import time
 from pathlib import Path
 
-from visigate_logging.delivery.entries import signs_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import ForkAware, HostLock, watch_forks
 from visigate_logging.host.follower import Cursor, Follower
@@ -58,9 +57,13 @@ class Journal(ForkAware):
             OSError: nothing of it counts: the file cannot be written, or has its size.
         """
         with self._lock:
-            line = self._line(detail, count)
-            if self._held is not None and not self._busy and self._write_held(self._held, line):
-                return
+            now = time.monotonic()
+            line = self._line(detail, count, now)
+            held = self._held
+            if held is not None and now < held[2] and self._until_look > 0 and not self._busy:
+                if self._write_held(held, line):
+                    return
+                self._held = None
             if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
                 self._write_aside(line)
                 return
@@ -90,17 +93,14 @@ class Journal(ForkAware):
             self._held = fd, os.fstat(fd).st_ino, time.monotonic() + _HELD
 
     def _write_held(self, held: tuple[int, int, float], line: bytes) -> bool:
-        fd, inode, until = held
-        if time.monotonic() < until:
-            with contextlib.suppress(OSError):
-                found = os.fstat(fd)  # somebody may have closed the number and have got it again
-                # The newline first: what stands before may be half a line of a writer that was killed.
-                if found.st_ino == inode and found.st_nlink:
-                    return os.write(fd, b"\n" + line) > len(line)
-            self._held = None
+        fd, inode, _ = held
+        self._until_look -= len(line)
+        try:
+            found = os.fstat(fd)  # somebody may have closed the number and have got it again
+            # The newline first: what stands before may be half a line of a writer that was killed.
+            return found.st_ino == inode and found.st_nlink > 0 and os.write(fd, b"\n" + line) > len(line)
+        except OSError:
             return False
-        self._let_go()
-        return False
 
     def _let_go(self) -> None:
         if self._held is not None:
@@ -116,20 +116,20 @@ class Journal(ForkAware):
         finally:
             aside.close()
 
-    def _line(self, detail: ErrorDetail, count: int) -> bytes:
+    def _line(self, detail: ErrorDetail, count: int, now: float) -> bytes:
         values = detail.__dict__
-        key = (values["fingerprint"], values["severity"], *signs_of(detail))
-        now = time.monotonic()
+        causes = values["exceptions"]
+        fingerprint, severity = values["fingerprint"], values["severity"]
+        key = (fingerprint, severity, values["host"], causes[1].type if len(causes) > 1 else "")  # as `signs_of`
         n, since = self._seen.get(key, (0, now))
         if now - since > self._whole_after:
             n, since = 0, now
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()
         self._seen[key] = n + 1, since
-        short = f"{key[0]} {values['timestamp']} {key[1]} {values['event_id']}"
-        if (
-            n & (n + 1) and len(short.split()) == 4 and short[0] != "{"
-        ):  # neither the first, nor twice as many as at the last whole one
+        short = f"{fingerprint} {values['timestamp']} {severity} {values['event_id']}"
+        # Neither the first, nor twice as many as at the last whole one, nor what a short line cannot carry.
+        if n & (n + 1) and short.count(" ") == 3 and short.isprintable() and short[0] not in "{ ":
             return f"{short} {count}\n".encode() if count > 1 else f"{short}\n".encode()
         rest = f"{short} {count - 1}\n".encode() if count > 1 else b""
         return detail.to_json() + b"\n" + rest
