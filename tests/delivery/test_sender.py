@@ -541,7 +541,7 @@ def full_card(monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("visigate_logging.delivery.outbox._write", full)
+        patch.setattr("visigate_logging.delivery.outbox.write_atomically", full)
         yield patch
 
 
