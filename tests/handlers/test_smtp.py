@@ -228,7 +228,7 @@ def test_a_configuration_that_is_built_and_closed_again_sends_nothing(tmp_path):
     [
         ("mailhost", "host:x"),
         ("toaddrs", []),
-        ("fromaddr", "nobody"),
+        ("fromaddr", "two words"),
         ("subject", "a\nb"),
         ("credentials", "secret"),
         ("secure", "ssl"),

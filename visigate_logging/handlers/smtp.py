@@ -3,31 +3,22 @@
 import contextlib
 import logging
 import os
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from visigate_logging.delivery.desk import MailDesk
-from visigate_logging.delivery.intake import Intake
+from visigate_logging.delivery.mailroom import Mailroom
 from visigate_logging.delivery.options import MailOptions, directory, envelope, level, mail_server, windows
 from visigate_logging.delivery.summary import read_schedule
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
-from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
-from visigate_logging.host import ForkAware, Sheet, watch_forks
-from visigate_logging.host.worker import Worker
+from visigate_logging.host import Sheet
 
 __all__ = ["ThrottledSMTPHandler"]
 
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"
-_PACE = 1.0
 _EXIT_TIMEOUT = 2.0
-_TRY_AGAIN = 15.0
-_LOOK_AGAIN = 60.0  # for what processes that were killed have left
-_MOST_TAKEN = 1000
 
 
 class ThrottledSMTPHandler(logging.Handler):
@@ -97,7 +88,7 @@ class ThrottledSMTPHandler(logging.Handler):
             summary=read_schedule(summary),
         )
         """What it was given, checked."""
-        self._mailroom: _Mailroom | None = None
+        self._mailroom: Mailroom | None = None
         self._detail_options: DetailOptions | None = None
         super().__init__()
 
@@ -158,117 +149,8 @@ class ThrottledSMTPHandler(logging.Handler):
             room.close(_EXIT_TIMEOUT)
         super().close()
 
-    def _room(self) -> "_Mailroom":
+    def _room(self) -> "Mailroom":
         if self._mailroom is None:
             # After construction, because dictConfig gives the name only then.
-            self._mailroom = _Mailroom(self.options, self.get_name() or "mail", self.close)
+            self._mailroom = Mailroom(self.options, self.get_name() or "mail", self.close)
         return self._mailroom
-
-
-class _Mailroom(ForkAware):
-    """The parts behind the handler, and the thread that works them."""
-
-    def __init__(self, options: MailOptions, name: str, close: Callable[[], None]) -> None:
-        self._desk = MailDesk(options, name)
-        self._spare = MailDesk.in_memory(options, name)
-        self._intake = Intake(self._desk.journal, self._spare.journal, self._spare.begin)
-        self._worker: Worker[Literal["now"]] = Worker("visigate-mail", self._work, close=close)
-        self._worked_at = -_PACE
-        self._troubled = self._closed = self._has_news = False
-        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
-        watch_forks(self)
-
-    def accept(self, detail: ErrorDetail) -> None:
-        repeats = getattr(detail, "repeats", "")
-        if repeats and repeats in self._taken:
-            return  # the same exception object, reported once more
-        self._intake.add(detail)
-        self._taken.append(detail.event_id)
-        if not self._has_news:
-            self._has_news = True
-            self._worker.wake()
-
-    def wake(self) -> None:
-        """Look for what is to be stored and sent; the thread is needed at exit, when none can be started any more."""
-        self._worker.wake()
-
-    def counts(self) -> Sheet:
-        n = self._intake.folded
-        sheet = Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)
-        for desk, other in self._desks():
-            with contextlib.suppress(StateError):
-                sheet = _sum(sheet, desk.sheet(other))
-        return sheet
-
-    def flush(self) -> None:
-        self._intake.write_folded()
-
-    def close(self, timeout: float) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._worker.put("now")
-        if self._worker.stop(timeout):
-            self._close_desks()  # else the thread does, when it is done
-
-    def after_fork_in_child(self) -> None:
-        self._has_news = False
-
-    def _work(self, requests: list[Literal["now"]]) -> float:
-        """Take a turn, but not too often unless requested: to spare the card, and the callers."""
-        wait = self._worked_at + _PACE - time.monotonic()
-        if wait > 0 and not requests:
-            return wait
-        self._has_news = False
-        self._worked_at = time.monotonic()
-        self._intake.write_folded()
-        if self._intake.trouble:
-            self._complain(self._intake.trouble)
-        try:
-            return self._turns(hurry=bool(requests))
-        finally:
-            if self._closed:
-                self._close_desks()
-
-    def _turns(self, *, hurry: bool) -> float:
-        wait, is_out = _LOOK_AGAIN, False
-        try:
-            wait = self._desk.turn(self._spare, hurry=hurry)
-            self._intake.avoid(0.0)
-            self._troubled = self._intake.trouble is not None
-        except (StateError, OSError) as error:
-            self._complain(error)
-            self._intake.avoid(_TRY_AGAIN)
-            wait, is_out = _TRY_AGAIN, True
-            with contextlib.suppress(OSError):
-                self._spare.begin()
-        if self._spare.is_begun:
-            try:
-                wait = min(wait, self._spare.turn(self._desk, follows_other=is_out, hurry=hurry))
-            except (StateError, OSError) as error:
-                self._complain(error)
-                wait = min(wait, _TRY_AGAIN)
-        return _PACE if self._has_news or self._intake.folded else wait
-
-    def _complain(self, error: Exception) -> None:
-        if not self._troubled:
-            self._troubled = True
-            logging.getLogger(_OWN_LOGGER).error("What is to be mailed cannot be kept in state_dir: %s", error)
-
-    def _desks(self) -> list[tuple[MailDesk, MailDesk]]:
-        pairs = [(self._desk, self._spare), (self._spare, self._desk)]
-        return pairs if self._spare.is_begun else pairs[:1]
-
-    def _close_desks(self) -> None:
-        self._desk.close()
-        self._spare.close()
-
-
-def _sum(one: Sheet, other: Sheet) -> Sheet:
-    return Sheet(
-        accepted=one["accepted"] + other["accepted"],
-        delivered=one["delivered"] + other["delivered"],
-        folded=one["folded"] + other["folded"],
-        dropped=dict(Counter(one["dropped"]) + Counter(other["dropped"])),
-        pending=one["pending"] + other["pending"],
-    )
