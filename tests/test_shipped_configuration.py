@@ -3,9 +3,11 @@
 import json
 import logging
 import logging.config
+import shutil
 import smtplib
 import socket
 import sqlite3
+import threading
 import urllib.error
 from email.message import Message
 from pathlib import Path
@@ -17,7 +19,10 @@ import serial
 import werkzeug.exceptions
 import yaml
 
+from tests.delivery.servers import Server, wait_for
+from visigate_logging.cli import main
 from visigate_logging.detail.classification import Classifier
+from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
 
@@ -121,3 +126,60 @@ def test_what_the_application_meets_has_a_category(error: Exception, logger: str
     record = logging.LogRecord(logger, logging.ERROR, "f", 1, "m", None, (type(error), error, None))
     assert Classifier(rules).filter(record)
     assert (record.category, record.severity) == expected  # type: ignore[attr-defined]
+
+
+FILLED_IN = {'mailhost: ""  ': "mailhost: {address}  ", "toaddrs: []  ": "toaddrs: [admin@example.org]  "}
+
+
+def test_as_shipped_nobody_is_mailed_and_nothing_runs_for_it(gate: Path) -> None:
+    [mail] = [handler for handler in logging.root.handlers if handler.name == "mail"]
+    logging.getLogger("VisiGate.barrier").critical("stuck")
+    assert isinstance(mail, ThrottledSMTPHandler)
+    assert mail.counts()["accepted"] == 0
+    assert "visigate-mail" not in [thread.name for thread in threading.enumerate()]
+    assert not list(gate.rglob("*mail*"))
+
+
+def test_check_mail_test_and_doctor_say_what_is_missing_for_mail_and_refuse_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SHIPPED, tmp_path)
+    for command, code in (["check", "--strict"], 0), (["mail", "test"], 78), (["doctor"], 1):
+        assert main(command) == code
+        told = "".join(capsys.readouterr())
+        [line] = [line for line in told.splitlines() if "handlers.mail" in line]
+        assert "logging.yaml:" in line
+        assert "give mailhost (the server) and toaddrs (who is told)" in line
+        assert not line.startswith("FAIL")
+
+
+@pytest.mark.parametrize(("missing", "filled"), [("mailhost", "toaddrs: []  "), ("toaddrs", 'mailhost: ""  ')])
+def test_half_of_what_mail_needs_is_a_mistake_at_the_other_half(
+    missing: str, filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = SHIPPED.read_text("utf-8").replace(filled, FILLED_IN[filled].format(address="mail.example.org"))
+    (tmp_path / "logging.yaml").write_text(text, "utf-8")
+    assert main(["check"]) == 78
+    [line] = capsys.readouterr().out.splitlines()
+    assert f"handlers.mail.{missing}: " in line
+    assert "is empty; write" in line
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+def test_a_server_and_an_address_are_all_that_a_first_mail_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = SHIPPED.read_text("utf-8")
+    with Server() as server:
+        for written, filled in FILLED_IN.items():
+            assert text.count(written) == 1
+            text = text.replace(written, filled.format(address=server.address))
+        (tmp_path / "logging.yaml").write_text(text, "utf-8")
+        assert main(["mail", "test"]) == 0, capsys.readouterr()
+        assert server.inbox.mails[0][0] == ("admin@example.org",)
+        logging.config.dictConfig(yaml.safe_load(text))
+        logging.getLogger("VisiGate.barrier").critical("stuck")
+        wait_for(lambda: len(server.inbox.mails) == 2)

@@ -68,7 +68,7 @@ def test_paths_and_mail_are_put_in_and_the_comments_stay(place, capsys):
 
 def test_a_mail_server_needs_addresses(place, capsys):
     assert main(["init", "--yes", "--mail-server", "mail.example.org"]) == 78
-    assert "--mail-from" in capsys.readouterr().err
+    assert "--mail-to" in capsys.readouterr().err
     assert not (place / "logging.yaml").exists()
 
 

@@ -15,12 +15,13 @@ from visigate_logging.cli.output import complain, counted, painted, plain, say, 
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
-from visigate_logging.config.load import ERROR, Problem, Source, read
+from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
 from visigate_logging.config.presence import present, state_directories
 
 __all__ = ["APPLY", "CHECK", "add_config", "is_fine"]
 
 RUNS, WAITS = "runs it", "still runs the old one"
+COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "dim"}
 PATIENCE = 5.0
 """Seconds in which processes that watch the file have looked at it."""
 
@@ -63,16 +64,16 @@ def run_check(args: argparse.Namespace) -> int:
 
 def is_fine(problems: Sequence[Problem], *, strict: bool = False) -> bool:
     """Whether a configuration with these problems may be applied."""
-    return not [p for p in problems if strict or p.severity == ERROR]
+    return not [p for p in problems if p.severity == ERROR or (strict and p.severity != NOTE)]
 
 
 def _tell(found: Sequence[tuple[Source, Sequence[Problem]]]) -> None:
     for source, problems in found:
         for problem in problems:
-            colour = "red" if problem.severity == ERROR else "yellow"
-            say(painted(f"{problem.severity:<7}", colour) + f" {plain(source.told(problem), one_line=True)}")
-        errors = sum(problem.severity == ERROR for problem in problems)
-        complain(f"{source.path}: {counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}")
+            severity = painted(f"{problem.severity:<7}", COLOURS[problem.severity])
+            say(f"{severity} {plain(source.told(problem), one_line=True)}")
+        errors, warnings = (sum(p.severity == what for p in problems) for what in (ERROR, WARNING))
+        complain(f"{source.path}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
 
 
 def _as_data(source: Source, problem: Problem) -> dict[str, object]:

@@ -98,7 +98,7 @@ def _configuration(source: loading.Source, user: str | None) -> Iterator[Finding
     problems = check(source, user)
     for problem in problems:
         yield Finding("configuration", problem.severity != loading.ERROR, source.told(problem), "Change that line")
-    if not problems:
+    if all(problem.severity == loading.NOTE for problem in problems):
         yield Finding("configuration", True, f"{source.path} is fine, and its files can be written")
 
 
@@ -252,7 +252,10 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
 
     for made in patient.objects:
         if made.makes(ThrottledSMTPHandler):
-            server = made.factory(**{p.name: value for p, value in made.arguments()}).options.server
+            options = made.factory(**{p.name: value for p, value in made.arguments()}).options
+            if options is None:  # which is among the notes about the file
+                continue
+            server = options.server
             try:
                 with opened(server, 30.0):
                     yield Finding("mail server", True, f"{server.host}:{server.port} answers")

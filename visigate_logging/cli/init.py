@@ -3,7 +3,6 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -19,13 +18,10 @@ QUESTIONS = {
     "database": "SQLite database to be mended when it is damaged",
     "backup": "its backup, made by visigate-errors backup",
     "mail_server": "mail server, host or host:port (empty: no mails)",
-    "mail_from": "address that mails come from",
+    "mail_from": "address that mails come from (empty: the first of those that are told)",
     "mail_to": "addresses that are told, with commas between",
 }
 DEFAULTS = {"logs": "logs/errors", "database": "data/visigate.db", "backup": "data/backups/visigate.db"}
-_MAIL = re.compile(r"^  # mail:.*?(?=^root:)", re.M | re.S)
-_ASKED_MAIL = {"mailhost": "mail_server", "fromaddr": "mail_from", "toaddrs": "mail_to"}
-_ALWAYS = ("mail", "class", "formatter", "filters")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +41,8 @@ def init(args: argparse.Namespace) -> int:
         complain(f"{args.output} is there already; remove it, or name another file with --output")
         return CONFIGURATION
     given = _asked(args)
-    if given["mail_server"] and not (given["mail_from"] and given["mail_to"]):
-        complain("a mail server needs --mail-from and --mail-to")
+    if given["mail_server"] and not given["mail_to"]:
+        complain("a mail server needs --mail-to")
         return CONFIGURATION
     text = filled(SHIPPED.read_text("utf-8"), given)
     with args.output.open("x", encoding="utf-8") as out:  # never over one that has come meanwhile
@@ -81,22 +77,15 @@ def filled(text: str, given: dict[str, str]) -> str:
             text = re.sub(rf"(?<![\w/]){re.escape(found)}(?![\w./])", path, text)
     if not given["mail_server"]:
         return text
-    mail = _MAIL.search(text)
-    assert mail is not None  # noqa: S101 -- a test holds the shipped file to it
-    lines = "\n".join(_mail_lines(mail[0], given))
-    text = f"{text[: mail.start()]}{lines}\n\n{text[mail.end() :]}"
-    return re.sub(r"^(  handlers: \[[^\]]*)\]", r"\1, mail]", text, flags=re.M)
+    recipients = [part.strip() for part in given["mail_to"].split(",")]
+    text = _with_option(text, "mailhost", given["mail_server"])
+    text = _with_option(text, "toaddrs", recipients)
+    return _with_option(text, "fromaddr", given["mail_from"]) if given["mail_from"] else text
 
 
-def _mail_lines(block: str, given: dict[str, str]) -> Iterator[str]:
-    for line in block.rstrip().splitlines():
-        key = (re.match(r"  # +(\w+):", line) or ["", ""])[1]
-        if key in _ASKED_MAIL:
-            value = given[_ASKED_MAIL[key]]
-            listed = [part.strip() for part in value.split(",")] if key == "toaddrs" else value
-            yield f"    {key}: {orjson.dumps(listed).decode()}"
-        else:
-            yield line.replace("  # ", "  ", 1) if key in _ALWAYS else line
+def _with_option(text: str, key: str, value: str | list[str]) -> str:
+    line = f"    {key}: {orjson.dumps(value).decode()}"
+    return re.sub(rf"^    (?:# )?{key}: .*$", lambda _: line, text, flags=re.M)
 
 
 def _plain(value: str) -> str:

@@ -25,9 +25,6 @@ HOW_TO_HAVE_ONE = """To have one, put this under handlers:, and its name into ro
   mail:
     class: visigate_logging.ThrottledSMTPHandler
     mailhost: mail.example.org
-    secure: starttls
-    credentials: {username: gate, password_env: VISIGATE_MAIL_PASSWORD}
-    fromaddr: gate@example.org
     toaddrs: [admin@example.org]"""
 LONGEST = 90.0
 """Seconds that a test waits for one answer: servers that are slow on purpose take up to a minute."""
@@ -87,9 +84,13 @@ def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
         raise ConfigurationError("handlers", f"{problem}; choose one with --handler")
     name = wanted or next(iter(found))
     try:
-        return name, found[name].factory(**{p.name: value for p, value in found[name].arguments()}).options
+        handler = found[name].factory(**{p.name: value for p, value in found[name].arguments()})
     except ConfigurationError as error:
         raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
+    if handler.options is None:
+        place = source.place(found[name].key)
+        raise ConfigurationError(f"handlers.{name}", f"{handler.off} ({config}:{place.line}:{place.column})")
+    return name, handler.options
 
 
 def _test(options: "MailOptions", *, as_json: bool) -> int:

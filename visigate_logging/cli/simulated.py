@@ -8,7 +8,7 @@ from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.delivery.entries import signs_of
-from visigate_logging.delivery.throttle import Group, after_telling, note, plan
+from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
@@ -33,7 +33,7 @@ class Mailing(logging.Handler):
         self.mails: list[float] = []
         self.incidents: list[Incident] = []
         self._handler = handler
-        self._windows = handler.options.windows
+        self._windows = handler.options.windows if handler.options else Windows()
         self._groups: dict[str, Group] = {}
         self._now = 0.0
 
@@ -124,8 +124,9 @@ class Simulated:
     def _stand_in(self, made: Built, name: str, given: Mapping[str, Any], nowhere: str) -> logging.Handler:
         kind, level = made.resolve(given.get("()") or given["class"]), given.get("level") or logging.NOTSET
         arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
-        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):  # it does nothing without a name
-            return self.mailings.setdefault(name, Mailing(kind(**arguments), level))
+        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):
+            handler = kind(**arguments)  # it does nothing without a name
+            return self.mailings.setdefault(name, Mailing(handler, level)) if handler.options else _Nothing(level)
         if isinstance(kind, type) and issubclass(kind, RecoveryHandler):
             return self.recoveries.setdefault(name, Recovering(kind(**arguments), level))
         return _Nothing(level)

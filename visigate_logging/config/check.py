@@ -61,7 +61,7 @@ def check(source: Source, user: str | None = None, *, construct: bool = False) -
         try_out(source, objects, construct=construct)
         look_for_doubts(source, objects)
         _find_unused(source)
-    return sorted([*source.errors, *source.warnings])
+    return sorted([*source.errors, *source.warnings, *source.notes])
 
 
 def examine(source: Source, user: str | None = None) -> list[Object]:

@@ -10,6 +10,7 @@ import yaml
 
 from visigate_logging.config.source import (
     ERROR,
+    NOTE,
     WARNING,
     KeyPath,
     Place,
@@ -23,7 +24,7 @@ from visigate_logging.config.source import (
 from visigate_logging.config.yaml_mistakes import why_unreadable
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["ERROR", "WARNING", "Problem", "Source", "dotted", "hash_of", "read", "refuse"]
+__all__ = ["ERROR", "NOTE", "WARNING", "Problem", "Source", "dotted", "hash_of", "read", "refuse"]
 
 LARGEST = 1_048_576
 """Bytes of a configuration file; a larger one is none."""

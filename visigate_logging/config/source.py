@@ -13,6 +13,7 @@ from visigate_logging.options import NOTHING, Fault, KeyPath, is_secret
 
 __all__ = [
     "ERROR",
+    "NOTE",
     "WARNING",
     "KeyPath",
     "Place",
@@ -25,7 +26,8 @@ __all__ = [
     "refuse",
 ]
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, NOTE = "error", "warning", "note"
+"""A note is about what is right, and may still not be what was meant; it stands in nobody's way."""
 _SHORTEST_SECRET = 4
 """Characters of a secret that is looked for in the words of others; a shorter one is in any sentence."""
 
@@ -149,6 +151,11 @@ class Source:
     def warnings(self) -> list[Problem]:
         """The other problems, in the order of the file."""
         return sorted({problem for problem in self.problems if problem.severity == WARNING})
+
+    @property
+    def notes(self) -> list[Problem]:
+        """What is no problem, in the order of the file."""
+        return sorted({problem for problem in self.problems if problem.severity == NOTE})
 
     def told(self, problem: Problem) -> str:
         """Return a problem as ``file:line:column: key: text``."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from visigate_logging.config.build import Built, build_order
 from visigate_logging.config.objects import Object
-from visigate_logging.config.source import Source, dotted
+from visigate_logging.config.source import NOTE, Source, dotted
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of, path_of
 
@@ -50,11 +50,14 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     config |= {name: value for name, value in harmless.items() if name in made.parameters}
     trial.config[section][name] = config
     try:
-        trial.one(section, name)
+        found = trial.one(section, name)
     except ConfigurationError as error:
         del trial.config[section][name]
         for fault in faults_of(error):
             source.add_fault(fault)
+    else:
+        if why := getattr(found, "off", None):
+            source.add(made.key, why, NOTE)
 
 
 def _refer_to_what_is_made(config: dict[str, Any], trial: Built) -> bool:

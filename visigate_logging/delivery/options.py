@@ -54,10 +54,13 @@ class MailOptions:
 
 
 def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any, advice: Any = None) -> Envelope:
-    """What is the same for all mails."""
+    """What is the same for all mails; they come from the first who is told unless a sender is given."""
+    if not toaddrs:
+        raise ConfigurationError("toaddrs", "is empty; write who is told, as [admin@example.org]")
+    recipients = addresses("toaddrs", toaddrs)
     return Envelope(
-        sender=addresses("fromaddr", fromaddr)[0],
-        recipients=addresses("toaddrs", toaddrs),
+        sender=addresses("fromaddr", fromaddr or recipients)[0],
+        recipients=recipients,
         subject="" if subject is None else text("subject", subject),
         url=None if url is None else text("url", url),
         advice=read_advice(advice),
@@ -66,6 +69,8 @@ def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any, advice: Any = 
 
 def mail_server(mailhost: Any, credentials: Any, secure: Any, timeout: Any) -> MailServer:
     """Where mails are handed in."""
+    if not mailhost:
+        raise ConfigurationError("mailhost", "is empty; write the server, as mail.example.org")
     security = _security(secure)
     host, port = _host_and_port(mailhost)
     return MailServer(

@@ -19,6 +19,7 @@ __all__ = ["ThrottledSMTPHandler"]
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"
 _EXIT_TIMEOUT = 2.0
+_OFF = "no mail is sent: for that, give mailhost (the server) and toaddrs (who is told)"
 
 
 class ThrottledSMTPHandler(logging.Handler):
@@ -29,10 +30,12 @@ class ThrottledSMTPHandler(logging.Handler):
     wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
     The ``in_app``, ``service``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
 
+    It is off while neither a server nor an address is given: it then takes no record, and ``off`` says so.
+
     Args:
         mailhost: ``host``, ``host:port`` or ``[host, port]``; the port is by default 25, 587 with ``secure:
             starttls``, 465 with ``secure: tls``.
-        fromaddr: the sender's address.
+        fromaddr: the sender's address; by default the first of those who are told.
         toaddrs: addresses, as a list or as one text with commas.
         subject: what subjects begin with, before ``[service] type: message (count) - place``.
         credentials: ``[user, password]``, or a mapping with ``username`` and one of ``password``,
@@ -59,9 +62,9 @@ class ThrottledSMTPHandler(logging.Handler):
 
     def __init__(
         self,
-        mailhost: str | Sequence[Any],
-        fromaddr: str,
-        toaddrs: str | Sequence[str],
+        mailhost: str | Sequence[Any] | None = None,
+        fromaddr: str | None = None,
+        toaddrs: str | Sequence[str] | None = None,
         subject: str | None = None,
         credentials: Sequence[str] | Mapping[str, str] | None = None,
         secure: str | Sequence[str] | Mapping[str, Any] | None = None,
@@ -78,8 +81,10 @@ class ThrottledSMTPHandler(logging.Handler):
         advice: Mapping[str, str] | Sequence[Mapping[str, Any]] | None = None,
         summary: str | None = None,
     ) -> None:
+        if is_off := not (mailhost or toaddrs):
+            mailhost, toaddrs = "localhost", "root"  # nobody's; the other options are checked all the same
         # Before logging knows of the handler: one that is refused must not be flushed at exit.
-        self.options = MailOptions(
+        given = MailOptions(
             server=mail_server(mailhost, credentials, secure, timeout),
             envelope=envelope(fromaddr, toaddrs, subject, url, advice),
             windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
@@ -87,7 +92,9 @@ class ThrottledSMTPHandler(logging.Handler):
             state_dir=directory("state_dir", state_dir),
             summary=read_schedule(summary),
         )
-        """What it was given, checked."""
+        self.options = None if is_off else given
+        """What it was given, checked; None while it is off."""
+        self.off = _OFF if is_off else ""
         self._mailroom: Mailroom | None = None
         self._detail_options: DetailOptions | None = None
         super().__init__()
@@ -95,7 +102,8 @@ class ThrottledSMTPHandler(logging.Handler):
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
         super().set_name(name)
-        self._room().wake()
+        if room := self._room():
+            room.wake()
 
     name = property(logging.Handler.get_name, set_name)
 
@@ -106,6 +114,8 @@ class ThrottledSMTPHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override] # as from 3.12 on
         """Filter and emit without the handler's lock, which ``logging.shutdown`` holds while our thread reports."""
+        if self.options is None:
+            return False
         found = self.filter(record)
         if found:
             self.emit(found if isinstance(found, logging.LogRecord) else record)
@@ -114,9 +124,10 @@ class ThrottledSMTPHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next mail; never waits and never raises."""
         try:
-            if self.concerns(record):
+            room = self._room()
+            if room and self.concerns(record):
                 detail = ErrorDetail.from_record(record, self._detail_options)
-                self._room().accept(detail)
+                room.accept(detail)
                 detail.note_kept(record)
         except Exception:
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
@@ -128,14 +139,15 @@ class ThrottledSMTPHandler(logging.Handler):
             return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
         severity = record.__dict__.get("severity")
         number = record.levelno if severity is None else level_number(str(severity))
-        return number >= self.options.severity
+        return self.options is not None and number >= self.options.severity
 
     def counts(self) -> Sheet:
         """What became of the errors that the processes of this host gave to the handlers of this name.
 
         ``delivered`` are told with their details, ``folded`` as part of a count, in mails that a server has accepted.
         """
-        return self._room().counts()
+        room = self._room()
+        return room.counts() if room else Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
 
     def flush(self) -> None:
         """Have stored what the journal did not take; does not wait for mails."""
@@ -149,8 +161,8 @@ class ThrottledSMTPHandler(logging.Handler):
             room.close(_EXIT_TIMEOUT)
         super().close()
 
-    def _room(self) -> "Mailroom":
-        if self._mailroom is None:
+    def _room(self) -> Mailroom | None:
+        if self._mailroom is None and self.options is not None:
             # After construction, because dictConfig gives the name only then.
             self._mailroom = Mailroom(self.options, self.get_name() or "mail", self.close)
         return self._mailroom
