@@ -452,7 +452,20 @@ def test_the_commands_that_need_no_class_say_what_could_not_be_loaded(gate, caps
     assert "not loaded: " in (out := capsys.readouterr().out)
     assert "gate_of_our_own.Chat cannot be imported" in out
     assert main(["doctor", "--no-path", "--offline", "--config", str(gate / "logging.yaml")]) == 1
-    assert "FAIL  configuration" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "FAIL  configuration" in told
+    assert "FAIL  backups" not in told
+
+
+def test_recoveries_are_listed_when_what_they_call_cannot_be_imported_which_is_said(gate, capsys):
+    (gate / "gate_of_our_own.py").unlink()
+    for action, code in ("list", 0), ("history", 1):  # nothing has run yet
+        assert main(["recover", action, "--config", str(gate / "logging.yaml")]) == code
+        told = capsys.readouterr()
+        assert "'gate_of_our_own:reopen' cannot be reached" in told.err
+        assert "gate_of_our_own.Chat cannot be imported" in told.err
+        assert ("reopen" in told.out) is (action == "list")
+    assert main(["recover", "run", "camera", "--config", str(gate / "logging.yaml")]) == 78
 
 
 def test_a_directory_that_is_named_is_looked_into(gate, monkeypatch, tmp_path_factory, capsys):

@@ -13,7 +13,7 @@ from visigate_logging.cli.output import bold, complain, say, say_json
 from visigate_logging.cli.reading import local_time
 from visigate_logging.cli.rows import add_row_arguments, rows
 from visigate_logging.config.check import examine
-from visigate_logging.config.load import dotted, read, refuse
+from visigate_logging.config.load import Source, dotted, read, refuse
 from visigate_logging.config.objects import Object
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
@@ -42,6 +42,18 @@ def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
             key = dotted((*made.key, "procedures"))
             procedures = parse_procedures(given["procedures"], key, allow_reboot=given["allow_reboot"] is True)
             yield Runner(procedures, Path(given["state_dir"]).absolute(), dry_run=given["dry_run"] is True)
+
+
+def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":
+    """The same when what they call, or a handler's class, cannot be imported here; says what that is."""
+    from visigate_logging.recovery.application import missing_allowed
+
+    with missing_allowed() as said:
+        found = list(runners(objects))
+    handlers = (source.told(problem) for problem in source.errors if problem.key.startswith("handlers."))
+    for text in dict.fromkeys([*handlers, *said]):
+        complain(f"not loaded: {text}")
+    return found
 
 
 def _named(args: argparse.Namespace, runners: "list[Runner]") -> "tuple[Runner, Procedure]":
@@ -153,6 +165,8 @@ def _rows(args: argparse.Namespace, runners: "list[Runner]") -> int:
     return rows(args, _named(args, runners)[1])
 
 
+LOOKS = ("list", "history")
+"""Actions that need nothing of the application."""
 ACTIONS = {"list": _list, "run": _run, "history": _history, "reset": _reset, "rows": _rows}
 
 
@@ -180,7 +194,8 @@ def recover(args: argparse.Namespace) -> int:
     source = read(args.config)
     if source.unreadable:
         raise refuse(source, source.errors)
-    found = list(runners(examine(source)))
+    objects = examine(source)
+    found = _lenient(source, objects) if args.action in LOOKS else list(runners(objects))
     try:
         return ACTIONS[args.action](args, found)
     finally:

@@ -1,11 +1,26 @@
 """Functions of the application, which a configuration names as ``package.module:function``."""
 
+import contextlib
 import importlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["call", "find"]
+__all__ = ["call", "find", "missing_allowed"]
+
+_missing: ContextVar[list[str] | None] = ContextVar("missing", default=None)
+
+
+@contextlib.contextmanager
+def missing_allowed() -> Iterator[list[str]]:
+    """Let the body read a configuration whose functions cannot be reached; what it says of each is yielded."""
+    said: list[str] = []
+    token = _missing.set(said)
+    try:
+        yield said
+    finally:
+        _missing.reset(token)
 
 
 def find(path: str) -> Callable[[dict[str, Any]], Any]:
@@ -20,12 +35,20 @@ def find(path: str) -> Callable[[dict[str, Any]], Any]:
         for part in name.split("."):
             found = getattr(found, part)
     except Exception as error:
-        raise ValueError(
-            f"{path!r} cannot be reached ({type(error).__name__}: {error}); use module:function"
-        ) from error
+        text = f"{path!r} cannot be reached ({type(error).__name__}: {error}); use module:function"
+        said = _missing.get()
+        if said is None:
+            raise ValueError(text) from error
+        said.append(text)
+        return _absent
     if not callable(found):
         raise ValueError(f"{path!r} is {found!r}, which cannot be called")  # noqa: TRY004 -- a wrong value
     return found
+
+
+def _absent(_context: dict[str, Any]) -> Any:
+    """Stand for a function that cannot be reached."""
+    raise LookupError
 
 
 def call(function: Callable[[], Any], name: str, timeout: float) -> Any:
