@@ -350,3 +350,15 @@ def test_remembered_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         plain_key("gate", "x" * (number + 1))
     assert len(fingerprint._known) <= 50
     assert len(codes._classes) <= 50
+
+
+def test_asyncio_tells_of_each_coroutine_apart_and_of_all_its_tasks_together() -> None:
+    def told(number: int, runs: str) -> str:
+        message = (
+            f"Task was destroyed but it is pending!\ntask: <Task pending name='Task-{number}' "
+            f"coro=<{runs}() running at /srv/gate.py:{number}> wait_for=<Future pending cb=[Task.task_wakeup()]>>"
+        )
+        return ErrorDetail.from_record(logging.LogRecord("asyncio", 40, "f", 1, message, None, None)).fingerprint
+
+    assert told(1, "Camera.watch") == told(2, "Camera.watch")
+    assert len({told(1, runs) for runs in ("Camera.watch", "Barrier.watch", "main.<locals>.watch")}) == 3

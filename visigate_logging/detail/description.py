@@ -156,7 +156,7 @@ class Describer:
         """
         name, module = word(type(exc).__name__), word(type(exc).__module__)
         message = self._clean.text(safe_str(exc))
-        grouping = fingerprint.by_message(logger, culprit, name)
+        grouping = fingerprint.by_message(logger, (culprit,), name)
         told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")
         return {
             "error_type": name,

@@ -141,7 +141,7 @@ class Extractor:
         """What can be said of a record that does not let itself be looked at."""
         now = time.time_ns() // 1000
         told = f"[record could not be read: {word(type(error).__name__)}]"
-        grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), "", told)
+        grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), ("",), told)
         return {
             **self._constant,
             "timestamp": rfc3339(now),

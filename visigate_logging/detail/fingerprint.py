@@ -35,7 +35,7 @@ class Grouping(NamedTuple):
     why: dict[str, Any]
 
 
-_known: dict[tuple[str, ...], Grouping] = {}
+_known: dict[tuple[str | tuple[str, ...], ...], Grouping] = {}
 
 
 def explicit(value: Any) -> Grouping:
@@ -44,20 +44,20 @@ def explicit(value: Any) -> Grouping:
     return Grouping(key_of_parts(why, ""), why)
 
 
-def by_message(logger: str, where: str, message: str, template: str = "") -> Grouping:
+def by_message(logger: str, culprit: tuple[str, ...], message: str, template: str = "") -> Grouping:
     """The group of a record without an exception.
 
     Args:
         logger: name of the logger.
-        where: module and function of the logging call.
+        culprit: module and function of the logging call, and what else tells one from another.
         message: what was logged.
         template: the literal parts of the message, with ``{}`` between them, when the call has any.
     """
-    look = (logger, where, message, template)
+    look = (logger, culprit, message, template)
     known = _known.get(look)
     if known is None:
         told = {"template": template, "codes": codes_in(message)} if template else {"message": mask(message)}
-        why = {"logger": logger, "culprit": (where,), **told}
+        why = {"logger": logger, "culprit": culprit, **told}
         known = Grouping(key_of_parts(why, message), why)
         if len(message) <= MAX_REMEMBERED:
             if len(_known) >= MAX_KNOWN:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ MAX_KEYS = 30
 
 _NAMES = ("event", "message", "msg")
 """What structlog and others name an event by."""
+
+_COROUTINE = re.compile(r"\bcoro=<([\w.<>]{1,200}?)\(\)")
+"""How a task's repr names what it runs."""
 
 
 def template_of(record: logging.LogRecord) -> str:
@@ -56,7 +60,10 @@ def group_of(
         site = site_of(record)
         template = site.template(record.msg if type(record.msg) is str else message)
         caller = _caller(record) if site.passes_on else ""
-    return by_message(logger, where, message, clean(template.holes) if template else ""), caller
+    # asyncio says of every task the same, from the same place: "Task was destroyed but it is pending!"
+    runs = _COROUTINE.search(message) if logger == "asyncio" else None
+    culprit = (where, runs[1]) if runs else (where,)
+    return by_message(logger, culprit, message, clean(template.holes) if template else ""), caller
 
 
 def _json(message: str) -> Mapping[str, Any] | None:

@@ -1,13 +1,12 @@
 """Any value as plain JSON values: bounded, without secrets, whatever it does when it is looked at."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Mapping, ValuesView
 from collections.abc import Set as AbstractSet
-from datetime import date, time
-from enum import Enum
-from pathlib import PurePath
 from typing import Any
 
+from visigate_logging.detail.forms import plain_form, type_name
 from visigate_logging.detail.redaction import MASK, Redactor
 
 __all__ = ["Sanitiser", "safe_str", "utf8", "word"]
@@ -17,8 +16,6 @@ MAX_DEPTH = 10
 MAX_ITEMS = 1000
 """Items that are kept of each mapping or sequence."""
 
-MAX_BYTES = 4096
-"""Bytes that are kept of a bytes object."""
 ITEM = 8
 """Bytes that each value counts for, beside those of its text."""
 SHORTEST = 64
@@ -29,6 +26,7 @@ MAX_REMEMBERED = 256
 MAX_HARMLESS = 2048
 """How many such texts are."""
 
+_SEVERAL = (list, tuple, AbstractSet, deque, ValuesView)
 _INT64 = range(-(2**63), 2**63)  # what JSON readers agree on
 
 
@@ -185,17 +183,24 @@ class _Walk:
         try:
             return self._other(value, trail)
         except Exception as error:  # a hostile value may raise anything when it is looked at
-            return f"<{word(kind.__name__)}: {word(type(error).__name__)} when looked at>"
+            return f"<{word(type_name(value))}: {word(type_name(error))} when looked at>"
 
     def _other(self, value: Any, trail: tuple[int, ...]) -> Any:
-        if isinstance(value, Mapping | list | tuple | AbstractSet):
-            if id(value) in trail:
-                return f"<cycle: {word(type(value).__name__)}>"
-            if len(trail) >= MAX_DEPTH:
-                return f"<{word(type(value).__name__)} of {len(value)}, nested too deep>"
-            trail = (*trail, id(value))
-            return self._mapping(value, trail) if isinstance(value, Mapping) else self._sequence(value, trail)
-        return self.value(_scalar(value), trail)
+        # By its type alone: what an object says of its class is its own code.
+        is_mapping = issubclass(type(value), Mapping)
+        if not is_mapping and not issubclass(type(value), _SEVERAL):
+            plain = plain_form(value)
+            if type(plain) is not dict:
+                return self.value(plain, trail)
+            held, is_mapping = plain, True
+        else:
+            held = value
+        if id(value) in trail:
+            return f"<cycle: {word(type_name(value))}>"
+        if len(trail) >= MAX_DEPTH:
+            return f"<{word(type_name(value))} of {len(held)}, nested too deep>"
+        trail = (*trail, id(value))
+        return self._mapping(held, trail) if is_mapping else self._sequence(held, trail)
 
 
 def _long(value: int) -> str:
@@ -203,24 +208,3 @@ def _long(value: int) -> str:
         return str(value)
     except ValueError:  # over sys.get_int_max_str_digits()
         return f"<int of {value.bit_length()} bits>"
-
-
-def _scalar(value: Any) -> str | int | float:
-    """A value without parts, as a text or a number."""
-    if isinstance(value, Enum):
-        return f"{type(value).__name__}.{value.name}"
-    if isinstance(value, bytes | bytearray | memoryview):
-        more = len(value) - MAX_BYTES
-        text = bytes(value[:MAX_BYTES]).decode("utf-8", "backslashreplace")
-        return f"{text}[… {more} bytes cut …]" if more > 0 else text
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int.__int__(value)
-    if isinstance(value, float):
-        return float.__float__(value)
-    if isinstance(value, PurePath):
-        return str(value)
-    return str.__str__(repr(value))
