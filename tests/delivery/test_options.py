@@ -2,10 +2,15 @@
 
 import pytest
 
-from visigate_logging.delivery import options
+from visigate_logging import ThrottledSMTPHandler
 from visigate_logging.delivery.channels.server import Credentials, MailServerError, Security
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import ConfigurationError
+
+
+def read(**given):
+    """Return what a handler makes of its options."""
+    return ThrottledSMTPHandler(**({"mailhost": "m", "fromaddr": "g@x.org", "toaddrs": "a@x.org"} | given)).options
 
 
 @pytest.mark.parametrize(
@@ -17,13 +22,14 @@ from visigate_logging.exceptions import ConfigurationError
         ("mail.example:2525", "tls", "mail.example", 2525),
         (["mail.example", 2525], None, "mail.example", 2525),
         (("mail.example", "2525"), None, "mail.example", 2525),
+        (["mail.example"], "tls", "mail.example", 465),
         ("[::1]:26", None, "::1", 26),
         ("[::1]", None, "::1", 25),
         ("::1", None, "::1", 25),
     ],
 )
 def test_the_mail_host_has_the_port_that_is_given_or_usual(mailhost, secure, host, port):
-    server = options.mail_server(mailhost, None, secure, 5)
+    server = read(mailhost=mailhost, secure=secure).server
     assert (server.host, server.port) == (host, port)
 
 
@@ -39,13 +45,13 @@ def test_the_mail_host_has_the_port_that_is_given_or_usual(mailhost, secure, hos
     ],
 )
 def test_secure_takes_what_smtphandler_takes_and_more(secure, made):
-    assert options.mail_server("m", None, secure, 5).security == made
+    assert read(secure=secure).server.security == made
 
 
 def test_credentials_are_a_pair_or_a_mapping_with_one_place_for_the_password():
-    assert options.mail_server("m", ["u", "p"], None, 5).credentials == Credentials("u", "p")
+    assert read(credentials=["u", "p"]).server.credentials == Credentials("u", "p")
     given = {"username": "u", "password_env": "MAIL_PASSWORD"}
-    assert options.mail_server("m", given, None, 5).credentials == Credentials("u", password_env="MAIL_PASSWORD")
+    assert read(credentials=given).server.credentials == Credentials("u", password_env="MAIL_PASSWORD")
 
 
 def test_the_password_comes_from_where_it_is_said_to_be(tmp_path, monkeypatch):
@@ -86,7 +92,7 @@ def test_a_password_that_is_not_there_is_explained(where, cure, monkeypatch):
         ("credentials", "m", {"username": "u", "password": "p", "password_env": "E"}, None, 5),
         ("credentials.pasword", "m", {"username": "u", "pasword": "p"}, None, 5),
         ("credentials.password", "m", {"username": "u", "password": 123}, None, 5),
-        ("secure.mode", "m", None, "ssl", 5),
+        ("secure", "m", None, "ssl", 5),
         ("secure", "m", None, True, 5),
         ("secure.mode", "m", None, {"ca_file": "x"}, 5),
         ("secure.cafile", "m", None, {"mode": "tls", "cafile": "x"}, 5),
@@ -98,13 +104,13 @@ def test_a_password_that_is_not_there_is_explained(where, cure, monkeypatch):
 )
 def test_what_cannot_be_is_refused_by_its_key(key, mailhost, credentials, secure, timeout):
     with pytest.raises(ConfigurationError) as caught:
-        options.mail_server(mailhost, credentials, secure, timeout)
+        read(mailhost=mailhost, credentials=credentials, secure=secure, timeout=timeout)
     assert caught.value.key == key
 
 
 def test_a_password_is_not_shown_in_what_is_refused():
     with pytest.raises(ConfigurationError) as caught:
-        options.mail_server("m", "user:hunter2", None, 5)
+        read(credentials="user:hunter2")
     assert "hunter2" not in str(caught.value)
 
 
@@ -121,23 +127,26 @@ def test_a_password_is_not_shown_in_what_is_refused():
     ],
 )
 def test_windows_that_cannot_be_are_refused_by_their_key(key, values):
-    usual = {"group_wait": 1, "interval": 300, "max_interval": 14400, "quiet": 3600, "max_per_hour": 12}
-    assert options.windows(**usual) == Windows()
+    assert read().windows == Windows()
     with pytest.raises(ConfigurationError) as caught:
-        options.windows(**(usual | values))
+        read(**values)
     assert caught.value.key == key
 
 
+def recipients(toaddrs):
+    return read(toaddrs=toaddrs).envelope.recipients
+
+
 def test_addresses_are_a_list_or_a_text_with_commas():
-    assert options.addresses("toaddrs", "a@x.org, b@x.org") == ("a@x.org", "b@x.org")
-    assert options.addresses("toaddrs", ["a@x.org"]) == ("a@x.org",)
-    assert options.addresses("toaddrs", ["root", "Gate <root>"]) == ("root", "Gate <root>")
-    assert options.addresses("toaddrs", '"Maier, Anna" <a@x.org>, b@x.org') == ('"Maier, Anna" <a@x.org>', "b@x.org")
-    assert options.addresses("toaddrs", ["admin@localhost", "a+b@[127.0.0.1]"]) == (
+    assert recipients("a@x.org, b@x.org") == ("a@x.org", "b@x.org")
+    assert recipients(["a@x.org"]) == ("a@x.org",)
+    assert recipients(["root", "Gate <root>"]) == ("root", "Gate <root>")
+    assert recipients('"Maier, Anna" <a@x.org>, b@x.org') == ('"Maier, Anna" <a@x.org>', "b@x.org")
+    assert recipients(["admin@localhost", "a+b@[127.0.0.1]"]) == (
         "admin@localhost",
         "a+b@[127.0.0.1]",
     )
-    assert options.addresses("fromaddr", "Tor Süd <gate@x.org>") == ("Tor Süd <gate@x.org>",)
+    assert read(fromaddr="Tor Süd <gate@x.org>").envelope.sender == "Tor Süd <gate@x.org>"
 
 
 @pytest.mark.parametrize(
@@ -145,12 +154,35 @@ def test_addresses_are_a_list_or_a_text_with_commas():
 )
 def test_addresses_that_cannot_be_are_refused(value):
     with pytest.raises(ConfigurationError) as caught:
-        options.addresses("toaddrs", value)
-    assert caught.value.key == "toaddrs"
+        recipients(value)
+    assert caught.value.key.partition(".")[0] == "toaddrs"
 
 
 def test_levels_are_names_or_numbers():
-    assert options.level("severity", "critical") == 50
-    assert options.level("severity", 35) == 35
+    assert read(severity="critical").severity == 50
+    assert read(severity=35).severity == 35
     with pytest.raises(ConfigurationError, match="known are"):
-        options.level("severity", "SEVERE")
+        read(severity="SEVERE")
+
+
+def test_mails_come_from_the_first_who_is_told_unless_a_sender_is_given():
+    assert read(fromaddr=None, toaddrs=["b@x.org", "a@x.org"]).envelope.sender == "b@x.org"
+
+
+def test_all_that_is_wrong_is_told_at_once_each_by_its_key():
+    wrong = {"toaddrs": ["a@"], "timeout": 0, "quiet": "1h", "url": "", "summary": "x", "severity": "SEVERE"}
+    nested = {
+        "credentials": {"username": "u", "pasword": "p"},
+        "secure": {"mode": "ssl"},
+        "advice": [{"types": ["X"]}],
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        read(**wrong, **nested)
+    keys = {error.key for error in (caught.value, *caught.value.others)}
+    assert keys == {*wrong, "credentials.pasword", "secure.mode", "advice.0.advice"}
+
+
+def test_options_that_do_not_go_together_are_told_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        read(mailhost=None, interval=60, max_interval=10)
+    assert {error.key for error in (caught.value, *caught.value.others)} == {"mailhost", "max_interval"}

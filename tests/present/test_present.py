@@ -49,17 +49,17 @@ def test_the_administrators_table_comes_first_by_type_and_category():
 @pytest.mark.parametrize(
     ("given", "key"),
     [
-        ("x", "advice"),
-        ({"CameraError": ""}, "advice.CameraError"),
-        ([{"advice": "x"}], r"advice\[0\]"),
-        ([{"types": ["X"]}], r"advice\[0\].advice"),
-        ([{"type": "X", "advice": "x"}], r"advice\[0\].type"),
-        ([{"types": 5, "advice": "x"}], r"advice\[0\].types"),
-        (["x"], r"advice\[0\]"),
+        ("x", ""),
+        ({"CameraError": ""}, "CameraError: "),
+        ([{"advice": "x"}], "0: "),
+        ([{"types": ["X"]}], "0.advice: "),
+        ([{"type": "X", "advice": "x"}], "0.type: "),
+        ([{"types": 5, "advice": "x"}], "0.types: "),
+        (["x"], "0: "),
     ],
 )
 def test_a_table_that_cannot_be_is_refused_by_its_key(given, key):
-    with pytest.raises(ConfigurationError, match=rf"^{key}: "):
+    with pytest.raises(ConfigurationError, match=rf"^{key}"):
         read_advice(given)
 
 

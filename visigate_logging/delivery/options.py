@@ -1,27 +1,36 @@
-"""The options of the mail handler, from what YAML gives to what the parts need.
-
-Each function here raises `ConfigurationError` when an option cannot be; its ``key`` names the option.
-"""
+"""The options of the mail handler: what each can be, as its annotation, and what they come to together."""
 
 import logging
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from visigate_logging.delivery.channels.server import Credentials, MailServer, Security
+from visigate_logging.delivery.channels.server import Credentials, Line, MailServer, Security
 from visigate_logging.delivery.message import Envelope
-from visigate_logging.delivery.summary import Schedule
+from visigate_logging.delivery.summary import Schedule, read_schedule
 from visigate_logging.delivery.throttle import Windows
-from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.present.advice import read_advice
+from visigate_logging.options import Fault, Range, Via, error_of, meant
+from visigate_logging.present.advice import Advice, read_advice
 
-__all__ = ["MailOptions", "addresses", "directory", "envelope", "level", "mail_server", "text", "windows"]
+__all__ = [
+    "Addresses",
+    "AdviceTable",
+    "Login",
+    "MailHost",
+    "MailOptions",
+    "Positive",
+    "Secure",
+    "Severity",
+    "StateDirectory",
+    "Summary",
+    "mail_envelope",
+    "mail_options",
+    "mail_server",
+]
 
-_PASSWORDS = ("password", "password_env", "password_file", "password_credential")
 # An address in other letters than ASCII would need a server with SMTPUTF8 (RFC 6531), which many are not.
 _PLAIN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.:\[\]-]+"
 # A user of this host, as useradd lets one be called: root is a right address on a Pi.
@@ -53,159 +62,139 @@ class MailOptions:
     summary: Schedule | None = None
 
 
-def envelope(fromaddr: Any, toaddrs: Any, subject: Any, url: Any, advice: Any = None) -> Envelope:
-    """What is the same for all mails; they come from the first who is told unless a sender is given."""
+def mail_server(mailhost: Any, credentials: Any, secure: Any, timeout: float) -> MailServer | None:
+    """Return where mails are handed in, from options as they were read; None without a host."""
+    if mailhost is None:
+        return None
+    host, port = mailhost
+    return MailServer(host, port or _PORTS[secure.mode if secure else None], credentials, secure, timeout)
+
+
+def mail_envelope(fromaddr: Any, toaddrs: Any, subject: str | None, url: str | None, advice: Any) -> Envelope | None:
+    """Return what is the same for all mails; None when nobody is told. The first who is told stands for a sender."""
     if not toaddrs:
-        raise ConfigurationError("toaddrs", "is empty; write who is told, as [admin@example.org]")
-    recipients = addresses("toaddrs", toaddrs)
-    return Envelope(
-        sender=addresses("fromaddr", fromaddr or recipients)[0],
-        recipients=recipients,
-        subject="" if subject is None else text("subject", subject),
-        url=None if url is None else text("url", url),
-        advice=read_advice(advice),
-    )
+        return None
+    return Envelope((fromaddr or toaddrs)[0], toaddrs, subject or "", url, advice=advice)
 
 
-def mail_server(mailhost: Any, credentials: Any, secure: Any, timeout: Any) -> MailServer:
-    """Where mails are handed in."""
-    if not mailhost:
-        raise ConfigurationError("mailhost", "is empty; write the server, as mail.example.org")
-    security = _security(secure)
-    host, port = _host_and_port(mailhost)
-    return MailServer(
-        host=host,
-        port=port or _PORTS[security.mode if security else None],
-        credentials=_credentials(credentials),
-        security=security,
-        timeout=_number("timeout", timeout, above=0.0),
-    )
+def mail_options(
+    server: MailServer | None,
+    envelope: Envelope | None,
+    windows: Windows,
+    severity: Any,
+    state_dir: Any,
+    summary: Any,
+) -> MailOptions | None:
+    """Return the options together; None while neither a server nor an address is given.
+
+    Raises:
+        ConfigurationError: they do not go together.
+    """
+    faults = []
+    if windows.max_interval < windows.interval:
+        text = f"is shorter than interval, which is {windows.interval:g}"
+        faults.append(Fault(("max_interval",), text, windows.max_interval))
+    if envelope and not server:
+        faults.append(Fault(("mailhost",), "is empty; write the server, as mail.example.org"))
+    if server and not envelope:
+        faults.append(Fault(("toaddrs",), "is empty; write who is told, as [admin@example.org]"))
+    if faults:
+        raise error_of(faults)
+    return MailOptions(server, envelope, windows, severity, state_dir, summary) if server and envelope else None
 
 
-def windows(group_wait: Any, interval: Any, max_interval: Any, quiet: Any, max_per_hour: Any) -> Windows:
-    """How long to wait before telling."""
-    if isinstance(max_per_hour, bool) or not isinstance(max_per_hour, int) or max_per_hour < 1:
-        raise ConfigurationError("max_per_hour", f"{max_per_hour!r} is not a whole number from 1")
-    made = Windows(
-        group_wait=_number("group_wait", group_wait),
-        interval=_number("interval", interval, above=0.0),
-        max_interval=_number("max_interval", max_interval, above=0.0),
-        quiet=_number("quiet", quiet, above=0.0),
-        max_per_hour=max_per_hour,
-    )
-    if made.max_interval < made.interval:
-        problem = f"{made.max_interval:g} is shorter than interval, which is {made.interval:g}"
-        raise ConfigurationError("max_interval", problem)
-    return made
-
-
-def addresses(key: str, value: Any) -> tuple[str, ...]:
-    """Mail addresses, from a list or from one text with commas."""
+def _addresses(value: str | Sequence[str]) -> tuple[str, ...]:
     given = _BETWEEN_COMMAS.findall(value) if isinstance(value, str) else value
-    if not isinstance(given, Sequence) or not given:
-        raise ConfigurationError(key, f"{value!r} is neither an address nor a list of addresses")
-    found = tuple(text(key, address).strip() for address in given)
+    found = tuple(address.strip() for address in given)
     for address in found:
         if not _ADDRESS.fullmatch(address):
-            raise ConfigurationError(
-                key, f"{address!r} is no address such as admin@example.org, root or Gate <gate@example.org>"
+            raise ValueError(
+                f"has {address!r}, which is no address such as admin@example.org, root or Gate <gate@example.org>"
             )
     return found
 
 
-def level(key: str, value: Any) -> int:
-    """The number of a level."""
+def _severity(value: int | str) -> int:
     known = logging.getLevelNamesMapping()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or value.upper() not in known:
-        raise ConfigurationError(key, f"{value!r} is no level; known are {', '.join(known)}")
-    return known[value.upper()]
+    if isinstance(value, str) and value.upper() not in known:
+        raise ValueError(f"is no level; known are {', '.join(known)}{meant(value, known)}")
+    return known[value.upper()] if isinstance(value, str) else value
 
 
-def text(key: str, value: Any) -> str:
-    """One line of text."""
-    if not isinstance(value, str) or not value.strip() or len(value.splitlines()) != 1:
-        raise ConfigurationError(key, f"{value!r} is not one line of text")
-    return value
+def _directory(value: str | os.PathLike[str]) -> Path:
+    if not os.fspath(value).strip():
+        raise ValueError("is no directory")
+    return Path(value).absolute()  # it stays the same when the process changes its working directory
 
 
-def directory(key: str, value: Any) -> Path:
-    """A path, which stays the same when the process changes its working directory."""
-    return Path(text(key, os.fspath(value) if isinstance(value, os.PathLike) else value)).absolute()
-
-
-def _host_and_port(mailhost: Any) -> tuple[str, int | None]:
-    if isinstance(mailhost, (list, tuple)) and len(mailhost) == 2:
-        return text("mailhost", mailhost[0]), _port(mailhost[1])
-    host = text("mailhost", mailhost).strip()
-    if "/" in host or "@" in host:
+def _host_and_port(value: str) -> tuple[str, int | None] | None:
+    host = value.strip()
+    if not host:
+        return None
+    if "/" in host or "@" in host or len(host.splitlines()) != 1:
         bare = re.sub(r"^\w+://|^.*@|[/?].*$", "", re.sub(r"^\w+://", "", host))
-        raise ConfigurationError(
-            "mailhost", f"{host!r} is more than a host and its port: write {bare or 'mail.example.org'}"
-        )
+        raise ValueError(f"is more than a host and its port: write {bare or 'mail.example.org'}")
     if host.startswith("["):  # [::1]:25
         host, _, rest = host[1:].partition("]")
         return host, _port(rest[1:]) if rest else None
     name, colon, port = host.rpartition(":")
-    if colon and ":" not in name:
-        return text("mailhost", name), _port(port)
-    return host, None
+    return (name, _port(port)) if colon and ":" not in name else (host, None)
 
 
-def _port(value: Any) -> int:
+def _pair(value: tuple[str, int | str]) -> tuple[str, int]:
+    return value[0], _port(value[1])
+
+
+def _alone(value: tuple[str]) -> tuple[str, None]:
+    return value[0], None
+
+
+def _port(value: int | str) -> int:
     try:
         port = int(value)
-    except (TypeError, ValueError):
+    except ValueError:
         port = -1
-    if isinstance(value, bool) or not 0 < port < 65536:
-        raise ConfigurationError("mailhost", f"the port {value!r} is not between 1 and 65535")
+    if not 0 < port < 65536:
+        raise ValueError(f"has the port {value!r}, which is not between 1 and 65535")
     return port
 
 
-def _credentials(value: Any) -> Credentials | None:
-    if value is None:
-        return None
-    if isinstance(value, (list, tuple)) and len(value) == 2:
-        return Credentials(text("credentials", value[0]), text("credentials", value[1]))
-    if not isinstance(value, Mapping):
-        raise ConfigurationError("credentials", "neither [user, password] nor a mapping with username and a password")
-    given = _known("credentials", value, ("username", *_PASSWORDS))
-    if "username" not in given or len(given) != 2:
-        raise ConfigurationError("credentials", f"needs username and exactly one of {', '.join(_PASSWORDS)}")
-    return Credentials(**{k: text(f"credentials.{k}", v) for k, v in given.items()})
+def _login(value: tuple[str, str]) -> Credentials:
+    return Credentials(value[0], password=value[1])
 
 
-def _security(value: Any) -> Security | None:
-    if value is None or value is False:
-        return None
-    if isinstance(value, str):
-        value = {"mode": value}
-    if isinstance(value, (list, tuple)) and len(value) <= 2:  # as logging.handlers.SMTPHandler has it
-        key_file, cert_file = value[0] if value else None, value[-1] if value else None
-        value = {"mode": "starttls", "key_file": key_file, "cert_file": cert_file}
-    if not isinstance(value, Mapping):
-        raise ConfigurationError("secure", f"{value!r} is neither starttls, tls, nor a mapping with mode")
-    given = _known("secure", value, ("mode", "ca_file", "cert_file", "key_file", "verify"))
-    if given.get("mode") not in ("starttls", "tls"):
-        raise ConfigurationError("secure.mode", f"{given.get('mode')!r} is neither starttls nor tls")
-    if not isinstance(given.get("verify", True), bool):
-        raise ConfigurationError("secure.verify", f"{given['verify']!r} is neither true nor false")
-    for key in ("ca_file", "cert_file", "key_file"):
-        if key in given:
-            given[key] = text(f"secure.{key}", given[key])
-    return Security(**given)
+def _as_smtphandler_has_it(value: Sequence[str | None]) -> Security:
+    if len(value) > 2:
+        raise ValueError("is more than the files of a key and a certificate")
+    key_file, cert_file = (value[0], value[-1]) if value else (None, None)
+    return Security("starttls", key_file=key_file, cert_file=cert_file)
 
 
-def _known(key: str, value: Mapping[Any, Any], names: Sequence[str]) -> dict[str, Any]:
-    for name in value:
-        if name not in names:
-            raise ConfigurationError(f"{key}.{name}", f"not known; possible are {', '.join(names)}")
-    return {str(k): v for k, v in value.items() if v is not None}
+def _not_at_all(value: bool) -> None:
+    if value:
+        raise ValueError("does not say how: write starttls or tls")
 
 
-def _number(key: str, value: Any, above: float | None = None) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or value < 0 or (above is not None and value <= above):
-        raise ConfigurationError(key, f"{value!r} is not a number of seconds{' above 0' if above == 0 else ''}")
-    return float(value)
+MailHost = (
+    Annotated[str, Via(_host_and_port)]
+    | Annotated[tuple[Line, int | str], Via(_pair, "[host, port]")]
+    | Annotated[tuple[Line], Via(_alone, "[host]")]
+    | None
+)
+"""The host and, where one is given, the port; None for none."""
+Addresses = Annotated[str | Sequence[str], Via(_addresses, "an address or a list of addresses")] | None
+Login = Credentials | Annotated[tuple[Line, Line], Via(_login, "[user, password]")] | None
+Secure = (
+    Annotated[Literal["starttls", "tls"], Via(Security)]
+    | Security
+    | Annotated[Sequence[Line | None], Via(_as_smtphandler_has_it, "[key, certificate]")]
+    | Annotated[bool, Via(_not_at_all, "false")]
+    | None
+)
+Positive = Annotated[float, Range(above=0, unit="seconds")]
+Severity = Annotated[int | str, Via(_severity, "a level")]
+StateDirectory = Annotated[str | os.PathLike[str], Via(_directory, "a path")]
+AdviceTable = Annotated[
+    Mapping[str, str] | Sequence[Mapping[str, Any]] | tuple[Advice, ...] | None, Via(read_advice, raw=True)
+]
+Summary = Annotated[str | None, Via(read_schedule)]

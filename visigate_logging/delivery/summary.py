@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from visigate_logging.delivery.throttle import level_number
-from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.present.words import counted
 
 __all__ = ["Schedule", "Week", "read_schedule", "summary_text"]
@@ -52,13 +51,13 @@ def read_schedule(value: object) -> Schedule | None:
     """Return the schedule of an option such as ``monday 07:00`` or ``daily 07:00``.
 
     Raises:
-        ConfigurationError: it is none.
+        ValueError: it is none.
     """
     if value is None:
         return None
     found = re.fullmatch(r"(\w+) (\d\d?):(\d\d)", str(value).strip().lower())
     if not found or found[1] not in ("daily", *_DAYS) or int(found[2]) > 23 or int(found[3]) > 59:
-        raise ConfigurationError("summary", f"{value!r} is not a day and a time, such as monday 07:00 or daily 07:00")
+        raise ValueError("is not a day and a time, such as monday 07:00 or daily 07:00")
     day = None if found[1] == "daily" else _DAYS.index(found[1])
     return Schedule(day, int(found[2]), int(found[3]))
 

@@ -2,17 +2,29 @@
 
 import contextlib
 import logging
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated
 
+from visigate_logging.delivery.channels.server import Line
 from visigate_logging.delivery.mailroom import Mailroom
-from visigate_logging.delivery.options import MailOptions, directory, envelope, level, mail_server, windows
-from visigate_logging.delivery.summary import read_schedule
-from visigate_logging.delivery.throttle import level_number
+from visigate_logging.delivery.options import (
+    Addresses,
+    AdviceTable,
+    Login,
+    MailHost,
+    Positive,
+    Secure,
+    Severity,
+    StateDirectory,
+    Summary,
+    mail_envelope,
+    mail_options,
+    mail_server,
+)
+from visigate_logging.delivery.throttle import Windows, level_number
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
+from visigate_logging.options import Range, Seconds, checked
 
 __all__ = ["ThrottledSMTPHandler"]
 
@@ -60,41 +72,34 @@ class ThrottledSMTPHandler(logging.Handler):
         ConfigurationError: an option cannot be; ``key`` names it.
     """
 
+    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
     def __init__(
         self,
-        mailhost: str | Sequence[Any] | None = None,
-        fromaddr: str | None = None,
-        toaddrs: str | Sequence[str] | None = None,
-        subject: str | None = None,
-        credentials: Sequence[str] | Mapping[str, str] | None = None,
-        secure: str | Sequence[str] | Mapping[str, Any] | None = None,
-        timeout: float = 5.0,
+        mailhost: MailHost = None,
+        fromaddr: Addresses = None,
+        toaddrs: Addresses = None,
+        subject: Line | None = None,
+        credentials: Login = None,
+        secure: Secure = None,
+        timeout: Positive = 5.0,
         *,
-        severity: str = "CRITICAL",
-        state_dir: str | os.PathLike[str] = "logs/errors/state",
-        group_wait: float = 1.0,
-        interval: float = 300.0,
-        max_interval: float = 14_400.0,
-        quiet: float = 3600.0,
-        max_per_hour: int = 12,
-        url: str | None = None,
-        advice: Mapping[str, str] | Sequence[Mapping[str, Any]] | None = None,
-        summary: str | None = None,
+        severity: Severity = "CRITICAL",
+        state_dir: StateDirectory = "logs/errors/state",
+        group_wait: Seconds = 1.0,
+        interval: Positive = 300.0,
+        max_interval: Positive = 14_400.0,
+        quiet: Positive = 3600.0,
+        max_per_hour: Annotated[int, Range(1)] = 12,
+        url: Line | None = None,
+        advice: AdviceTable = None,
+        summary: Summary = None,
     ) -> None:
-        if is_off := not (mailhost or toaddrs):
-            mailhost, toaddrs = "localhost", "root"  # nobody's; the other options are checked all the same
-        # Before logging knows of the handler: one that is refused must not be flushed at exit.
-        given = MailOptions(
-            server=mail_server(mailhost, credentials, secure, timeout),
-            envelope=envelope(fromaddr, toaddrs, subject, url, advice),
-            windows=windows(group_wait, interval, max_interval, quiet, max_per_hour),
-            severity=level("severity", severity),
-            state_dir=directory("state_dir", state_dir),
-            summary=read_schedule(summary),
-        )
-        self.options = None if is_off else given
+        windows = Windows(group_wait, interval, max_interval, quiet, max_per_hour)
+        server = mail_server(mailhost, credentials, secure, timeout)
+        envelope = mail_envelope(fromaddr, toaddrs, subject, url, advice)
+        self.options = mail_options(server, envelope, windows, severity, state_dir, summary)
         """What it was given, checked; None while it is off."""
-        self.off = _OFF if is_off else ""
+        self.off = "" if self.options else _OFF
         self._mailroom: Mailroom | None = None
         self._detail_options: DetailOptions | None = None
         super().__init__()

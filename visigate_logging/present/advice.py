@@ -56,20 +56,21 @@ def read_advice(given: Any) -> tuple[Advice, ...]:
     """Return the rules of a table as YAML has it: a list of rules, or a mapping of types or categories to texts.
 
     Raises:
-        ConfigurationError: a rule cannot be.
+        ConfigurationError: a rule cannot be; ``key`` is below the table.
     """
     if given is None:
         return ()
     if isinstance(given, Mapping):
         return tuple(rule for name, text in given.items() for rule in _named(name, text))
     if not isinstance(given, Sequence) or isinstance(given, str):
-        raise ConfigurationError("advice", f"{given!r} is neither a mapping of names to texts nor a list of rules")
-    return tuple(_rule(f"advice[{n}]", rule) for n, rule in enumerate(given))
+        raise ConfigurationError("", f"{given!r} is neither a mapping of names to texts nor a list of rules")
+    return tuple(_rule(str(n), rule) for n, rule in enumerate(given))
 
 
 def _named(name: Any, text: Any) -> tuple[Advice, Advice]:
-    key = f"advice.{name}"
-    return Advice(_text(key, text), types=frozenset({str(name)})), Advice(text, categories=frozenset({str(name)}))
+    return Advice(_text(str(name), text), types=frozenset({str(name)})), Advice(
+        text, categories=frozenset({str(name)})
+    )
 
 
 def _rule(key: str, rule: Any) -> Advice:

@@ -3,12 +3,28 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.options import Via
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Credentials", "MailServer", "MailServerError", "Security"]
+__all__ = ["Credentials", "Line", "MailServer", "MailServerError", "Security"]
+
+PASSWORDS = ("password", "password_env", "password_file", "password_credential")
+"""Where a password can be."""
+
+
+def _line(value: str) -> str:
+    if not value.strip() or len(value.splitlines()) != 1:
+        raise ValueError("is not one line of text")
+    return value
+
+
+Line = Annotated[str, Via(_line)]
+"""One line of text, which is not empty."""
 
 
 class MailServerError(Exception):
@@ -46,11 +62,16 @@ class Credentials:
             (https://systemd.io/CREDENTIALS, ``LoadCredential=``).
     """
 
-    username: str
-    password: str | None = None
-    password_env: str | None = None
-    password_file: str | None = None
-    password_credential: str | None = None
+    username: Line
+    password: Line | None = None
+    password_env: Line | None = None
+    password_file: Line | None = None
+    password_credential: Line | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.password, self.password_env, self.password_file, self.password_credential)
+        if sum(one is not None for one in given) != 1:
+            raise ConfigurationError("", f"needs username and exactly one of {', '.join(PASSWORDS)}")
 
     def secret(self) -> str:
         """The password.
@@ -91,10 +112,10 @@ class Security:
         verify: whether certificate and name are checked.
     """
 
-    mode: str
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    mode: Literal["starttls", "tls"]
+    ca_file: Line | None = None
+    cert_file: Line | None = None
+    key_file: Line | None = None
     verify: bool = True
 
     def context(self) -> "ssl.SSLContext":
