@@ -96,9 +96,9 @@ def _inherit(index: Index, group: int, older: str) -> None:
         index.db.execute("UPDATE grp SET heir = ? WHERE id = ? OR heir = ?", (group, old, old))
         index.db.execute(
             "UPDATE grp SET (last, latest, title, culprit) = "
-            "(SELECT last, latest, title, culprit FROM grp AS old WHERE old.id = ?1) "
-            "WHERE id = ?2 AND last < (SELECT last FROM grp AS old WHERE old.id = ?1)",
-            (old, group),
+            "(SELECT last, latest, title, culprit FROM grp AS old WHERE old.id = ?) "
+            "WHERE id = ? AND last < (SELECT last FROM grp AS old WHERE old.id = ?)",
+            (old, group, old),
         )
         index.db.execute("DELETE FROM course WHERE grp IN (?, ?)", (old, group))
         index.facets.clear()
