@@ -31,6 +31,7 @@ def fresh_process(monkeypatch, tmp_path):
         if running.watch is not None:
             running.watch.stop()
             for thread in [t for t in threading.enumerate() if t.name == "visigate-config"]:
+                thread._started.wait(20)  # one that is being started cannot be joined yet
                 thread.join(20)
         if running.presence is not None:
             logging.getLogger("visigate_logging").removeHandler(running.presence)

@@ -430,6 +430,7 @@ handlers:
     procedures: {camera: {exceptions: [ConnectionError], steps: [{notify: {message: x}}]}}
 loggers: {gate.camera: {handlers: [queue]}}
 """)
+    logging.getLogger("visigate_logging").addHandler(caplog.handler)
     configure(path)
     [warning] = [r for r in caplog.records if r.levelname == "WARNING"]
     assert re.search(
