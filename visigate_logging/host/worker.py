@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
+import queue
 import sys
 import threading
 import weakref
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from visigate_logging.host.forks import in_forked_child, notice_fork
@@ -95,7 +95,7 @@ class Worker(Generic[T]):
 
     def _start_afresh(self) -> None:
         # SimpleQueue: a destructor or a signal handler that logs may interrupt its put and put as well.
-        self._queue: SimpleQueue[T | _Signal] = SimpleQueue()
+        self._queue: queue.SimpleQueue[T | _Signal] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._woken = False
@@ -111,6 +111,7 @@ class Worker(Generic[T]):
         try:
             if self._is_alive():
                 return True
+            self._follow_patch()
             thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             thread.start()
         except RuntimeError:  # the interpreter is ending, or the system has no more threads
@@ -161,6 +162,11 @@ class Worker(Generic[T]):
         thread.join(timeout)
         return not thread.is_alive()
 
+    def _follow_patch(self) -> None:
+        # gevent and eventlet put their own in its place; the one of before, waited at, would stop all their tasks.
+        if type(self._queue) is not queue.SimpleQueue:
+            self._queue = queue.SimpleQueue()
+
     def _is_alive(self) -> bool:
         thread = self._thread
         return thread is not None and thread.is_alive()
@@ -181,7 +187,7 @@ class Worker(Generic[T]):
     def _take(self, wait: float | None) -> tuple[list[T], list[_Signal]]:
         taken: list[T | _Signal] = []
         timeout = None if wait is None else min(max(wait, _SHORTEST_WAIT), threading.TIMEOUT_MAX)
-        with contextlib.suppress(Empty):
+        with contextlib.suppress(queue.Empty):
             taken.append(self._queue.get(timeout=timeout))
             self._woken = False  # before the rest is taken: a wake from here on must put its own signal
             for _ in range(self._queue.qsize()):
