@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -159,6 +160,34 @@ def test_uwsgi(place: Path) -> None:
         pytest.skip("there is no uwsgi for this version of Python")
     with serving(place, lambda port: [str(server), "--ini", "uwsgi.ini", "--http", f"127.0.0.1:{port}"]) as url:
         check_flask(place, url)
+
+
+MASTERS_RECORD = """
+import logging
+import app
+
+app.app.logger.error("in the master")
+logging.getLogger("gate").critical("in the master")
+app.app.add_url_rule("/log", view_func=lambda: logging.getLogger("gate").error("in a worker") or "logged")
+application = app.app
+"""
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("options", [[], ["--enable-threads"], ["--py-call-uwsgi-fork-hooks"]], ids=" ".join)
+def test_uwsgi_forks_a_master_that_has_logged_and_ends_promptly(place: Path, options: list[str]) -> None:
+    server = BIN / "uwsgi"
+    if not server.exists():
+        pytest.skip("there is no uwsgi for this version of Python")
+    (place / "logs_early.py").write_text(MASTERS_RECORD)
+    more = ["--master", "--processes", "3", "--wsgi-file", "logs_early.py", *options]
+    with serving(place, lambda port: [str(server), *more, "--http", f"127.0.0.1:{port}"]) as url:
+        output = place / "server.txt"
+        wait_until(lambda: output.read_text().count("spawned uWSGI worker") == 3)
+        assert [ask(f"{url}/log") for _ in range(30)] == [200] * 30
+        began = time.monotonic()
+    assert time.monotonic() - began < 12, "a worker did not begin, and uWSGI waits 60 s for it"
+    assert sum(record["message"] == "in a worker" for record in recorded(place)) == 30
 
 
 @pytest.mark.stress

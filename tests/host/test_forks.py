@@ -2,11 +2,15 @@
 
 import ctypes
 import os
+import sys
+import threading
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
 from visigate_logging.host.forks import ForkAware, in_forked_child, notice_fork, watch_forks
+from visigate_logging.host.worker import Worker
 
 UNSEEN = ctypes.PyDLL(None).fork
 """Forks as C code does that does not call Python's hooks, uWSGI for one."""
@@ -74,3 +78,38 @@ def test_a_fork_of_a_child_that_was_not_seen_is_noticed_as_well():
         return in_child(UNSEEN, lambda: notice_fork() or thing.told.count("child") == 2)
 
     assert in_child(UNSEEN, fork_again)
+
+
+@pytest.fixture
+def master(monkeypatch):
+    """Make this process uWSGI's master, as far as the module tells that uWSGI puts there."""
+    uwsgi = SimpleNamespace(masterpid=os.getpid)
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    return uwsgi
+
+
+def test_uwsgis_master_has_no_thread_of_ours_and_its_worker_has_what_was_wanted(master):
+    master_pid, called, worked = os.getpid(), [], threading.Event()
+    master.masterpid = lambda: master_pid
+    master.post_fork_hook = lambda: called.append(1)
+    worker = Worker("in-workers", lambda _items: worked.set())
+    worker.wake()
+    assert not worker.put("refused")
+    assert not worker.start()
+    assert not any(thread.name == "in-workers" for thread in threading.enumerate())
+
+    def as_uwsgi_does():
+        master.post_fork_hook()
+        return called == [1] and worked.wait(10) and worker.stop(10)
+
+    assert in_child(UNSEEN, as_uwsgi_does)
+    assert not worked.is_set()
+
+
+@pytest.mark.parametrize("pid", [0, 1], ids=["no master", "another process"])
+def test_elsewhere_under_uwsgi_threads_start(master, pid):
+    master.masterpid = lambda: pid
+    worker = Worker("somewhere", lambda _items: None)
+    assert worker.put("taken")
+    assert worker.stop(10)
+    assert not hasattr(master, "post_fork_hook")

@@ -1,11 +1,13 @@
 """What must happen to locks, threads and connections when the process forks, seen by Python or not."""
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["ForkAware", "in_forked_child", "notice_fork", "process_lives", "watch_forks"]
+__all__ = ["ForkAware", "in_forked_child", "must_stay_alone", "notice_fork", "process_lives", "watch_forks"]
 
 
 class ForkAware:
@@ -54,6 +56,31 @@ def notice_fork() -> None:
         finally:
             if held:
                 _noticing.release()
+
+
+def must_stay_alone() -> bool:
+    """Whether a thread in this process could stop its children for good: it is uWSGI's master.
+
+    That forks without the interpreter's lock, and its child waits for the lock before any Python code runs there: for
+    ever, if a thread had it at that moment. The workers are told, once they run, by uWSGI's ``post_fork_hook``.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is None or uwsgi.masterpid() != os.getpid():
+        return False
+    before = getattr(uwsgi, "post_fork_hook", None)
+    if before is None or not hasattr(before, "notices_fork"):
+        uwsgi.post_fork_hook = _noticing_after(before)
+    return True
+
+
+def _noticing_after(before: Callable[[], object] | None) -> Callable[[], None]:
+    def hook() -> None:
+        notice_fork()
+        if before is not None:
+            before()
+
+    hook.notices_fork = True  # type: ignore[attr-defined] # so that it is put there once
+    return hook
 
 
 def process_lives(pid: int) -> bool:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from visigate_logging.host.forks import in_forked_child, notice_fork
+from visigate_logging.host.forks import in_forked_child, must_stay_alone, notice_fork
 
 __all__ = ["Guarded", "Worker", "finish_with_multiprocessing"]
 
@@ -62,8 +62,8 @@ class Guarded:
 class Worker(Generic[T]):
     """A bounded queue and the daemon thread that works it off.
 
-    The thread starts with the first `put`, `wake` or `start` of each process. A forked child begins with an empty
-    queue: what waited there is the parent's, and the parent works it off.
+    The thread starts with the first `put`, `wake` or `start` of each process; in uWSGI's master never, but in each of
+    its workers. A forked child begins with an empty queue: what waited there is the parent's, which works it off.
 
     Args:
         name: name of the thread, and of the worker in reports.
@@ -89,7 +89,7 @@ class Worker(Generic[T]):
         self._maxsize = maxsize
         self._close = weakref.WeakMethod(close or self._stop_at_exit)
         self._stopped = False
-        self._woken = False
+        self._woken = self._is_put_off = False
         self._start_afresh()
         _workers.add(self)
 
@@ -102,7 +102,7 @@ class Worker(Generic[T]):
         self._guarded = Guarded(self.name)
 
     def start(self) -> bool:
-        """Start the thread, if it does not run; False when it may not: stopped, or the interpreter is ending."""
+        """Start the thread, if it does not run; False when it may not: stopped, at exit, before uWSGI forks."""
         notice_fork()
         if self._stopped:
             return False
@@ -111,6 +111,9 @@ class Worker(Generic[T]):
         try:
             if self._is_alive():
                 return True
+            if must_stay_alone():
+                self._is_put_off = True
+                return False
             self._follow_patch()
             thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             thread.start()
@@ -218,6 +221,9 @@ _workers: "weakref.WeakSet[Worker[Any]]" = weakref.WeakSet()
 def _after_fork_in_child() -> None:
     for worker in list(_workers):
         worker._start_afresh()
+        if worker._is_put_off:
+            worker._is_put_off = False
+            worker.wake()
 
 
 in_forked_child(_after_fork_in_child)
