@@ -100,6 +100,14 @@ def test_a_rehearsal_counts_the_mails_of_a_real_run(tmp_path, config, values):
         assert len(mailing.incidents) == len(news)
 
 
+def test_a_mail_handler_that_is_off_mails_nothing(config):
+    path = config()
+    path.write_text(
+        path.read_text().replace("mailhost: localhost", 'mailhost: ""').replace("[admin@example.org]", "[]")
+    )
+    assert rehearsed(path, host_times(errors(1))).mailings["mail"].mails == []
+
+
 def test_the_new_classifier_and_threshold_decide(config):
     given = list(host_times([detail(n, NOON + timedelta(seconds=n)) for n in range(3)]))
     assert len(rehearsed(config(severity="ERROR"), given).mailings["mail"].mails) > 0

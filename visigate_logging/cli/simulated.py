@@ -124,9 +124,8 @@ class Simulated:
     def _stand_in(self, made: Built, name: str, given: Mapping[str, Any], nowhere: str) -> logging.Handler:
         kind, level = made.resolve(given.get("()") or given["class"]), given.get("level") or logging.NOTSET
         arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
-        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):
-            handler = kind(**arguments)  # it does nothing without a name
-            return self.mailings.setdefault(name, Mailing(handler, level)) if handler.options else _Nothing(level)
+        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):  # it does nothing without a name
+            return self.mailings.setdefault(name, Mailing(kind(**arguments), level))
         if isinstance(kind, type) and issubclass(kind, RecoveryHandler):
             return self.recoveries.setdefault(name, Recovering(kind(**arguments), level))
         return _Nothing(level)
