@@ -1,6 +1,7 @@
 """The text of exceptions is what the standard library prints, to the byte."""
 
 import linecache
+import logging
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.detail import raising
 from visigate_logging.detail import positions, tracebacks
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.tracebacks import format_exception, walk_chain
 
@@ -369,3 +371,14 @@ def test_what_cannot_be_formatted_still_gives_its_frames_and_says_so(kind: type[
     assert kind.__name__ in text
     if kind is not raising.LiarError:
         assert "[its traceback could not be formatted: ArithmeticError]" in text
+
+
+def test_a_class_whose_names_change_is_printed_as_it_is_called_now() -> None:
+    error = from_line("f(x)")
+    kind = type("Renamed", (Exception,), {})
+    renamed = kind("x").with_traceback(error.__traceback__)
+    for module, name in [("a", "Renamed"), ("a", "New"), ("b", "New")]:
+        kind.__module__, kind.__qualname__ = module, name
+        for _ in range(2):  # the second time it was met before
+            record = logging.LogRecord("g", 40, "f", 1, "m", None, (kind, renamed, renamed.__traceback__))
+            assert ErrorDetail.from_record(record).traceback.endswith(f"{module}.{name}: x\n")

@@ -84,7 +84,9 @@ class Describer:
                 stack = self._stacks.known(tb, now)
                 if stack is None or isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
                     return None
-                look += (type(exc), clean(safe_str(exc)), stack, relation, error_code(exc))
+                kind = type(exc)  # its names may be set anew
+                names = (kind.__module__, kind.__qualname__)
+                look += (kind, names, clean(safe_str(exc)), stack, relation, error_code(exc))
                 before, relation = led_to(exc, seen)
                 if before is None:
                     return tuple(look)

@@ -10,6 +10,7 @@ import orjson
 
 from visigate_logging.detail.extraction import DetailOptions, extractor
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.headroom import with_headroom
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.repeats import note_report, report_of
 from visigate_logging.detail.values import word
@@ -82,7 +83,7 @@ class ErrorDetail:
         options = options or DetailOptions().or_environment()
         detail = cls.__new__(cls)  # past __init__, which would sort the same thirty values in once more
         detail.__dict__ = values = _BLANK.copy()
-        extractor(options).fill(values, record)
+        with_headroom(lambda: extractor(options).fill(values, record))
         if isinstance(known, _Kept):  # other options, the same event
             same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
             detail = dataclasses.replace(detail, **same)

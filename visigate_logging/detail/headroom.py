@@ -1,0 +1,40 @@
+"""Room on the stack for a description that begins near the recursion limit.
+
+The standard library needs fewer frames to print a traceback than are needed to describe an error, and an application
+that is at its limit has an error to tell of. Python code takes no C stack from 3.11 on, so that the limit can be
+higher for the moment.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+
+__all__ = ["with_headroom"]
+
+ROOM = 1000
+"""Frames that are added; a group within groups takes three, and 200 are described."""
+
+_one_at_a_time = threading.Lock()
+
+
+def with_headroom(work: Callable[[], None]) -> None:
+    """Call ``work``; where half of the stack is used up, under a limit that is higher while it runs.
+
+    The limit is one for all threads: while one has raised it no other does, nor waits for that.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        sys._getframe(limit // 2)  # calls in C count as well, and are no frames
+    except ValueError:
+        work()
+        return
+    held = _one_at_a_time.acquire(blocking=False)
+    try:
+        if held:
+            sys.setrecursionlimit(limit + ROOM)
+        work()
+    finally:
+        if held:
+            if sys.getrecursionlimit() == limit + ROOM:  # else the application has set one
+                sys.setrecursionlimit(limit)
+            _one_at_a_time.release()
