@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -113,3 +114,26 @@ def test_elsewhere_under_uwsgi_threads_start(master, pid):
     assert worker.put("taken")
     assert worker.stop(10)
     assert not hasattr(master, "post_fork_hook")
+
+
+@pytest.mark.parametrize("logs", [False, True], ids=["idle", "logging"])
+def test_a_child_of_an_unseen_fork_ends_promptly_with_handlers_open(logs, tmp_path):
+    # In a process of its own, so that the child may end as programs do; the bound is far below the hangs that were.
+    program = (
+        "import ctypes, logging, os\n"
+        "from visigate_logging import JsonFileHandler, ThrottledSMTPHandler\n"
+        "log = logging.getLogger('gate'); log.propagate = False\n"
+        "mail = ThrottledSMTPHandler(('127.0.0.1', 1), 'a@example.org', ['b@example.org'], 'gate',"
+        " state_dir='state', severity='ERROR')\n"
+        "log.addHandler(JsonFileHandler('out.jsonl')); log.addHandler(mail)\n"
+        "log.error('parent')\n"
+        "pid = ctypes.PyDLL(None).fork()\n"
+        f"if pid == 0 and {logs}: log.error('child')\n"
+        "if pid != 0: assert os.waitpid(pid, 0)[1] == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "un-acquired" not in done.stderr  # of a handler's lock that was renewed while it was held
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1 + logs

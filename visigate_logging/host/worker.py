@@ -1,5 +1,6 @@
 """One bounded queue and its thread, for work that must not be done in the caller's thread."""
 
+import atexit
 import contextlib
 import logging
 import queue
@@ -227,3 +228,6 @@ def _after_fork_in_child() -> None:
 
 
 in_forked_child(_after_fork_in_child)
+# Before logging.shutdown, which runs later because it was registered earlier: it holds handlers' locks, and what
+# notices a fork inside renews them.
+atexit.register(notice_fork)
