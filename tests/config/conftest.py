@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from visigate_logging.config import apply
+from visigate_logging.config import watch as watching
 from visigate_logging.hooks import uninstall_hooks
 
 
@@ -25,14 +26,15 @@ def fresh_process(monkeypatch, tmp_path):
     for name in ("VISIGATE_SERVICE", "VISIGATE_RELEASE"):
         monkeypatch.setenv(name, "")
     yield
+    for watch in list(watching._watches):
+        watch.stop()
+        watch._task.stop(20)  # a look that is under way may begin a change
+    for thread in [t for t in threading.enumerate() if t.name == "visigate-config"]:
+        thread._started.wait(20)  # one that is being started cannot be joined yet
+        thread.join(20)
     running = apply.running()
     if running is not None:
         running.confirm()
-        if running.watch is not None:
-            running.watch.stop()
-            for thread in [t for t in threading.enumerate() if t.name == "visigate-config"]:
-                thread._started.wait(20)  # one that is being started cannot be joined yet
-                thread.join(20)
         if running.presence is not None:
             logging.getLogger("visigate_logging").removeHandler(running.presence)
             running.presence.close()
