@@ -55,8 +55,17 @@ def _mask_keys(path: Path) -> list[str]:
     return [name for name in names if isinstance(name, str)]
 
 
-@functools.lru_cache(maxsize=4)
 def _values(path: Path) -> Mapping[str, Any]:
+    try:
+        state = path.stat()
+    except OSError:
+        return read(path).values  # which says why not
+    return _read_once(Path(os.path.abspath(path)), state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_once(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
+    """Return what a file says; a command asks for it several times."""
     return read(path).values
 
 
