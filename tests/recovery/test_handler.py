@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 from contextlib import closing
 from pathlib import Path
 
@@ -514,7 +515,7 @@ class WrappedError(DatabaseError):
     """A library's, without the cause."""
 
 
-@pytest.mark.parametrize("how", ["without a code", "from none", "through a queue"])
+@pytest.mark.parametrize("how", ["without a code", "from none", "through a queue", "a traceback as text"])
 def test_an_error_without_a_code_makes_the_database_be_asked(tmp_path, how):
     database, backup = make(tmp_path / "gate.db", "delete"), make(tmp_path / "backup.db", "delete", BACKED_UP)
     handler = attach(tmp_path, database_procedure(database, backup))
@@ -525,6 +526,12 @@ def test_an_error_without_a_code_makes_the_database_be_asked(tmp_path, how):
         error = WrappedError("reading failed: database disk image is malformed")
         error.__cause__, error.__suppress_context__ = None, True
         log_error(error)
+    elif how == "a traceback as text":
+        try:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        except sqlite3.Error:
+            text = traceback.format_exc()
+        LOG.error(f"Traceback: {text}")
     else:
         records = queue.SimpleQueue()
         logging.getLogger("gate.queued").addHandler(logging.handlers.QueueHandler(records))
