@@ -23,12 +23,8 @@ def with_headroom(work: Callable[[], None]) -> None:
     The limit is one for all threads: while one has raised it no other does, nor waits for that.
     """
     limit = sys.getrecursionlimit()
-    try:
-        sys._getframe(limit // 2)  # calls in C count as well, and are no frames
-    except ValueError:
-        work()
-        return
-    held = _one_at_a_time.acquire(blocking=False)
+    # Outside of any `except`: what is described is the exception that the application handles, if any.
+    held = _is_near(limit) and _one_at_a_time.acquire(blocking=False)
     try:
         if held:
             sys.setrecursionlimit(limit + ROOM)
@@ -38,3 +34,11 @@ def with_headroom(work: Callable[[], None]) -> None:
             if sys.getrecursionlimit() == limit + ROOM:  # else the application has set one
                 sys.setrecursionlimit(limit)
             _one_at_a_time.release()
+
+
+def _is_near(limit: int) -> bool:
+    try:
+        sys._getframe(limit // 2)  # calls in C count as well, and are no frames
+    except ValueError:
+        return False
+    return True
