@@ -302,6 +302,8 @@ def test_follow_prints_each_record_on_one_line_until_interrupted(log):
         [sys.executable, "-m", "visigate_logging", "follow", "--json", "--log", str(log)],
         stdout=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background it is ignored, and so it would be in the child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no thread is running here
     )
     try:
         number = 50

@@ -255,6 +255,7 @@ def test_in_a_hosts_layout_the_hosts_scripts_and_styles_work_and_so_do_the_pages
         assert gate.get_attribute("data-runs") == "yes"
         assert gate.evaluate("one => getComputedStyle(one).letterSpacing") == "7px"
         assert page.evaluate(MISPLACED) == []
+        page.wait_for_load_state("networkidle")
 
 
 def test_the_policy_that_is_named_is_enough_for_the_pages(log, visit):
@@ -262,4 +263,4 @@ def test_the_policy_that_is_named_is_enough_for_the_pages(log, visit):
     with host(log, f"default-src 'none'; {NEEDED_POLICY}", bare) as address:
         page = visit(address)
         assert page.locator(".ve").first.evaluate("one => getComputedStyle(one).fontFamily") != "Times New Roman"
-        visit(f"{address}{CHAIN}")
+        visit(f"{address}{CHAIN}").wait_for_load_state("networkidle")  # the server ends with the block
