@@ -1,6 +1,6 @@
 """Formats of tokens that are known by their look: data, each with a text that it must match.
 
-The facts are those of gitleaks' rules (MIT) and of the services' own documentation; the expressions are our own.
+Some of the facts are those of gitleaks' rules (MIT), the others are commonly known; the expressions are our own.
 """
 
 from typing import NamedTuple
