@@ -7,7 +7,8 @@
     ├── MissingExtraError (ImportError)    an optional library is not installed: names the extra
     ├── StateError (OSError)               the host's shared state file cannot be used
     ├── StoreError                         the stored errors cannot be read
-    │   └── UnknownEventError (LookupError)  no record has that id
+    │   ├── UnknownEventError (LookupError)  no record has that id
+    │   └── DecisionError (ValueError)     a decision about a group cannot be made as asked
     └── RecoveryError                      a recovery cannot be run as asked
 
 None of them ever leaves a handler's ``emit``.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "ConfigurationError",
+    "DecisionError",
     "MissingExtraError",
     "RecoveryError",
     "StateError",
@@ -74,6 +76,10 @@ class StoreError(VisigateLoggingError):
 
 class UnknownEventError(StoreError, LookupError):
     """No stored record has that id."""
+
+
+class DecisionError(StoreError, ValueError):
+    """A decision about a group cannot be made as asked."""
 
 
 class RecoveryError(VisigateLoggingError):

@@ -12,6 +12,7 @@ from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
 from visigate_logging.store.ingest import Part, take
 from visigate_logging.store.lines import read_lines, skimmer
+from visigate_logging.store.merging import follow_merges, merges_moved
 from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up", "share_read"]
@@ -112,7 +113,7 @@ def _all_unchanged(index: Index, files: Sequence[LogFile], reader: ReaderClock) 
             placed[source.id] = file
         elif file.size:
             return None
-    if len(placed) != len(present) or zone_moved(index) or reader_moved(index, reader):
+    if len(placed) != len(present) or zone_moved(index) or reader_moved(index, reader) or merges_moved(index):
         return None
     return placed
 
@@ -132,6 +133,7 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
         for number, file in placed.items():  # the newest first: what has just happened is asked for most
             if budget and not known[number].is_unchanged(file):
                 budget -= _read(index, known[number], file, budget, reader)
+        follow_merges(index)
         index.db.execute("COMMIT")
     except BaseException:
         if index.db.in_transaction:

@@ -36,8 +36,8 @@ Hours = dict[int, dict[int, int]]
 def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict[str, Any]:
     """See :meth:`ErrorStore.trends`."""
     facets = all_facets(db, facets_of(db, Filter({"group": key})))
-    mine = "id = (SELECT coalesce(heir, id) FROM grp WHERE key = ?)" if key else "heir IS NULL"
-    groups = db.execute(f"SELECT id, key, title FROM grp WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608
+    mine = "id = (SELECT root FROM family WHERE key = ?)" if key else "id = root"
+    groups = db.execute(f"SELECT id, key, title FROM family WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608
     tallies = count_groups(db, period, facets)
     bursts = bursts_of(db, facets, period, everything=not key)
     totals = _totals(db, facets)

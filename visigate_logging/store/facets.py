@@ -21,6 +21,7 @@ __all__ = [
     "choices_of",
     "counts_of",
     "facets_of",
+    "family_of",
     "scalar",
     "word_of",
     "words_of",
@@ -100,15 +101,21 @@ def facets_of(db: sqlite3.Connection, asked: Filter) -> list[int] | None:
         clauses.append("EXISTS (SELECT 1 FROM json_each(own) WHERE key = ? AND value = ?)")
         values += [name, word]
     if asked.group is not None:
-        clauses.append("grp IN (SELECT id FROM grp WHERE id = ? OR heir = ?)")
-        values += [_canonical(db, asked.group)] * 2
+        clauses.append(f"grp IN ({family_of(db, _root_of(db, asked.group))})")
     return [row[0] for row in db.execute(f"SELECT id FROM facet WHERE {' AND '.join(clauses)}", values)]  # noqa: S608 -- names of ours
 
 
-def _canonical(db: sqlite3.Connection, key: str) -> int | None:
-    """Return the number of the group that a key leads to."""
-    row = db.execute("SELECT coalesce(heir, id) FROM grp WHERE key = ?", (key,)).fetchone()
-    return row[0] if row else None
+def _root_of(db: sqlite3.Connection, key: str) -> int:
+    """Return the number of the group that a key leads to; 0 for none."""
+    row = db.execute("SELECT root FROM family WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else 0
+
+
+def family_of(db: sqlite3.Connection, root: int) -> str:
+    """Return the numbers of the groups that are part of one, itself as well, as SQL has a list."""
+    merged = [root, *(row[0] for row in db.execute("SELECT grp FROM merged WHERE root = ?", (root,)))]
+    sql = "SELECT id FROM grp WHERE heir = ?"
+    return ", ".join(map(str, [*merged, *(row[0] for one in merged for row in db.execute(sql, (one,)))]))
 
 
 def _own_names(db: sqlite3.Connection) -> list[str]:

@@ -3,22 +3,21 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError
 from visigate_logging.insight.trends import trend_of
+from visigate_logging.store.deciding import Decided
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.statistics import cells
 from visigate_logging.store.times import QUARTER, Period, from_micros
+from visigate_logging.triage.states import OPEN, RANKS, STATES, State
 
-__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "known_days", "varying"]
-
-RANKS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "INFO": 2, "DEBUG": 1}
+__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "known_days"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Group:
         new: whether it was first seen in the period.
         trend: whether it rises or falls over the whole days of the period: ``rising``, ``falling``, ``steady``, or
             ``too few days`` to say.
+        state: open, resolved or muted, and by which decision.
     """
 
     key: str
@@ -54,6 +54,7 @@ class Group:
     latest: str
     new: bool
     trend: str
+    state: State = OPEN
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, times as ISO 8601."""
@@ -65,10 +66,17 @@ class Group:
 
 @dataclass(frozen=True)
 class GroupPage:
-    """Some groups, and what to pass as ``cursor`` for those after them; None when there are no more."""
+    """Some groups.
+
+    Args:
+        groups: in the order that was asked for.
+        cursor: what to pass as ``cursor`` for those after them; None when there are no more.
+        states: how many groups are in each state, of all that the other filters let through.
+    """
 
     groups: Sequence[Group]
     cursor: str | None = None
+    states: Mapping[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self.groups)
@@ -106,7 +114,7 @@ def all_facets(db: sqlite3.Connection, only: Iterable[int] | None = None) -> dic
         only: these; None for all.
     """
     columns = ", ".join(Facet._fields[1:])
-    sql = f"SELECT facet.id, coalesce(grp.heir, grp.id), {columns} FROM facet JOIN grp ON grp.id = facet.grp"  # noqa: S608 -- fields of ours
+    sql = f"SELECT facet.id, root, {columns} FROM facet JOIN family ON family.id = facet.grp"  # noqa: S608 -- fields of ours
     if only is not None:
         sql += " WHERE facet.id IN (SELECT value FROM json_each(?))"
     values = () if only is None else (orjson.dumps(list(only)).decode(),)
@@ -117,28 +125,69 @@ def find_groups(
     db: sqlite3.Connection,
     period: Period,
     asked: Filter,
+    decided: Decided,
     *,
     limit: int,
     order: str = "last",
     text: str | None = None,
     cursor: str | None = None,
+    state: str | None = None,
 ) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
+    if state not in (None, *STATES):
+        raise StoreError(f"no group can be {state!r}; possible are {', '.join(STATES)}")
     facets = all_facets(db, facets_of(db, asked))
     tallies = count_groups(db, period, facets)
+    named = {
+        group: name
+        for group, name in _names(db).items()
+        if group in tallies and (not text or text.casefold() in f"{name.title}\n{name.culprit}".casefold())
+    }
+    states = decided.states(named)
+    counted = Counter(states.get(group, OPEN).name for group in named)
     places = [
-        (tallies[group].facets.total() if order == "count" else last, group)
-        for group, last, title, culprit in db.execute("SELECT id, last, title, culprit FROM grp")
-        if group in tallies and (not text or text.casefold() in f"{title}\n{culprit}".casefold())
+        (tallies[group].facets.total() if order == "count" else name.last, group)
+        for group, name in named.items()
+        if state is None or states.get(group, OPEN).name == state
     ]
     places.sort(reverse=True)
     if cursor:
         after = _parse(cursor)
         places = [place for place in places if place < after]
     known = known_days(db, period)
-    shown = [_group(db, group, tallies[group], facets, period, known) for _, group in places[:limit]]
+    shown = [
+        _group(named[group], tallies[group], facets, period, known, states.get(group, OPEN))
+        for _, group in places[:limit]
+    ]
     value, last = places[limit - 1] if len(places) > limit else (None, None)
-    return GroupPage(shown, None if value is None else f"{value}-{last}")
+    more = None if value is None else f"{value}-{last}"
+    return GroupPage(shown, more, {name: counted[name] for name in STATES})
+
+
+class _Name(NamedTuple):
+    """What a group is called, and when its first and its newest error were."""
+
+    key: str
+    title: str
+    culprit: str
+    first: int
+    last: int
+    latest: str
+
+
+def _names(db: sqlite3.Connection) -> dict[int, _Name]:
+    """Return names of groups by number; one that has others as its parts is called as its newest error is."""
+    sql = "SELECT {}, key, title, culprit, first, last, latest FROM {} WHERE heir IS NULL"
+    if not db.execute("SELECT 1 FROM merged LIMIT 1").fetchone():
+        return {row[0]: _Name._make(row[1:]) for row in db.execute(sql.format("id", "grp"))}
+    found: dict[int, _Name] = {}
+    for group, *values in db.execute(sql.format("root", "family") + " ORDER BY id = root DESC"):
+        known, name = found.get(group), _Name._make(values)
+        if known:
+            newest = max(known, name, key=lambda n: n.last)
+            name = newest._replace(key=known.key, first=min(known.first, name.first))
+        found[group] = name
+    return found
 
 
 def _parse(cursor: str) -> tuple[int, int]:
@@ -171,45 +220,22 @@ def known_days(db: sqlite3.Connection, period: Period) -> int:
     return 0 if first is None else sum(limit >= first * QUARTER for limit in period.limits[:-2])
 
 
-def _group(
-    db: sqlite3.Connection, number: int, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int
-) -> Group:
-    key, title, culprit, first, last, latest = db.execute(
-        "SELECT key, title, culprit, first, last, latest FROM grp WHERE id = ?", (number,)
-    ).fetchone()
+def _group(name: _Name, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int, state: State) -> Group:
     usual = facets[max(tally.facets, key=tally.facets.__getitem__)]
     return Group(
-        key=key,
-        title=title,
-        culprit=culprit,
+        key=name.key,
+        title=name.title,
+        culprit=name.culprit,
         type=usual.type,
         module=usual.module,
         category=usual.category,
         severity=max((facets[f].severity for f in tally.facets), key=lambda s: RANKS.get(s, 0)),
         count=tally.facets.total(),
-        first_seen=from_micros(first, period.tz),
-        last_seen=from_micros(last, period.tz),
+        first_seen=from_micros(name.first, period.tz),
+        last_seen=from_micros(name.last, period.tz),
         daily=tuple(tally.daily),
-        latest=latest,
-        new=first >= period.limits[0],
+        latest=name.latest,
+        new=name.first >= period.limits[0],
         trend=trend_of(tuple(tally.daily[:-1]), known).direction,  # today is not over
+        state=state,
     )
-
-
-def varying(records: Sequence[ErrorDetail], most: int = 5) -> dict[str, dict[str, int]]:
-    """What differs between the errors of a group: of each field with several values the most frequent."""
-    fields = (
-        "error_message",
-        "message",
-        "severity",
-        "host",
-        "process",
-        "thread",
-        "line",
-        "release",
-        "service",
-    )
-    values: dict[str, Counter[str]] = {name: Counter(str(getattr(r, name)) for r in records) for name in fields}
-    for name in {name for r in records for name in r.additional_info}:
-        values[f"additional_info.{name}"] = Counter(str(r.additional_info.get(name, "—")) for r in records)
-    return {name: dict(seen.most_common(most)) for name, seen in sorted(values.items()) if len(seen) > 1}

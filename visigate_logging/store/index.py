@@ -15,6 +15,7 @@ from visigate_logging.exceptions import StoreError
 from visigate_logging.store.files import log_files
 from visigate_logging.store.lines import holds_records
 from visigate_logging.store.schema import APPLICATION, PAGE, VERSION, prepare, version_of
+from visigate_logging.triage.decisions import DecisionLog, decisions_path
 
 __all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared", "remove_older"]
 
@@ -40,15 +41,25 @@ class Index:
         path: the file; None in memory.
         note: why it is not beside the log; empty when it is.
         temporary: whether the reason may pass.
+        log: the details file, beside which decisions about groups are; None for an index that knows of none.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path | None, note: str = "", *, temporary: bool = False) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        path: Path | None,
+        note: str = "",
+        *,
+        temporary: bool = False,
+        log: Path | None = None,
+    ) -> None:
         self.db = db
         self.path = path
         self.note = note
         self.facets: dict[Any, tuple[int, int]] = {}
         self.carried: dict[tuple[int, str], int] = {}
         self.claimed: dict[int, set[int]] = {}
+        self.decisions = DecisionLog(decisions_path(log)) if log else None
         self.inode = path.stat().st_ino if path else 0
         self.pid = os.getpid()
         self._until = time.monotonic() + RETRY_AFTER if temporary else None
@@ -100,15 +111,15 @@ def open_index(log: Path, *, memory: str = "") -> Index:
     """
     path = index_path(log)
     if refusal := _refusal(path):
-        return Index(_in_memory(path, _older(log)), None, refusal)
+        return Index(_in_memory(path, _older(log)), None, refusal, log=log)
     if not (memory or path.exists() or any(map(holds_records, log_files(log)))):
         memory = "it is made when the log holds records"
     if not memory:
         try:
-            return Index(_on_disk(path, _older(log)), path)
+            return Index(_on_disk(path, _older(log)), path, log=log)
         except (sqlite3.Error, OSError) as error:
             memory = str(error)
-    return Index(_in_memory(path, _older(log)), None, f"{path}: {memory}", temporary=True)
+    return Index(_in_memory(path, _older(log)), None, f"{path}: {memory}", temporary=True, log=log)
 
 
 def _older(log: Path) -> Path | None:

@@ -44,7 +44,10 @@ def find_forecasts(
     found = []
     for group, ago in days.items():
         if len(ago) >= FEWEST_DAYS:
-            key, title, first = db.execute("SELECT key, title, first FROM grp WHERE id = ?", (group,)).fetchone()
+            key, title, first = db.execute(
+                "SELECT key, title, (SELECT min(first) FROM family WHERE root = grp.id) FROM grp WHERE id = ?",
+                (group,),
+            ).fetchone()
             p = recurrence((max(0, n) for n in ago), max(0, (period.now - first) // DAY), within)
             found.append(
                 {"key": key, "title": title, "within_days": within, "probability": rounded(p), "days": len(ago)}
@@ -56,7 +59,7 @@ def insights_of(db: sqlite3.Connection, period: Period, key: str) -> dict[str, A
     """Return ``forecast``, ``rhythm``, ``comes_with`` and ``only`` of a group; what is unknown is None or empty."""
     own = facets_of(db, Filter({"group": key})) or []
     forecasts = find_forecasts(db, period, 7, own)
-    (groups,) = db.execute("SELECT count(*) FROM grp WHERE heir IS NULL").fetchone()
+    (groups,) = db.execute("SELECT count(*) FROM family WHERE id = root").fetchone()
     rhythm = rhythm_of(_hours_of_days(db, own, period), groups)
     return {
         "forecast": {name: forecasts[0][name] for name in ("within_days", "probability")} if forecasts else None,

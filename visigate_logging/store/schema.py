@@ -15,7 +15,7 @@ __all__ = ["APPLICATION", "PAGE", "VERSION", "carry_over", "prepare", "version_o
 
 APPLICATION = 0x56474958
 """PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
-VERSION = 2
+VERSION = 3
 PAGE = 4096
 CARRIED = ("grp", "facet", "tally")
 """Tables that a new form takes over, as far as it has their columns: what they say of files that are gone cannot be
@@ -81,11 +81,20 @@ CREATE TABLE course (               -- what the rule for bursts remembers of a g
     upto INTEGER NOT NULL,          -- the first hour that it has not seen
     rule TEXT NOT NULL, bursts TEXT NOT NULL
 ) STRICT;
+CREATE TABLE merged (               -- by decision: the group that one is part of, in the end; both without an heir
+    grp INTEGER PRIMARY KEY,
+    root INTEGER NOT NULL
+) STRICT;
+CREATE INDEX merged_by_root ON merged (root);
 CREATE TABLE unreadable (
     source INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, problem TEXT NOT NULL,
     PRIMARY KEY (source, offset)
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) WITHOUT ROWID, STRICT
+"""
+FAMILY = """
+CREATE TEMP VIEW IF NOT EXISTS family AS -- each group, and which it is part of: by newer rules, then by decision
+SELECT grp.*, coalesce(merged.root, heir, id) AS root FROM grp LEFT JOIN merged ON merged.grp = coalesce(heir, id)
 """
 
 
@@ -106,10 +115,12 @@ def prepare(db: sqlite3.Connection, older: Path | None = None) -> bool:
     db.execute("PRAGMA temp_store=MEMORY")
     db.execute("PRAGMA wal_autocheckpoint=4000")
     if version_of(db) == (APPLICATION, VERSION):
+        db.execute(FAMILY)
         return True
     with db:
         db.execute("BEGIN IMMEDIATE")
         if version_of(db) == (APPLICATION, VERSION):  # another process was faster
+            db.execute(FAMILY)
             return True
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return False
@@ -118,6 +129,7 @@ def prepare(db: sqlite3.Connection, older: Path | None = None) -> bool:
         if older:
             with suppress(sqlite3.Error):  # damaged, or locked: its counts are lost, as with any index that is
                 carry_over(older, db)
+        db.execute(FAMILY)
         db.execute(f"PRAGMA application_id={APPLICATION}")
         db.execute(f"PRAGMA user_version={VERSION}")
     return True

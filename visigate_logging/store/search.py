@@ -12,7 +12,7 @@ from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.index import Row
 from visigate_logging.store.times import micros
 
-__all__ = ["cursor_at", "find", "locate", "locate_tie", "next_newer"]
+__all__ = ["cursor_at", "find", "locate", "locate_in_time", "locate_tie", "next_newer"]
 
 MERGED = 400
 """Facets up to which each is read from its newest on; beyond, records are read by time and sorted out."""
@@ -74,6 +74,12 @@ def _rows(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator
 def locate(db: sqlite3.Connection, event_id: str) -> Row | None:
     """Where the error with an id is: its upper half says when (RFC 9562), unless it was made elsewhere."""
     whole = id_bytes(event_id)
+    return None if whole is None else locate_in_time(db, event_id) or locate_tie(db, whole[8:])
+
+
+def locate_in_time(db: sqlite3.Connection, event_id: str) -> Row | None:
+    """Where the error with an id is, if its id says when; that needs no search."""
+    whole = id_bytes(event_id)
     if whole is None:
         return None
     at = int.from_bytes(whole[:6]) * 1000
@@ -82,7 +88,7 @@ def locate(db: sqlite3.Connection, event_id: str) -> Row | None:
         found: Row | None = db.execute(sql, (at + shift, at + shift + 999, whole[8:])).fetchone()
         if found:
             return found
-    return locate_tie(db, whole[8:])
+    return None
 
 
 def locate_tie(db: sqlite3.Connection, tie: bytes) -> Row | None:

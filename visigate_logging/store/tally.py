@@ -7,7 +7,7 @@ from functools import lru_cache
 from visigate_logging.store.index import Index
 from visigate_logging.store.times import HOUR, QUARTER, from_micros, midnight, zone_name
 
-__all__ = ["EVERYTHING", "Counts", "count", "recount_days", "zone_moved"]
+__all__ = ["EVERYTHING", "Counts", "count", "day_of", "recount_days", "zone_moved"]
 
 EVERYTHING = 0
 """The facet that stands for all of them in the tally."""
@@ -38,7 +38,7 @@ def _forget_courses(index: Index, changes: Counts) -> None:
     for facet, quarter in first.items():
         sql = (
             "DELETE FROM course WHERE upto * ? > ? AND grp IN "
-            "(0, (SELECT coalesce(heir, grp.id) FROM facet JOIN grp ON grp.id = facet.grp WHERE facet.id = ?))"
+            "(0, (SELECT root FROM facet JOIN family ON family.id = facet.grp WHERE facet.id = ?))"
         )
         index.db.execute(sql, (PER_HOUR, quarter, facet))
 
@@ -53,12 +53,12 @@ def _add(index: Index, table: str, changes: Counts) -> None:
 def _add_days(index: Index, changes: Counts) -> None:
     days = Counter[tuple[int, int]]()
     for (facet, quarter), n in changes.items():
-        days[_day_of(quarter), facet] += n
+        days[day_of(quarter), facet] += n
     _add(index, "daily (start, facet, n)", days)
 
 
 @lru_cache(10_000)
-def _day_of(quarter: int) -> int:
+def day_of(quarter: int) -> int:
     """The quarter with which the local day of a quarter begins."""
     return midnight(from_micros(quarter * QUARTER).date()) // QUARTER
 
@@ -71,7 +71,7 @@ def zone_moved(index: Index) -> bool:
 
 def recount_days(index: Index) -> None:
     """Count by day anew: the days of another time zone begin elsewhere."""
-    _day_of.cache_clear()
+    day_of.cache_clear()
     index.db.execute("DELETE FROM daily")
     rows = index.db.execute("SELECT facet, quarter, n FROM tally WHERE facet != ?", (EVERYTHING,))
     _add_days(index, {(facet, quarter): n for facet, quarter, n in rows})

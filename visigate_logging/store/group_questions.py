@@ -1,0 +1,199 @@
+"""Questions about groups, and decisions about them."""
+
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import UnknownEventError
+from visigate_logging.store.courses import find_trends
+from visigate_logging.store.deciding import Decided, prepare_decision, root_of
+from visigate_logging.store.facets import Filter, facets_of
+from visigate_logging.store.groups import Group, GroupPage, find_groups
+from visigate_logging.store.insights import find_forecasts, insights_of
+from visigate_logging.store.record_questions import RecordQuestions
+from visigate_logging.store.search import find
+from visigate_logging.store.varying import varying
+from visigate_logging.triage.decisions import Decision
+from visigate_logging.triage.states import State
+
+__all__ = ["GroupQuestions"]
+
+EVENTS = 50
+
+
+class GroupQuestions(RecordQuestions):
+    """Questions about groups; see :class:`~visigate_logging.store.store.ErrorStore`."""
+
+    def groups(
+        self,
+        limit: int = 50,
+        *,
+        days: int = 30,
+        order: str = "last",
+        text: str | None = None,
+        cursor: str | None = None,
+        state: str | None = None,
+        **words: str | None,
+    ) -> GroupPage:
+        """The groups with errors in the last days.
+
+        Args:
+            limit: at most so many.
+            days: the period, today included.
+            order: ``last`` for the latest seen first, ``count`` for the most frequent in the period first.
+            text: only those with it in title or culprit, in any case.
+            cursor: from an earlier page: go on after it.
+            state: ``open``, ``resolved`` or ``muted``; None for all.
+            words: as in :meth:`recent`; only errors with them count.
+
+        Raises:
+            StoreError: the log cannot be read, or the cursor or the state is none.
+        """
+        period, asked = self._period(days), Filter(words)
+
+        def question(db: sqlite3.Connection) -> GroupPage:
+            page = find_groups(
+                db,
+                period,
+                asked,
+                self._decided(db),
+                limit=limit,
+                order=order,
+                text=text,
+                cursor=cursor,
+                state=state,
+            )
+            return replace(page, groups=[g if g.latest else self._with_latest(db, g) for g in page])
+
+        return self._access.ask(question)
+
+    def _with_latest(self, db: sqlite3.Connection, group: Group) -> Group:
+        """A group whose records have been moved in time with its latest error, which has to be looked up."""
+        record = self._newest(db, group.key)
+        return replace(group, latest=record.event_id) if record else group
+
+    def _newest(self, db: sqlite3.Connection, key: str) -> ErrorDetail | None:
+        return self._access.read_one(next(find(db, facets_of(db, Filter({"group": key})), None, None, None), None))
+
+    def group(self, key: str, *, days: int = 30, limit: int = EVENTS, cursor: str | None = None) -> dict[str, Any]:
+        """One group: itself, its events, what differs between them, its trend and bursts.
+
+        Args:
+            key: its fingerprint.
+            days: the period of its counts.
+            limit: how many events.
+            cursor: from an earlier page of events.
+
+        Returns:
+            ``group`` (a :class:`Group`, None when it had no error in the period), ``state``, ``total`` (all that were
+            ever counted), ``events`` (a :class:`Page`), ``varying``, ``why`` (what its errors have in common, by
+            which they are told from others), ``trend``, ``bursts``; ``forecast`` (``within_days``, ``probability``),
+            ``rhythm`` (``begin`` and ``end`` hour, on ``days`` ``of`` days), each None where nothing can be said;
+            ``comes_with`` (``key`` and ``title`` of groups whose errors come within seconds), ``only`` (facets of
+            which its errors have but one value, though others have others).
+
+        Raises:
+            UnknownEventError: there is no such group.
+        """
+        return self._access.ask(lambda db: self._group(db, key, days, limit, cursor))
+
+    def _group(self, db: sqlite3.Connection, key: str, days: int, limit: int, cursor: str | None) -> dict[str, Any]:
+        events = self.recent(limit, group=key, cursor=cursor)
+        found = self.groups(1, days=days, group=key)
+        trend = self.trends(days=days, group=key)["groups"]
+        if not trend:
+            raise UnknownEventError(f"no group in {self.path} has the key {key!r}")
+        return insights_of(db, self._period(days), key) | {
+            "group": found[0] if found.groups else None,
+            "state": self.state(key),
+            "total": trend[0]["total"],
+            "events": events,
+            "varying": varying(events.records),
+            "why": dict(events[0].grouping) if events else {},
+            "trend": trend[0]["trend"],
+            "bursts": trend[0]["bursts"],
+        }
+
+    def trends(self, days: int = 30, group: str | None = None) -> dict[str, Any]:
+        """Whether errors rise or fall over the last whole days, and their bursts: ``total`` and ``groups``.
+
+        Each has ``count`` and ``daily`` of the period, ``total`` (all that were ever counted), ``trend``
+        (``rising``, ``falling``, ``steady``, ``too few days``) with its ``p``, and ``bursts``: ``start``, ``hours``,
+        ``count``, ``expected``, ``score``.
+        """
+        period = self._period(days)
+        return self._access.ask(lambda db: find_trends(db, period, group))
+
+    def forecast(self, within: int = 7) -> list[dict[str, Any]]:
+        """Which groups are likely to come back, the likeliest first.
+
+        Each has ``key``, ``title``, ``within_days``, ``probability`` in steps of a tenth, and ``days`` with errors,
+        which are at least three.
+
+        Args:
+            within: days ahead.
+        """
+        return self._access.ask(lambda db: find_forecasts(db, self._period(1), within))
+
+    def decide(
+        self,
+        action: str,
+        key: str,
+        *,
+        who: str,
+        note: str = "",
+        release: str = "",
+        until: datetime | None = None,
+        more: int = 0,
+        worse: bool = False,
+        into: str = "",
+    ) -> State:
+        """Keep a decision about a group, in ``groups.jsonl`` beside the log, and return the state that follows.
+
+        Args:
+            action: ``resolve``, ``mute``, ``reopen``, ``note``, ``merge`` (into another), ``unmerge``.
+            key: the group's fingerprint; an older one leads to the same group.
+            who: makes it.
+            note: why.
+            release: with ``resolve``: errors of earlier releases do not open it again.
+            until: with ``mute``: until then; without ``until``, ``more`` and ``worse`` until it is reopened.
+            more: with ``mute``: until so many more have come.
+            worse: with ``mute``: until it is more severe, or more than twice as frequent in a day.
+            into: with ``merge``: the group that it becomes part of.
+
+        Raises:
+            UnknownEventError: there is no such group.
+            DecisionError: it cannot be made so.
+            StoreError: it cannot be kept.
+        """
+        ends = until.astimezone(UTC).isoformat() if until else ""
+        asked = Decision("", "", who, action, key, note, release, ends, more, worse, into)
+
+        def prepared(db: sqlite3.Connection) -> Decision:
+            decisions = self._decisions.decisions()
+            return prepare_decision(db, asked, decisions, lambda key: self._newest(db, key), self._period(1).now)
+
+        made = self._access.ask(prepared)
+        self._decisions.append([made])
+        return self.state(made.into or made.key)
+
+    def state(self, key: str) -> State:
+        """Return the state of a group.
+
+        Raises:
+            UnknownEventError: there is no such group.
+        """
+        return self._access.ask(lambda db: self._decided(db).state(root_of(db, key)[0]))
+
+    def history(self, key: str) -> list[Decision]:
+        """Return all decisions about a group and those that are part of it, the oldest first.
+
+        Raises:
+            UnknownEventError: there is no such group.
+        """
+        return self._access.ask(lambda db: self._decided(db).history(root_of(db, key)[0]))
+
+    def _decided(self, db: sqlite3.Connection) -> Decided:
+        return Decided(db, self._decisions.decisions(), self._period(1).now)

@@ -1,0 +1,116 @@
+"""Questions about single errors."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import StoreError, UnknownEventError
+from visigate_logging.store.facets import Filter, facets_of
+from visigate_logging.store.fetch import Page, first_page, search_text
+from visigate_logging.store.follow import Follower
+from visigate_logging.store.imported import legacy_tie
+from visigate_logging.store.opened import OpenedLog
+from visigate_logging.store.search import cursor_at, find, locate, locate_tie, next_newer
+from visigate_logging.store.upkeep import unreadable_places
+
+__all__ = ["RecordQuestions"]
+
+
+class RecordQuestions(OpenedLog):
+    """Questions about single errors; see :class:`~visigate_logging.store.store.ErrorStore`."""
+
+    def recent(
+        self,
+        limit: int = 10,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str | None = None,
+        cursor: str | None = None,
+        **words: str | None,
+    ) -> Page:
+        """Errors, the newest first.
+
+        Args:
+            limit: at most so many.
+            since: from this time on.
+            until: before this time.
+            text: only those that have it in type, messages, names, traceback or additional information, in
+                any case. This reads the records themselves, up to 20,000 of them; see :class:`Page`.
+            cursor: from an earlier page: go on after it.
+            words: type, module, severity, category, host, process or group, exactly as the record has it.
+
+        Raises:
+            StoreError: the log cannot be read, or the cursor is none.
+        """
+        asked, read = Filter(words), self._access.read
+
+        def question(db: sqlite3.Connection) -> Page:
+            rows = find(db, facets_of(db, asked), since, until, cursor)
+            return search_text(rows, text, limit, read) if text else first_page(rows, limit, read)
+
+        return self._access.ask(question)
+
+    def get(self, event_id: str) -> ErrorDetail:
+        """The error with that id.
+
+        Raises:
+            UnknownEventError: there is none, or not any more.
+            StoreError: the log cannot be read.
+        """
+        wanted = "".join(event_id.lower().replace("-", "").split())
+        record = self._access.ask(lambda db: self._access.read_one(locate(db, wanted)))
+        if record is None:
+            raise UnknownEventError(f"no error in {self.path} and its rotated files has the id {event_id!r}")
+        return record
+
+    def neighbours(self, record: ErrorDetail) -> tuple[str | None, str | None]:
+        """The ids of the errors before and after one in its group."""
+
+        def question(db: sqlite3.Connection) -> tuple[str | None, str | None]:
+            place = locate(db, record.event_id)
+            if place is None:
+                return None, None
+            facets = facets_of(db, Filter({"group": record.fingerprint})) or ()
+            beside = next(find(db, facets, None, None, cursor_at(place)), None), next_newer(db, facets, place)
+            older, newer = map(self._access.read_one, beside)
+            return older.event_id if older else None, newer.event_id if newer else None
+
+        return self._access.ask(question)
+
+    def follow(self, poll: float = 0.5) -> Iterator[ErrorDetail]:
+        """New errors as they come, across rotation; waits for more for ever.
+
+        Args:
+            poll: seconds between two looks.
+        """
+        with closing(self.follower()) as follower:
+            while True:
+                yield from (ErrorDetail.from_dict(line.record) for line in follower.poll() if line.record)
+                time.sleep(poll)
+
+    def follower(self) -> Follower:
+        """What :meth:`follow` looks with, for who has a loop of their own."""
+        try:
+            return Follower(self.path)
+        except OSError as error:
+            raise StoreError(f"{error.filename}: {error.strerror}; name the log with --log") from error
+
+    def imported(self, name: str) -> ErrorDetail:
+        """The error that was imported from a file of the old kind, ``error_YYYYMMDD_HHMMSS_Type.json``.
+
+        Raises:
+            UnknownEventError: no file of that name has been imported.
+        """
+        record = self._access.ask(lambda db: self._access.read_one(locate_tie(db, legacy_tie(name))))
+        if record is None:
+            raise UnknownEventError(f"{name!r} has not been imported into {self.path}")
+        return record
+
+    def unreadable(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Where the files hold something that is no record: ``file``, ``offset``, ``length``, ``problem``."""
+        return self._access.ask(lambda db: unreadable_places(db, self._access.files, limit))
