@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 
 import orjson
 import pytest
@@ -245,7 +244,7 @@ handlers:
     procedures:
       camera:
         exceptions: [ConnectionError]
-        steps: [{command: {argv: [sh, -c, "touch began; sleep 4; touch ended"]}}]
+        steps: [{command: {argv: [sh, -c, "touch began; until [ -e go ]; do sleep 0.05; done; touch ended"]}}]
 root: {handlers: [recovery]}
 """
     configure(write(recovery))
@@ -254,10 +253,8 @@ root: {handlers: [recovery]}
     except OSError:
         logging.getLogger("gate").exception("no camera")
     wait_until((tmp_path / "began").exists)
-    begun = time.monotonic()
     configure(write(recovery + "# changed\n"))
-    assert time.monotonic() - begun < 3
-    assert not (tmp_path / "ended").exists()
+    (tmp_path / "go").touch()
     new = logging.getLogger().handlers[0]
     wait_until(lambda: not [t for t in threading.enumerate() if t.name == "visigate-retire"])
     assert (tmp_path / "ended").exists()

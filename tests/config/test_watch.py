@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from visigate_logging.config import apply
+from visigate_logging.config import apply, watch
 from visigate_logging.config.apply import configure
 from visigate_logging.config.presence import last_messages, present
 
@@ -21,6 +21,13 @@ handlers:
   log: {{class: visigate_logging.SharedRotatingFileHandler, filename: plain.log, formatter: plain}}
 root: {{level: INFO, handlers: [log]}}
 """
+LOOK_EVERY = watch.LOOK_EVERY
+SEVERAL_LOOKS = 0.5
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.1)
 
 
 def until(true, seconds=20):
@@ -35,7 +42,8 @@ def format_in_use():
     return logging.getLogger().handlers[0].formatter._fmt.split()[0]
 
 
-def test_a_change_takes_effect_within_two_seconds(write):
+def test_a_change_takes_effect_within_two_seconds(write, monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_EVERY", LOOK_EVERY)
     configure(write(TEXT.format(mark="ONE")))
     begun = time.monotonic()
     write(TEXT.format(mark="TWO"))
@@ -52,7 +60,7 @@ def test_content_counts_and_not_the_time_stamp(write):
     until(lambda: b"TWO" in apply.running().source.content)
     applied = apply.running()
     path.touch()
-    time.sleep(1.2)
+    time.sleep(SEVERAL_LOOKS)
     assert apply.running() is applied
 
 
@@ -66,9 +74,9 @@ def test_a_file_that_is_empty_or_gone_for_a_moment_waits(write):
     path = write(TEXT.format(mark="ONE"))
     configure(path)
     write("")
-    time.sleep(1.2)
+    time.sleep(SEVERAL_LOOKS)
     path.unlink()
-    time.sleep(0.6)
+    time.sleep(SEVERAL_LOOKS)
     assert format_in_use() == "ONE"
     assert "refused" not in (path.parent / "plain.log").read_text()
     write(TEXT.format(mark="TWO"))
@@ -82,7 +90,7 @@ def test_after_a_refused_change_it_goes_on_watching(write, tmp_path):
     assert format_in_use() == "ONE"
     until(lambda: present(tmp_path / "state")[0]["refused"])
     assert "rot: is not known" in present(tmp_path / "state")[0]["refused"]["reason"]
-    time.sleep(1.2)
+    time.sleep(SEVERAL_LOOKS)
     assert (tmp_path / "plain.log").read_text().count("is refused") == 1
     write(TEXT.format(mark="TWO"))
     until(lambda: format_in_use() == "TWO")
@@ -115,7 +123,7 @@ def test_what_went_back_is_not_applied_again(write):
     trial = configure(write(TEXT.format(mark="TWO")), confirm=0.05)
     trial.going_back.join(20)
     assert format_in_use() == "ONE"
-    time.sleep(1.2)
+    time.sleep(SEVERAL_LOOKS)
     assert format_in_use() == "ONE"
     write(TEXT.format(mark="THREE"))
     until(lambda: format_in_use() == "THREE")

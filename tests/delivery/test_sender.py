@@ -366,9 +366,9 @@ def test_a_demand_for_a_login_about_one_recipient_sets_no_mail_aside(desk, serve
 
 def test_a_server_away_for_a_day_neither_loses_a_count_nor_floods_afterwards(make_desk, server):
     desk = make_desk(MailServer("localhost", 1))
-    for n in range(288):
+    for n in range(144):
         desk.errors(n + 1, fingerprint=f"v1:{n % 20}")
-        desk.run(300)
+        desk.run(600)
         assert len(desk.outbox.waiting()) == 1
     back = make_desk(server, clock=desk.clock)
     back.letters.try_now()
@@ -377,8 +377,8 @@ def test_a_server_away_for_a_day_neither_loses_a_count_nor_floods_afterwards(mak
     back.run(3500)
     assert len(server.inbox.mails) <= 6  # the ends of incidents leave room for news
     back.run(20_000)
-    assert sum(told(messages(server))) == sum(range(289))
-    assert sums_up(back, sum(range(289)))
+    assert sum(told(messages(server))) == sum(range(145))
+    assert sums_up(back, sum(range(145)))
 
 
 def test_many_groups_are_never_more_mails_in_an_hour_than_allowed(make_desk, server):

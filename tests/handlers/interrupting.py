@@ -108,8 +108,9 @@ def main() -> None:
     interrupted = Interrupted(handler, count)
     interrupted.log()  # an import that is interrupted leaves Python's own lock held
     interrupted.by_signal() if way[0] == "signal" else interrupted.by_thread()
-    told = {"raised": interrupted.raised, "caught": interrupted.caught, "goes on": in_time(interrupted.log)}
-    if isinstance(handler, JsonFileHandler):
+    told = {"raised": interrupted.raised, "caught": interrupted.caught}
+    if isinstance(handler, JsonFileHandler):  # the standard library's may keep its lock: nobody waits for it
+        told["goes on"] = in_time(interrupted.log)
         lines = path.read_bytes().splitlines()
         told |= {"counts": handler.counts(), "lines": len(lines), "torn": sum(map(is_torn, lines))}  # type: ignore[dict-item]
         told["goes on"] = told["goes on"] and in_time(handler.close)

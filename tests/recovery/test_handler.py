@@ -595,6 +595,7 @@ def test_what_was_deferred_is_finished_at_the_next_start_without_another_error(t
     attach(tmp_path, database_procedure(database, backup))
     assert content(database) == content(backup)
     assert not list((tmp_path / "state" / "recovery").glob("*.pending"))
+    wait_until(lambda: "at the start" in told.texts()[-1])
 
 
 def test_what_was_left_unfinished_waits_until_a_handler_has_its_name(tmp_path, monkeypatch):

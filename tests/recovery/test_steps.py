@@ -348,9 +348,11 @@ def test_a_damaged_database_does_not_replace_a_good_backup(tmp_path, damage):
 
 NETWORK_STEP = """
 import sys
+from visigate_logging.recovery import network
 from visigate_logging.recovery.steps.base import Context
 from visigate_logging.recovery.steps.network_interface import NetworkInterface
 
+network.PATIENCE = 0.5  # what answers does so within the same kernel
 target, *look = sys.argv[1:]
 outcome = NetworkInterface(interface="gate0", target=target, settle=1, restart=not look).run(Context())
 print(outcome.status, "|", outcome.message)
@@ -366,7 +368,7 @@ def in_namespace(tmp_path: Path, script: str) -> str:
         set -e
         ip link set lo up
         unshare -n sleep 60 & gateway=$!
-        sleep 0.3
+        until [ "$(readlink /proc/$gateway/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
         ip link add gate0 type veth peer name peer0
         ip link set peer0 netns $gateway
         inside() {{ nsenter -t $gateway -n "$@"; }}
@@ -392,9 +394,14 @@ def in_namespace(tmp_path: Path, script: str) -> str:
     return (tmp_path / "answer").read_text()
 
 
+LISTEN = (
+    f"inside {sys.executable} -m http.server 8000 --bind 10.9.0.1 >/dev/null 2>&1 & "
+    "until inside ss -Hltn | grep -q :8000; do sleep 0.05; done"
+)
+
+
 def test_a_network_that_works_is_left_alone(tmp_path):
-    listen = f"{sys.executable} -m http.server 8000 --bind 10.9.0.1 >/dev/null 2>&1 & sleep 1"
-    answer = in_namespace(tmp_path, f"inside {listen}; step 10.9.0.1:8000")
+    answer = in_namespace(tmp_path, f"{LISTEN}; step 10.9.0.1:8000")
     assert answer.startswith("done | gate0 works"), answer
 
 
@@ -414,8 +421,7 @@ def test_without_a_default_route_nothing_works(tmp_path):
 
 
 def test_what_is_on_the_link_itself_needs_no_default_route(tmp_path):
-    listen = f"{sys.executable} -m http.server 8000 --bind 10.9.0.1 >/dev/null 2>&1 & sleep 1"
-    answer = in_namespace(tmp_path, f"ip route del default; inside {listen}; step 10.9.0.1:8000")
+    answer = in_namespace(tmp_path, f"ip route del default; {LISTEN}; step 10.9.0.1:8000")
     assert answer.startswith("done | gate0 works"), answer
 
 
@@ -467,9 +473,9 @@ def test_an_interface_that_somebody_is_logged_in_over_is_left_alone(tmp_path):
     (tmp_path / "login.py").write_text(LOGIN)
     script = f"""
         {sys.executable} {tmp_path}/login.py serve &
-        sleep 0.5
+        until ss -Hltn | grep -q :22; do sleep 0.05; done
         inside {sys.executable} {tmp_path}/login.py &
-        sleep 0.5
+        until ss -Htn state established | grep -q :22; do sleep 0.05; done
         inside ip addr del 10.9.0.1/24 dev peer0
         ip neigh flush dev gate0
         step 192.0.2.1:80

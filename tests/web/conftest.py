@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import StrictUndefined
+from jinja2 import FileSystemBytecodeCache, StrictUndefined
 
 from tests.records import detail, write
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
@@ -47,8 +47,14 @@ def log(tmp_path: Path) -> Path:
     return write(tmp_path / "details.jsonl", *records, chained())
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates, compiled once for all applications."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_client() -> Iterator[MakeClient]:
+def make_client(compiled: FileSystemBytecodeCache) -> Iterator[MakeClient]:
     """Makes a client of the pages of a log."""
     stores = []
 
@@ -56,6 +62,7 @@ def make_client() -> Iterator[MakeClient]:
         stores.append(ErrorStore(path, tz=UTC))
         app = Flask("host")
         app.jinja_env.undefined = StrictUndefined
+        app.jinja_env.bytecode_cache = compiled
         app.register_blueprint(create_blueprint(stores[-1], **({"unprotected": True} | options)))
         return app.test_client()
 

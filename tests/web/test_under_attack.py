@@ -117,7 +117,7 @@ class Attack:
 
 @pytest.mark.parametrize(
     ("connections", "guesses", "addresses"),
-    [(300, 150, 100), pytest.param(500, 10_000, 1000, marks=pytest.mark.stress)],
+    [(300, 20, 15), pytest.param(500, 10_000, 1000, marks=pytest.mark.stress)],
 )
 def test_under_attack_the_administrator_sees_the_page_and_a_right_password_is_accepted(
     log, connections, guesses, addresses
