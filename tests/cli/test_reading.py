@@ -7,6 +7,7 @@ import pytest
 
 from tests.records import NOON, detail, write
 from visigate_logging.cli import main
+from visigate_logging.store.store import ErrorStore
 
 
 @pytest.fixture
@@ -69,6 +70,29 @@ def test_show_without_an_id_shows_the_newest(log, capsys):
     assert orjson.loads(capsys.readouterr().out)["additional_info"]["attempt"] == 3
 
 
+@pytest.mark.parametrize("part", [slice(None, 12), slice(-6, None), slice(-5, None), slice(0, 32)])
+def test_so_much_of_an_id_as_no_other_has_is_enough(log, capsys, part):
+    assert main(["show", detail(2, NOON + timedelta(hours=1)).event_id[part], "--log", str(log), "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out)["additional_info"]["attempt"] == 2
+
+
+def test_a_part_that_several_ids_have_names_them(log, capsys):
+    assert main(["show", detail(1).event_id[:4], "--log", str(log)]) == 1
+    assert detail(1).event_id in capsys.readouterr().err
+
+
+def test_a_group_is_named_by_what_its_key_begins_with(tmp_path, capsys):
+    keys = ("v3:d79f0123", "v3:d79a0123", "gate:1")
+    log = write(tmp_path / "details.jsonl", *(detail(n, fingerprint=key) for n, key in enumerate(keys)))
+    for part, key in (("d79f", "v3:d79f0123"), ("v3:d79a", "v3:d79a0123"), ("gate", "gate:1")):
+        assert main(["recent", "--group", part, "--log", str(log), "--json"]) == 0
+        assert [r["fingerprint"] for r in orjson.loads(capsys.readouterr().out)] == [key]
+    assert main(["groups", "d79f", "--days", "36500", "--log", str(log), "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out)["total"] == 1
+    assert main(["groups", "d79", "--log", str(log)]) == 1
+    assert "v3:d79a0123" in capsys.readouterr().err
+
+
 def test_an_unknown_id_is_an_error_that_names_it(log, capsys):
     assert main(["show", "f" * 32, "--log", str(log)]) == 1
     assert "f" * 32 in capsys.readouterr().err
@@ -87,3 +111,50 @@ def test_a_record_cannot_steer_the_terminal(tmp_path, capsys):
 def test_without_a_subcommand_the_usage_is_shown(capsys):
     assert main([]) == 2
     assert "recent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--severity", "error"], 3),
+        (["--severity", "Err"], 3),
+        (["--type", "connectionrefusederror"], 3),
+        (["--severity", "warn"], 0),
+    ],
+)
+def test_a_filter_takes_any_case_and_the_other_names_of_levels(log, capsys, words, found):
+    assert main(["recent", "--log", str(log), "--json", *words]) == (0 if found else 1)
+    assert len(orjson.loads(capsys.readouterr().out)) == found
+
+
+def test_a_value_that_no_error_has_is_answered_with_those_that_are_near_or_there(log, capsys):
+    main(["recent", "--log", str(log), "--type", "ConectionRefused"])
+    assert "did you mean ConnectionRefusedError?" in capsys.readouterr().err
+    main(["recent", "--log", str(log), "--type", "refused"])
+    assert "did you mean ConnectionRefusedError?" in capsys.readouterr().err
+    main(["recent", "--log", str(log), "--severity", "DEBUG"])
+    assert "there are: ERROR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["grops"], "did you mean groups?"),
+        (["recent", "--severty", "x"], "--severity"),
+        (["recent", "--limit", "x"], "--limit"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line_with_what_may_be_meant(capsys, words, hint):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    err = capsys.readouterr().err
+    assert (stop.value.code, err.count("\n"), hint in err) == (2, 1, True)
+
+
+def test_following_begins_with_the_last_errors_and_goes_on_with_those_that_are_meant(log):
+    with ErrorStore(log) as store:
+        followed = store.follow(0.01, backlog=2, severity="ERROR", text="north")
+        assert [next(followed).additional_info["attempt"] for _ in range(2)] == [2, 3]
+        write(log, detail(4, severity="WARNING"), detail(5, additional_info={"attempt": 5}), detail(6))
+        assert next(followed).additional_info["attempt"] == 6
+        followed.close()

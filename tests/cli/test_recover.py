@@ -158,8 +158,8 @@ def test_rows_shows_what_differs_and_brings_back_what_a_person_chooses(gate, cap
     capsys.readouterr()
     assert main(["recover", "rows", "database"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^TABLE +ADDED +CHANGED +DELETED$", out, re.MULTILINE)
-    assert re.search(r"^vehicles +3 +1 +2$", out, re.MULTILINE)
+    assert re.search(r"^TABLE\tADDED\tCHANGED\tDELETED$", out, re.MULTILINE)
+    assert re.search(r"^vehicles\t3\t1\t2$", out, re.MULTILINE)
     assert main(["recover", "rows", "database", "--table", "vehicles"]) == 0
     out = capsys.readouterr().out
     assert 'plate: "P00006" in the backup, "CHANGED" in the damaged file' in out

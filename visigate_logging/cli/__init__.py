@@ -4,60 +4,28 @@ Each subcommand is one function with its arguments declared beside it; COMMANDS 
 """
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from visigate_logging._version import __version__
-from visigate_logging.cli import (
-    backup,
-    configuring,
-    converting,
-    counting,
-    doctor,
-    init,
-    mail,
-    moving,
-    reading,
-    recover,
-    rehearse,
-    serve,
-    status,
-    upkeep,
-)
-from visigate_logging.cli.acting import live_as_owner
-from visigate_logging.cli.command import CONFIGURATION, FAILED, USAGE, Command
+from visigate_logging.cli.command import COMMANDS, CONFIGURATION, FAILED, USAGE
 from visigate_logging.cli.output import complain, use_any_encoding
-from visigate_logging.cli.where import mask_as_configured
-from visigate_logging.cli.world import application
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
-COMMANDS: tuple[Command, ...] = (
-    reading.RECENT,
-    reading.SHOW,
-    reading.FOLLOW,
-    counting.STATS,
-    counting.GROUPS,
-    counting.TRENDS,
-    moving.IMPORT,
-    moving.EXPORT,
-    moving.PRUNE,
-    upkeep.INDEX,
-    init.INIT,
-    converting.CONVERT,
-    mail.MAIL,
-    configuring.CHECK,
-    configuring.APPLY,
-    status.STATUS,
-    doctor.DOCTOR,
-    rehearse.REHEARSE,
-    serve.SERVE,
-    recover.RECOVER,
-    backup.BACKUP,
-)
 INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and where to read on."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and end."""
+        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done; 1 nothing found, or a check failed; 2 wrong usage; 78 a wrong configuration.
     """
     use_any_encoding()
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = _parsed(words)
+    from visigate_logging.cli.acting import live_as_owner
+    from visigate_logging.cli.where import mask_as_configured
+    from visigate_logging.cli.world import application
+
     mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
     acting = ""
     try:
@@ -94,14 +67,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all subcommands."""
-    parser = argparse.ArgumentParser(prog="visigate-errors", description="Find out what went wrong at the gate.")
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Return what was asked for; only the subcommand that is named is imported."""
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name and name not in (known := [command.name for command in COMMANDS]):
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+        complain(f"visigate-errors: there is no subcommand {name!r}; {hint}")
+        raise SystemExit(USAGE)
+    args, rest = build_parser(name).parse_known_args(words)
+    if rest:
+        from visigate_logging.cli.arguments import meant
+
+        parser = Parser(prog=f"visigate-errors {name}")
+        next(command for command in COMMANDS if command.name == name).arguments(parser)
+        options = [option for action in parser._actions for option in action.option_strings]
+        odd = next((word for word in rest if word.startswith("-")), rest[0])
+        parser.error(f"unknown: {' '.join(rest)}" + meant(odd.partition("=")[0], options).rstrip("?"))
+    return args
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all subcommands.
+
+    Args:
+        only: the subcommand whose arguments are wanted; None for those of all.
+    """
+    parser = Parser(prog="visigate-errors", description="Find out what went wrong at the gate.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(run=lambda _args: _usage(parser))
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND")
-    for command in (*COMMANDS, upkeep.completion_command(COMMANDS)):
-        command.add_to(subparsers)
+    for command in COMMANDS:
+        own = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        if only in (None, command.name):
+            command.arguments(own)
+        own.set_defaults(run=command.run)
     return parser
 
 

@@ -5,10 +5,6 @@ import os
 from pathlib import Path
 
 from visigate_logging.cli.where import find_log
-from visigate_logging.config.check import examine
-from visigate_logging.config.load import read
-from visigate_logging.config.presence import state_directories
-from visigate_logging.host.owner import become_owner_of
 
 __all__ = ["live_as_owner"]
 
@@ -20,12 +16,18 @@ def live_as_owner(args: argparse.Namespace) -> str:
     """
     if os.geteuid() != 0:
         return ""
+    from visigate_logging.host.owner import become_owner_of
+
     if "database" in args:
         place = Path(args.database).absolute().parent
     elif "log" in args:
         log = args.log or find_log()
         place = log if log.is_dir() else log.absolute().parent
     elif "config" in args and "new" not in args:
+        from visigate_logging.config.check import examine
+        from visigate_logging.config.load import read
+        from visigate_logging.config.presence import state_directories
+
         place = next(iter(state_directories(examine(read(args.config)))), Path("/"))
     else:
         return ""

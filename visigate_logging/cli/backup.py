@@ -5,14 +5,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visigate_logging.cli.command import Command, add_json, positive
+from visigate_logging.cli.arguments import add_json, positive
 from visigate_logging.cli.recover import told
 from visigate_logging.exceptions import RecoveryError
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["BACKUP"]
+__all__ = [
+    "backup",
+]
 
 
 def _backup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,8 +79,3 @@ def _log_failure(config: Path, outcome: "Outcome") -> None:
     configure(config)
     logging.getLogger("visigate_logging.recovery").error("Backup %s: %s", outcome.status, outcome.message)
     logging.shutdown()
-
-
-BACKUP = Command(
-    "backup", "make a checked backup of a SQLite database, for a timer or cron", _backup_arguments, backup
-)

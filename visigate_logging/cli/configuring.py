@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE, Command, add_json
+from visigate_logging.cli.arguments import add_json
+from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
 from visigate_logging.cli.output import complain, counted, painted, plain, say, say_json
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
@@ -18,7 +19,12 @@ from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_
 from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
 from visigate_logging.config.presence import present, state_directories
 
-__all__ = ["APPLY", "CHECK", "add_config", "is_fine"]
+__all__ = [
+    "add_config",
+    "is_fine",
+    "run_apply",
+    "run_check",
+]
 
 RUNS, WAITS = "runs it", "still runs the old one"
 COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "dim"}
@@ -34,7 +40,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     add_path(parser)
 
 
-def _check_arguments(parser: argparse.ArgumentParser) -> None:
+def _run_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: logging.yaml")
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
@@ -81,7 +87,7 @@ def _as_data(source: Source, problem: Problem) -> dict[str, object]:
     return {**place, "key": problem.key, "severity": problem.severity, "problem": problem.text}
 
 
-def _apply_arguments(parser: argparse.ArgumentParser) -> None:
+def _run_apply_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", type=Path, metavar="NEW", help="the changed file")
     add_config(parser)
     parser.add_argument(
@@ -168,9 +174,3 @@ def _ends() -> list[int]:
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: got.append(number))
     return got
-
-
-CHECK = Command("check", "name all that is wrong with a configuration, with its line", _check_arguments, run_check)
-APPLY = Command(
-    "apply", "put a checked configuration into effect, and go back unless confirmed", _apply_arguments, run_apply
-)

@@ -4,17 +4,19 @@ import argparse
 import json
 from pathlib import Path
 
-from visigate_logging.cli.command import CONFIGURATION, DONE, Command
+from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.output import complain, say, say_json
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host.files import write_atomically
 from visigate_logging.migrate.convert import convert
 from visigate_logging.migrate.sections import Conversion
 
-__all__ = ["CONVERT"]
+__all__ = [
+    "convert_config",
+]
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _convert_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.JSON", help="VisiGate's configuration")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
     parser.add_argument("--json", action="store_true", help="print the configuration as JSON, for programs")
@@ -47,6 +49,3 @@ def _read(path: Path) -> Conversion:
     if not isinstance(config, dict):
         raise ConfigurationError("", f"{path}: a JSON object is needed: VisiGate's configuration")
     return convert(config)
-
-
-CONVERT = Command("convert-config", "VisiGate's present configuration as a logging.yaml", _arguments, convert_config)

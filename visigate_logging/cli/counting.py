@@ -1,30 +1,58 @@
 """stats, groups and trends: how many, of what kind, and whether it gets worse."""
 
 import argparse
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from visigate_logging.cli.command import (
-    DONE,
-    FAILED,
-    Command,
-    add_facets,
-    add_json,
-    add_log,
-    days,
-    facets,
-    open_store,
-    positive,
+from visigate_logging.cli.arguments import add_facets, add_json, add_log, add_wide, days, facets, open_store, positive
+from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.output import (
+    as_written,
+    bar,
+    bold,
+    complain,
+    dim,
+    painted,
+    paragraph,
+    plain,
+    say,
+    say_json,
+    width,
 )
-from visigate_logging.cli.output import bar, bold, complain, dim, painted, plain, say, say_json, table, width
-from visigate_logging.cli.reading import local_time, time_of, warn_of_unreadable
+from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
+from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
+from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["GROUPS", "STATS", "TRENDS", "sparkline"]
+__all__ = [
+    "groups",
+    "sparkline",
+    "stats",
+    "trends",
+]
 
+COLUMNS = (
+    Column("COUNT", right=True),
+    Column("LAST"),
+    Column(""),
+    Column("ERROR", stretches=True),
+    Column("DAYS", dropped=1),
+    Column("GROUP"),
+)
+MOVING = (
+    Column("COUNT", right=True),
+    Column(""),
+    Column("LAST BURST"),
+    Column("ERROR", stretches=True),
+    Column("GROUP"),
+)
 SHOWN = 10
+FEW_GROUPS = 15
+MOST_BURSTS = 3
 LIKELY = 0.5
 ARROWS = {"rising": "↗", "falling": "↘", "steady": "→", "too few days": " "}
 QUIET = {"steady", "too few days"}
@@ -77,9 +105,10 @@ def _bars(title: str, counts: Mapping[str, int], others: int) -> None:
 
 
 def _groups_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY", nargs="?", help="one group, by its fingerprint")
+    parser.add_argument("key", metavar="KEY", nargs="?", help="one group, by its key or the beginning of it")
     add_log(parser)
     add_json(parser)
+    add_wide(parser)
     _days(parser, 30)
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most so many (default: 20)")
     parser.add_argument("--order", choices=("last", "count"), default="last", help="latest or most frequent first")
@@ -91,20 +120,23 @@ def groups(args: argparse.Namespace) -> int:
     """Errors that belong together: how often, since when, whether they become more."""
     if args.key:
         return _one_group(args)
-    page = open_store(args).groups(args.limit, days=args.days, order=args.order, text=args.text, **facets(args))
+    store = open_store(args)
+    page = store.groups(args.limit, days=args.days, order=args.order, text=args.text, **facets(store, args))
     if args.json:
         say_json([group.to_dict() for group in page])
     elif page.groups:
-        say(table(("COUNT", "LAST", "", "DAYS", "ERROR", "GROUP"), list(map(_row, page)), stretch=4, right=(0,)))
+        keys = briefly((group.key for group in page), ends=False)
+        say(table(COLUMNS, [_row(group, keys[group.key]) for group in page], wide=args.wide))
     if not page.groups:
         complain("no such groups")
     return DONE if page.groups else FAILED
 
 
-def _row(group: Group) -> tuple[str, ...]:
+def _row(group: Group, key: Brief) -> tuple[Cell, ...]:
     mark = ("new " if group.new else "") + ARROWS[group.trend]
-    last = local_time(group.last_seen.isoformat())
-    return str(group.count), last, mark, sparkline(group.daily), f"{group.title} ({group.module})", group.key
+    seen = group.last_seen.isoformat()
+    last, what = Brief(local_time(seen), brief_time(seen)), f"{group.title} ({group.module})"
+    return str(group.count), last, mark, what, sparkline(group.daily), key
 
 
 def sparkline(counts: Iterable[int]) -> str:
@@ -115,30 +147,38 @@ def sparkline(counts: Iterable[int]) -> str:
 
 
 def _one_group(args: argparse.Namespace) -> int:
-    found = open_store(args).group(args.key, days=args.days, limit=args.limit)
+    store = open_store(args)
+    found = store.group(store.group_key(args.key), days=args.days, limit=args.limit)
     group = found["group"]
     if args.json:
         say_json(found | {"group": group and group.to_dict(), "events": [r.to_dict() for r in found["events"]]})
         return DONE
-    say(bold(plain(group.title if group else args.key)))
+    say(bold(_line(group.title if group else args.key)))
     if group:
-        say(plain(group.culprit))
+        say(_line(group.culprit))
         first, last = (local_time(when.isoformat()) for when in (group.first_seen, group.last_seen))
         say(f"{group.count} in {args.days} days, {found['total']} in all; first {first}, last {last}")
-        say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}")
-    _bursts(found)
+        say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}  {dim(group.key)}")
     for line in _insights(found):
         say(line)
+    _say_bursts(found)
     if found["events"]:
-        _bars_of(found["varying"])
+        say("\n" + bold("latest errors"))
+        ids = briefly((record.event_id for record in found["events"]), ends=True)
+        for record in found["events"][:SHOWN] if not args.wide else found["events"]:
+            said = plain(record.error_message, one_line=True)
+            say(_line(f"  {brief_time_of(record).short}  {ids[record.event_id].short}  {said}"))
+        _bars_of(found["varying"], len(found["events"]))
         say("\n" + bold("why they belong together"))
         for part, value in found["why"].items():
-            say(f"  {part}: {plain(str(value), one_line=True)}")
-        say("\n" + bold("events"))
-        for record in found["events"]:
-            message = plain(record.error_message[:80], one_line=True)
-            say(f"  {time_of(record)}  {record.event_id}  {message}")
+            say(paragraph(f"  {part}: ", worded(value)))
     return DONE
+
+
+def _line(text: str) -> str:
+    """Return a text on one line of the terminal."""
+    text = as_written(plain(text, one_line=True))
+    return fitted(text, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else text
 
 
 def _insights(found: Mapping[str, Any]) -> Iterator[str]:
@@ -153,37 +193,51 @@ def _insights(found: Mapping[str, Any]) -> Iterator[str]:
     for name, value in found["only"].items():
         yield plain(f"only {name} {value}", one_line=True)
     for other in found["comes_with"]:
-        yield plain(f"comes with: {other['title']}  {other['key']}", one_line=True)
+        yield _line(f"comes with {other['key'].rpartition(':')[2][:6]}: {other['title']}")
 
 
-def _bars_of(varying: Mapping[str, Mapping[str, int]]) -> None:
+def _bars_of(varying: Mapping[str, Mapping[str, int]], events: int) -> None:
+    if varying:
+        say("\n" + bold(f"what differs between the last {events}"))
     for name, values in varying.items():
-        _bars(plain(name), {value[:60]: n for value, n in values.items()}, 0)
+        told = ", ".join(f"{worded(value) or '(none)'} x {n}" for value, n in values.items())
+        say(paragraph(f"  {plain(name, one_line=True)}: ", told))
 
 
 def _trends_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     add_json(parser)
+    add_wide(parser)
     _days(parser, 30)
-    parser.add_argument("--all", action="store_true", help="steady groups without bursts as well")
+    parser.add_argument("--all", action="store_true", help="all groups, steady ones without bursts as well")
 
 
 def trends(args: argparse.Namespace) -> int:
-    """What becomes more or less, and what came in bursts."""
+    """Say what becomes more or less, and what came in bursts."""
     store = open_store(args)
     found = store.trends(args.days)
     if args.json:
         say_json(found | {"forecast": store.forecast()})
         return DONE
     say(bold(f"all errors: {found['total']['count']} in {args.days} days, {found['total']['trend']}"))
-    _bursts(found["total"])
-    for group in found["groups"]:
-        if args.all or group["trend"] not in QUIET or group["bursts"]:
-            say(f"\n{ARROWS[group['trend']]} {bold(plain(group['title'], one_line=True))}  {dim(group['key'])}")
-            say(f"  {group['count']} {sparkline(group['daily'])} {group['trend']} (p = {group['p']:.2g})")
-            _bursts(group)
+    _say_bursts(found["total"])
+    told = [g for g in found["groups"] if args.all or g["trend"] not in QUIET or g["bursts"]]
+    keys = briefly((group["key"] for group in told), ends=False)
+    rows = [(str(g["count"]), ARROWS[g["trend"]], _burst(g), g["title"], keys[g["key"]]) for g in told]
+    if rows:
+        say("\n" + table(MOVING, rows if args.all or args.wide else rows[:FEW_GROUPS], wide=args.wide))
+    if len(rows) > FEW_GROUPS and not (args.all or args.wide):
+        complain(f"and {len(rows) - FEW_GROUPS} more: --all")
     _forecasts(store)
     return DONE
+
+
+def _burst(group: Mapping[str, Any]) -> str:
+    """Return when the last burst of a group was, and how many."""
+    if not group["bursts"]:
+        return ""
+    last = group["bursts"][-1]
+    return f"{last['count']} at {brief_time(last['start'])[:-3]}"
 
 
 def _forecasts(store: ErrorStore) -> None:
@@ -192,16 +246,15 @@ def _forecasts(store: ErrorStore) -> None:
     if likely:
         say("\n" + bold("likely back within 7 days"))
     for forecast in likely[:SHOWN]:
-        title = plain(forecast["title"], one_line=True)
-        say(f"  {forecast['probability']:.0%}  {title}  {dim(plain(forecast['key']))}")
+        say(
+            _line(f"  {forecast['probability']:>4.0%}  {forecast['key'].rpartition(':')[2][:6]}  {forecast['title']}")
+        )
 
 
-def _bursts(course: Mapping[str, Any]) -> None:
-    for burst in course["bursts"][-5:]:
+def _say_bursts(course: Mapping[str, Any]) -> None:
+    bursts = course["bursts"]
+    for burst in bursts[-MOST_BURSTS:]:
         span = "an hour" if burst["hours"] == 1 else f"{burst['hours']} hours"
         say(f"  burst at {local_time(burst['start'])}: {burst['count']} in {span}, {burst['expected']:.1f} expected")
-
-
-STATS = Command("stats", "how many errors, of which types, from where, when", _stats_arguments, stats)
-GROUPS = Command("groups", "errors that belong together", _groups_arguments, groups)
-TRENDS = Command("trends", "what becomes more or less, and what came in bursts", _trends_arguments, trends)
+    if len(bursts) > MOST_BURSTS:
+        say(dim(f"  and {len(bursts) - MOST_BURSTS} bursts before"))

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 import visigate_logging.config.load as loading
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.arguments import add_json
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, plain, say, say_json
-from visigate_logging.cli.reading import local_time
 from visigate_logging.cli.recover import runners
 from visigate_logging.cli.status import WHERE, host_status
 from visigate_logging.config.check import check, examine
@@ -26,8 +26,11 @@ from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.owner import made_by_root
+from visigate_logging.present.words import local_time
 
-__all__ = ["DOCTOR"]
+__all__ = [
+    "doctor",
+]
 
 EARLIEST = os.stat(__file__).st_mtime
 """When this package was installed: no clock that is right shows an earlier time."""
@@ -55,7 +58,7 @@ class Patient:
     status: dict[str, Any]
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
     parser.add_argument(
@@ -267,4 +270,3 @@ def _mail_server(patient: Patient) -> Iterator[Finding]:
 
 
 LOOKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, _backups, _mail_server)
-DOCTOR = Command("doctor", "look at all that errors depend on, and say what to do", _arguments, doctor)

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import orjson
 
-from visigate_logging.cli.command import CONFIGURATION, DONE, Command
+from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.output import complain, say
 
-__all__ = ["INIT", "SHIPPED", "filled"]
+__all__ = [
+    "SHIPPED",
+    "filled",
+    "init",
+]
 
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
 QUESTIONS = {
@@ -24,7 +28,7 @@ QUESTIONS = {
 DEFAULTS = {"logs": "logs/errors", "database": "data/visigate.db", "backup": "data/backups/visigate.db"}
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("logging.yaml"), metavar="FILE", help="default: logging.yaml"
     )
@@ -91,6 +95,3 @@ def _with_option(text: str, key: str, value: str | list[str]) -> str:
 def _plain(value: str) -> str:
     """A path as YAML takes it; in quotes where it would be read as something else."""
     return value if re.fullmatch(r"[\w./~-]+", value) else orjson.dumps(value).decode()
-
-
-INIT = Command("init", "write the shipped logging.yaml, with this gate's paths and mail server", _arguments, init)

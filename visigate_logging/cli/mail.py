@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED, USAGE, Command, add_json
+from visigate_logging.cli.arguments import add_json
+from visigate_logging.cli.command import DONE, FAILED, USAGE
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.table import Column, table
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.present.words import counted, spoken
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from visigate_logging.delivery.throttle import Waiting
     from visigate_logging.host import HostLock
 
-__all__ = ["MAIL"]
+__all__ = [
+    "mail",
+]
 
 PATIENCE = 5.0
 HOW_TO_HAVE_ONE = """To have one, put this under handlers:, and its name into root: handlers:
@@ -30,7 +34,7 @@ LONGEST = 90.0
 """Seconds that a test waits for one answer: servers that are slow on purpose take up to a minute."""
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _mail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("test", "outbox"),
@@ -152,7 +156,14 @@ def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
         say_json(listed)
     elif listed:
         shown = [(m["state"], m["id"], m["subject"], " ".join(m["recipients"]), m["reason"]) for m in listed]
-        say(table(("STATE", "ID", "SUBJECT", "TO", "WHY"), shown, stretch=2))
+        columns = (
+            Column("STATE"),
+            Column("ID"),
+            Column("SUBJECT", stretches=True),
+            Column("TO", dropped=2),
+            Column("WHY", dropped=1),
+        )
+        say(table(columns, shown))
     else:
         say(f"no mails in {desk.outbox.directory}")
     return DONE
@@ -239,6 +250,3 @@ def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
     finally:
         lock.release()
     return _list(desk, args)
-
-
-MAIL = Command("mail", "try the mail server, or look after the outbox", _arguments, mail)

@@ -10,17 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from visigate_logging.cli.command import (
-    DONE,
-    FAILED,
-    Command,
-    add_filters,
-    add_json,
-    add_log,
-    days,
-    filters,
-    open_store,
-)
+from visigate_logging.cli.arguments import add_filters, add_json, add_log, days, filters, open_store
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import Progress, complain, say, say_json
 from visigate_logging.cli.where import find_log
 from visigate_logging.detail.record import ErrorDetail
@@ -29,12 +20,16 @@ from visigate_logging.migrate.legacy import import_files
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["EXPORT", "IMPORT", "PRUNE"]
+__all__ = [
+    "export",
+    "import_old",
+    "prune",
+]
 
 PAGE = 500
 
 
-def _import_arguments(parser: argparse.ArgumentParser) -> None:
+def _import_old_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="error_*.json files, or directories of them"
     )
@@ -42,7 +37,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def import_(args: argparse.Namespace) -> int:
+def import_old(args: argparse.Namespace) -> int:
     """Take in VisiGate's error_*.json files, each once, even when repeated."""
     paths = sorted(file for path in args.paths for file in (path.glob("error_*.json") if path.is_dir() else [path]))
     log, progress = ErrorStore(args.log or find_log()).path, Progress("importing")
@@ -95,10 +90,11 @@ def _as_private_as(log: Path, output: Path) -> TextIO:
 
 
 def _all(store: ErrorStore, args: argparse.Namespace) -> Iterator[ErrorDetail]:
-    page = store.recent(PAGE, **filters(args))
+    asked = filters(store, args)
+    page = store.recent(PAGE, **asked)
     yield from page
     while page.cursor:
-        page = store.recent(PAGE, cursor=page.cursor, **filters(args))
+        page = store.recent(PAGE, cursor=page.cursor, **asked)
         yield from page
 
 
@@ -121,8 +117,3 @@ def prune(args: argparse.Namespace) -> int:
     if not removed:
         complain(f"no rotated file holds only what is older than {args.older_than} days")
     return DONE if removed else FAILED
-
-
-IMPORT = Command("import", "take in VisiGate's error_*.json files, each once", _import_arguments, import_)
-EXPORT = Command("export", "errors as JSON lines or CSV", _export_arguments, export)
-PRUNE = Command("prune", "remove rotated files of old errors; their counts stay", _prune_arguments, prune)

@@ -1,13 +1,13 @@
-"""What the command line writes: tables, colours, bars, JSON."""
+"""Write to the terminal: text in its encoding, colours, bars, JSON."""
 
 import codecs
 import io
 import os
 import shutil
 import sys
+import textwrap
 import time
 import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from visigate_logging.detail.plain import plain
 
 __all__ = [
+    "as_written",
     "bar",
     "bold",
     "complain",
@@ -22,20 +23,16 @@ __all__ = [
     "dim",
     "has_colour",
     "painted",
+    "paragraph",
     "plain",
     "say",
     "say_json",
-    "table",
     "use_any_encoding",
     "width",
 ]
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 BLOCKS = " ▏▎▍▌▋▊▉█"
-
-
-LONGEST = 500
-"""Characters of one cell of a table: all others of its column are as wide."""
 LOOK_ALIKE = str.maketrans(
     {
         **dict.fromkeys(BLOCKS[1:], "#"),
@@ -51,7 +48,6 @@ LOOK_ALIKE = str.maketrans(
 
 def use_any_encoding() -> None:
     """Let standard output and error write every text, whatever their encoding (``LANG=C``, ``PYTHONIOENCODING``)."""
-    codecs.register_error("visigate_logging", _look_alike)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="visigate_logging")
@@ -62,6 +58,9 @@ def _look_alike(error: UnicodeError) -> tuple[str | bytes, int]:
         raise error
     text = error.object[error.start : error.end].translate(LOOK_ALIKE)
     return text.encode("ascii", "backslashreplace"), error.end
+
+
+codecs.register_error("visigate_logging", _look_alike)
 
 
 def say(text: str = "") -> None:
@@ -112,6 +111,19 @@ def dim(text: str) -> str:
     return painted(text, "dim")
 
 
+def as_written(text: str) -> str:
+    """Return a text as standard output can write it: what its encoding does not know is replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text if text.isascii() else text.encode(encoding, "visigate_logging").decode(encoding)
+
+
+def paragraph(head: str, text: str) -> str:
+    """Return text beside or below its head, in lines that fit the terminal (80 columns where there is none)."""
+    columns = shutil.get_terminal_size((80, 24)).columns
+    lines = textwrap.wrap(plain(text, one_line=True), max(columns - len(head), 20), break_on_hyphens=False)
+    return "\n".join(f"{head if n == 0 else ' ' * len(head)}{line}" for n, line in enumerate(lines or [""])).rstrip()
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -122,34 +134,6 @@ def bar(value: float, top: float, columns: int = 30) -> str:
     eighths = round(8 * columns * value / top) if top else 0
     full, rest = divmod(eighths, 8)
     return "█" * full + (BLOCKS[rest] if rest else "")
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stretch: int, right: Sequence[int] = ()) -> str:
-    """Columns under headers, cut to the terminal's width.
-
-    Args:
-        headers: one for each column.
-        rows: the cells, from records as they are.
-        stretch: the column that gives way when the terminal is too narrow.
-        right: the columns that stand to the right, such as numbers.
-    """
-    cells = [list(headers), *([plain(cell[:LONGEST], one_line=True) for cell in row] for row in rows)]
-    widths = [max(width(row[i]) for row in cells) for i in range(len(headers))]
-    room = shutil.get_terminal_size((120, 40)).columns - sum(widths) - 2 * (len(widths) - 1)
-    if room < 0 and sys.stdout.isatty():
-        widths[stretch] = max(len(headers[stretch]), 20, widths[stretch] + room)
-    lines = ["  ".join(_cell(c, widths[i], i in right) for i, c in enumerate(row)).rstrip() for row in cells]
-    return "\n".join([bold(lines[0]), *lines[1:]])
-
-
-def _cell(text: str, columns: int, right: bool) -> str:
-    if width(text) > columns:
-        text = text[: columns - 1]
-        while width(text) >= columns:
-            text = text[:-1]
-        text += "…"
-    padding = " " * (columns - width(text))
-    return padding + text if right else text + padding
 
 
 class Progress:

@@ -1,29 +1,41 @@
-"""recent and show: single errors."""
+"""recent, show and follow: single errors."""
 
 import argparse
+import shutil
 import sys
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from visigate_logging.cli.command import (
-    DONE,
-    FAILED,
-    Command,
+from visigate_logging.cli.arguments import (
     add_filters,
     add_json,
     add_log,
+    add_wide,
     filters,
+    number,
     open_store,
     positive,
 )
-from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, table
+from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, width
+from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present.advice import advice_for
-from visigate_logging.store.store import ErrorStore
+from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
 
-__all__ = ["FOLLOW", "RECENT", "SHOW", "local_time", "time_of"]
+if TYPE_CHECKING:
+    from visigate_logging.store.store import ErrorStore
+
+__all__ = ["follow", "recent", "show", "time_of"]
 
 LONGEST = 300
+COLUMNS = (
+    Column("TIME"),
+    Column("SEVERITY"),
+    Column("ERROR", stretches=True),
+    Column("WHERE", dropped=1),
+    Column("ID"),
+)
 SEVERITY_COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
 RELATIONS = {
     "cause": "caused by",
@@ -35,6 +47,7 @@ RELATIONS = {
 def _recent_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     add_json(parser)
+    add_wide(parser)
     parser.add_argument("--limit", type=positive, default=10, metavar="N", help="at most so many (default: 10)")
     parser.add_argument("--cursor", help="go on after the last page; it is told on standard error")
     add_filters(parser)
@@ -43,12 +56,13 @@ def _recent_arguments(parser: argparse.ArgumentParser) -> None:
 def recent(args: argparse.Namespace) -> int:
     """The newest errors, the newest first."""
     store = open_store(args)
-    records = store.recent(args.limit, cursor=args.cursor, **filters(args))
+    records = store.recent(args.limit, cursor=args.cursor, **filters(store, args))
     warn_of_unreadable(store)
     if args.json:
         say_json([record.to_dict() for record in records])
     elif records.records:
-        say(table(("TIME", "SEVERITY", "ERROR", "WHERE", "ID"), [_row(r) for r in records], stretch=2))
+        ids = briefly((record.event_id for record in records), ends=True)
+        say(table(COLUMNS, [_row(record, ids[record.event_id]) for record in records], wide=args.wide))
     if records.searched_back_to:
         complain(f"searched back to {records.searched_back_to:%Y-%m-%d %H:%M}; go on with --cursor {records.cursor}")
     elif records.cursor:
@@ -58,9 +72,9 @@ def recent(args: argparse.Namespace) -> int:
     return DONE if records.records else FAILED
 
 
-def _row(record: ErrorDetail) -> tuple[str, ...]:
+def _row(record: ErrorDetail, event_id: Brief) -> tuple[Cell, ...]:
     what = f"{record.error_type}: {record.error_message[:LONGEST]}"
-    return (time_of(record), record.severity, what, where(record), record.event_id)
+    return (brief_time_of(record), record.severity, what, where(record), event_id)
 
 
 def where(record: ErrorDetail) -> str:
@@ -68,20 +82,18 @@ def where(record: ErrorDetail) -> str:
     return f"{record.module} in {record.function}" if record.function else record.module
 
 
-def local_time(timestamp: str) -> str:
-    """A timestamp of a record in the local time zone, to the second; what is no timestamp stays as it is."""
-    try:
-        return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return timestamp
-
-
 def time_of(record: ErrorDetail) -> str:
     """When an error was, in the local time zone; worked out, and so only about, if the clock was wrong."""
     return f"~{local_time(about(record))}" if about(record) else local_time(record.timestamp)
 
 
-def warn_of_unreadable(store: ErrorStore) -> None:
+def brief_time_of(record: ErrorDetail) -> Brief:
+    """Return the same as a cell of a table."""
+    known = about(record)
+    return Brief(time_of(record), f"~{brief_time(known)}" if known else brief_time(record.timestamp))
+
+
+def warn_of_unreadable(store: "ErrorStore") -> None:
     """Say on standard error what could not be read."""
     if found := store.unreadable(1):
         complain(
@@ -91,7 +103,9 @@ def warn_of_unreadable(store: ErrorStore) -> None:
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", nargs="?", help="the event's id (default: the newest error)")
+    parser.add_argument(
+        "id", metavar="ID", nargs="?", help="the event's id, or the beginning or end of it (default: the newest)"
+    )
     add_log(parser)
     add_json(parser)
 
@@ -175,21 +189,36 @@ def _frame(frame: Frame) -> list[str]:
 def _follow_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs: one record a line")
+    parser.add_argument(
+        "--backlog",
+        type=number,
+        metavar="N",
+        help="begin with the last N errors (default: 10; 0 with --json)",
+    )
+    add_filters(parser)
 
 
 def follow(args: argparse.Namespace) -> int:
-    """New errors as they come, until interrupted."""
-    for record in open_store(args).follow():
+    """Say new errors as they come, behind the last of before, until interrupted."""
+    store = open_store(args)
+    asked = filters(store, args)
+    backlog = (0 if args.json else 10) if args.backlog is None else args.backlog
+    for record in store.follow(backlog=backlog, **asked):
         if args.json:
             say_json(record.to_dict(), line=True)
         else:
-            time, severity, what, place, event_id = (plain(cell, one_line=True) for cell in _row(record))
-            colour = SEVERITY_COLOURS.get(record.severity, "bold")
-            say(f"{time}  {painted(severity, colour)}  {what}  {dim(f'{place}  {event_id}')}")
+            say(_line(record))
         sys.stdout.flush()
     return DONE
 
 
-RECENT = Command("recent", "the newest errors, the newest first", _recent_arguments, recent)
-FOLLOW = Command("follow", "new errors as they come", _follow_arguments, follow)
-SHOW = Command("show", "one error to its cause", _show_arguments, show)
+def _line(record: ErrorDetail) -> str:
+    """Return an error on a line that fits the terminal, without knowing those that are still to come."""
+    cells = _row(record, briefly([record.event_id], ends=True)[record.event_id])
+    whole = not sys.stdout.isatty()
+    time, severity, what, where, event_id = (as_text(cell, whole=whole) for cell in cells)
+    if whole:
+        return "\t".join((time, severity, what, where, event_id))
+    colour = SEVERITY_COLOURS.get(record.severity, "bold")
+    room = shutil.get_terminal_size((80, 24)).columns - width(time) - 8 - len(event_id) - 6
+    return f"{time}  {painted(f'{severity:<8}', colour)}  {dim(event_id)}  {fitted(f'{what} ({where})', room)}"

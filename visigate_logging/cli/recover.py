@@ -1,29 +1,28 @@
 """recover: mending faults by hand, and seeing how they were mended."""
 
 import argparse
-import shutil
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json, positive
+from visigate_logging.cli.arguments import add_json, positive
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import bold, complain, say, say_json
-from visigate_logging.cli.reading import local_time
+from visigate_logging.cli.output import bold, complain, paragraph, say, say_json
 from visigate_logging.cli.rows import add_row_arguments, rows
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import Source, dotted, read, refuse
 from visigate_logging.config.objects import Object
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
+from visigate_logging.present.words import local_time
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.procedures import Procedure
     from visigate_logging.recovery.runner import Runner
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["RECOVER", "runners", "told"]
+__all__ = ["recover", "runners", "told"]
 
 
 def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
@@ -73,7 +72,7 @@ def _list(args: argparse.Namespace, runners: "list[Runner]") -> int:
             say(bold(plain(one["name"], one_line=True)))
             facts = (", ".join(one["exceptions"]), ", then ".join(one["steps"]), _budgets(one), _last(one))
             for name, text in zip(("for", "steps", "budget", "last"), facts, strict=True):
-                say(_paragraph(f"  {name:<8}", text))
+                say(paragraph(f"  {name:<8}", text))
     else:
         complain(f"no recovery is configured in {args.config}")
     return DONE if found else FAILED
@@ -100,13 +99,6 @@ def _budgets(summary: Mapping[str, Any]) -> str:
 def _last(summary: Mapping[str, Any]) -> str:
     last = summary["last"]
     return f"{last['status']}, {local_time(last['timestamp'])}: {last['message']}" if last else "never run"
-
-
-def _paragraph(head: str, text: str) -> str:
-    """Text beside or below its head, in lines that fit the terminal (80 columns where there is none)."""
-    width = shutil.get_terminal_size((80, 24)).columns
-    lines = textwrap.wrap(plain(text, one_line=True), max(width - len(head), 20), break_on_hyphens=False)
-    return "\n".join(f"{head if n == 0 else ' ' * len(head)}{line}" for n, line in enumerate(lines or [""])).rstrip()
 
 
 def _run(args: argparse.Namespace, runners: "list[Runner]") -> int:
@@ -139,10 +131,10 @@ def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:
             about = plain(":".join(filter(None, (e["procedure"], e["key"]))), one_line=True)
             say(f"{local_time(e['timestamp'])}  {about}  {e['event']}  {bold(result)}".rstrip())
             if text:
-                say(_paragraph("    ", text))
+                say(paragraph("    ", text))
             if e["event"] == "decision":
                 who = f"for {e['error_type']} {e['event_id']}" if e["event_id"] else "by hand"
-                say(_paragraph("    ", who))
+                say(paragraph("    ", who))
     return DONE if shown else FAILED
 
 
@@ -201,6 +193,3 @@ def recover(args: argparse.Namespace) -> int:
     finally:
         for runner in found:
             runner.close()
-
-
-RECOVER = Command("recover", "recoveries: list, run, history, reset, rows", _recover_arguments, recover)

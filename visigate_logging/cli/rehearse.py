@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json, add_log, moment, open_store
+from visigate_logging.cli.arguments import add_json, add_log, moment, open_store
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config, is_fine
 from visigate_logging.cli.output import bold, complain, counted, say, say_json
 from visigate_logging.cli.replay import host_times
@@ -20,7 +21,7 @@ from visigate_logging.store.store import ErrorStore
 if TYPE_CHECKING:
     from visigate_logging.cli.simulated import Incident, Simulated
 
-__all__ = ["REHEARSE", "rehearsed"]
+__all__ = ["rehearse", "rehearsed"]
 
 DEFAULT = Path("logging.yaml")
 PAGE = 500
@@ -51,7 +52,7 @@ def rehearsed(config: Path, errors: Iterable[tuple[float, ErrorDetail]]) -> "Sim
     return simulated
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _rehearse_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--against", type=Path, metavar="FILE", help="another, side by side (default: logging.yaml)")
     parser.add_argument("--since", type=moment, default="7d", metavar="WHEN", help="2h, 3d, 2026-05-04 (default: 7d)")
@@ -121,6 +122,3 @@ def _told(
         runs = ", ".join(f"{count} times {key}" for key, count in new["recoveries"].items())
         yield f"recoveries run: {runs}"
         yield "  each is taken for a success; one that fails rests for longer, and is given up after max_attempts"
-
-
-REHEARSE = Command("rehearse", "what a configuration would have done with the stored errors", _arguments, rehearse)

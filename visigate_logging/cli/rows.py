@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.output import complain, say, say_json, table
+from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.table import Column, table
 from visigate_logging.exceptions import RecoveryError
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def _summarise(folder: Path, found: list[dict[str, Any]]) -> None:
         counts.setdefault(line["table"], Counter())[line["change"]] += 1
     say(f"What differs from the backup in {folder}:")
     cells = [(name, *(str(kinds[kind]) for kind in KINDS)) for name, kinds in counts.items()]
-    say(table(("TABLE", *(kind.upper() for kind in KINDS)), cells, stretch=0, right=(1, 2, 3)))
+    columns = [Column("TABLE", stretches=True), *(Column(kind.upper(), right=True) for kind in KINDS)]
+    say(table(columns, cells))
     say("The rows: --table TABLE. To bring rows of the damaged file back: --apply TABLE [--only added] [--rows 1,2]")
 
 

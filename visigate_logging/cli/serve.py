@@ -12,15 +12,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, Command, add_log, open_store
+from visigate_logging.cli.arguments import add_log, open_store
+from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import complain, say
-from visigate_logging.cli.reading import local_time
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError, StateError
+from visigate_logging.present.words import local_time
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["SERVE", "health_of", "recoveries_of"]
+__all__ = [
+    "health_of",
+    "recoveries_of",
+    "serve",
+]
 
 HASH = "VISIGATE_PASSWORD_HASH"
 OVERDUE = 600.0
@@ -28,7 +33,7 @@ OVERDUE = 600.0
 SHORTEST = 8
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=8008, help="default: 8008; 0: any that is free")
@@ -243,6 +248,3 @@ def _by_event(entries: Iterable[Any]) -> dict[str | None, list[dict[str, Any]]]:
             found[str(entry.get("event_id"))].append(entry)
             found[None].append(entry)
     return dict(found)
-
-
-SERVE = Command("serve", "the errors on pages, by a web server of their own", _arguments, serve)

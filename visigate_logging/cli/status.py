@@ -6,28 +6,48 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json
+from visigate_logging.cli.arguments import add_json
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import bold, complain, counted, dim, painted, plain, say, say_json, table
-from visigate_logging.cli.reading import local_time
+from visigate_logging.cli.output import bold, complain, counted, dim, painted, plain, say, say_json
 from visigate_logging.cli.recover import runners
+from visigate_logging.cli.table import Brief, Column, table
 from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import read
 from visigate_logging.config.presence import last_messages, present, state_directories
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.present.words import spoken
+from visigate_logging.present.words import brief_time, local_time, spoken
 
 if TYPE_CHECKING:
     from visigate_logging.config.objects import Object
     from visigate_logging.recovery.runner import Runner
 
-__all__ = ["STATUS", "WHERE", "host_status"]
+__all__ = [
+    "WHERE",
+    "host_status",
+    "status",
+]
 
 WHERE = "relative paths count from where the application was started; ask there"
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+PROCESSES = (
+    Column("PID"),
+    Column("PROCESS"),
+    Column("SERVICE", dropped=1),
+    Column("CONFIG", dropped=2),
+    Column("SINCE"),
+    Column("", stretches=True),
+)
+HANDLERS = (
+    Column("HANDLER"),
+    *(Column(name, right=True) for name in ("ACCEPTED", "DELIVERED", "FOLDED", "PENDING")),
+    Column("DROPPED", stretches=True),
+)
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
 
@@ -116,14 +136,13 @@ def _standings(runner: "Runner") -> list[dict[str, Any]]:
 def _told(found: Mapping[str, Any]) -> Iterator[str]:
     yield bold(f"{found['config']['path']} {found['config']['hash']}")
     rows = [
-        (str(p["pid"]), p["name"], p.get("service") or "", p["hash"], local_time(p["since"]), _standing(p))
+        (str(p["pid"]), p["name"], p.get("service") or "", p["hash"], _time(p["since"]), _standing(p))
         for p in found["processes"]
     ]
-    yield table(("PID", "PROCESS", "SERVICE", "CONFIG", "SINCE", ""), rows, stretch=5) if rows else "no process runs"
+    yield table(PROCESSES, rows) if rows else "no process runs"
     yield ""
     sheets = [(name, *_figures(sheet)) for name, sheet in found["handlers"].items()]
-    headers = ("HANDLER", "ACCEPTED", "DELIVERED", "FOLDED", "PENDING", "DROPPED")
-    yield table(headers, sheets, stretch=0, right=(1, 2, 3, 4)) if sheets else "no handler has counted anything yet"
+    yield table(HANDLERS, sheets) if sheets else "no handler has counted anything yet"
     if sheets:
         yield dim("what processes that run have counted in the last 10 s may not be in it yet")
     for name, sheet in found["handlers"].items():
@@ -148,13 +167,14 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _standing(process: Mapping[str, Any]) -> str:
     if process.get("refused"):
-        return painted(f"refused {process['refused']['hash']}: {process['refused']['reason']}", "red")
-    return "" if process["current"] else painted("still on the old one", "yellow")
+        return f"refused {process['refused']['hash']}: {process['refused']['reason']}"
+    return "" if process["current"] else "still on the old one"
+
+
+def _time(timestamp: str) -> Brief:
+    return Brief(local_time(timestamp), brief_time(timestamp))
 
 
 def _figures(sheet: Mapping[str, Any]) -> list[str]:
     numbers = [str(sheet[name]) for name in ("accepted", "delivered", "folded", "pending")]
     return [*numbers, ", ".join(f"{n} {why}" for why, n in sheet["dropped"].items())]
-
-
-STATUS = Command("status", "what runs on this host, and what became of its errors", _arguments, status)

@@ -3,10 +3,14 @@
 import argparse
 import shlex
 
-from visigate_logging.cli.command import DONE, FAILED, Command, add_json, add_log, open_store
+from visigate_logging.cli.arguments import add_json, add_log, open_store
+from visigate_logging.cli.command import COMMANDS, DONE, FAILED, Command
 from visigate_logging.cli.output import say, say_json
 
-__all__ = ["INDEX", "completion_command"]
+__all__ = [
+    "completion",
+    "index",
+]
 
 
 def _index_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,21 +44,14 @@ def index(args: argparse.Namespace) -> int:
     return FAILED if problems else DONE
 
 
-INDEX = Command("index", "the index beside the log: show, check or rebuild it", _index_arguments, index)
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="for example: source <(visigate-errors completion bash)")
 
 
-def completion_command(commands: "tuple[Command, ...]") -> Command:
-    """The subcommand that prints how a shell completes the others."""
-
-    def arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("shell", choices=SHELLS, help="for example: source <(visigate-errors completion bash)")
-
-    def completion(args: argparse.Namespace) -> int:
-        """How a shell completes the words of this command."""
-        say(SHELLS[args.shell]({command.name: _words(command) for command in commands}))
-        return DONE
-
-    return Command("completion", "what makes a shell complete this command's words", arguments, completion)
+def completion(args: argparse.Namespace) -> int:
+    """Say how a shell completes the words of this command."""
+    say(SHELLS[args.shell]({command.name: _words(command) for command in COMMANDS}))
+    return DONE
 
 
 def _words(command: Command) -> list[str]:

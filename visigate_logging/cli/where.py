@@ -1,13 +1,13 @@
 """Where the details are, when nobody says, and what is secret in them."""
 
+import contextlib
 import functools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.config.load import read
-from visigate_logging.detail.masking import mask_also
 from visigate_logging.exceptions import ConfigurationError
 
 __all__ = ["find_log", "mask_as_configured"]
@@ -42,11 +42,17 @@ def mask_as_configured(config: Path | None, log: Path | None) -> None:
     above = (parent / CONFIGURATION for parent in Path(os.path.abspath(log)).parents[:PARENTS])
     for path in [config] if config else [CONFIGURATION, *above]:
         if path.is_file():
-            mask_also(_mask_keys(path))
+            if keys := _mask_keys(path):
+                from visigate_logging.detail.masking import mask_also
+
+                mask_also(keys)
             return
 
 
 def _mask_keys(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):  # to be told by whoever needs the file
+        if b"mask_keys" not in re.sub(rb"(?m)^\s*#.*$", b"", path.read_bytes()):
+            return []
     try:
         given = [f["mask_keys"] for f in _values(path)["formatters"].values() if f.get("mask_keys")]
     except (ConfigurationError, LookupError, TypeError, AttributeError):
@@ -56,6 +62,8 @@ def _mask_keys(path: Path) -> list[str]:
 
 
 def _values(path: Path) -> Mapping[str, Any]:
+    from visigate_logging.config.load import read
+
     try:
         state = path.stat()
     except OSError:
@@ -66,6 +74,8 @@ def _values(path: Path) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=4)
 def _read_once(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
     """Return what a file says; a command asks for it several times."""
+    from visigate_logging.config.load import read
+
     return read(path).values
 
 

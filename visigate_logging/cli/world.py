@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from visigate_logging.cli.output import complain
-from visigate_logging.host.trust import exposure, trusted_users
 
 __all__ = ["add_path", "application"]
 
@@ -49,6 +48,8 @@ def _usual(args: argparse.Namespace) -> list[str]:
 
 
 def _is_safe(directory: str) -> bool:
+    from visigate_logging.host.trust import exposure, trusted_users
+
     found = exposure(directory, trusted_users())
     if found is None or found.is_group:
         return True

@@ -1,8 +1,11 @@
 """Numbers, spans and times in words."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-__all__ = ["counted", "local", "rate", "spoken"]
+import orjson
+
+__all__ = ["brief_time", "counted", "local", "local_time", "rate", "spoken", "worded"]
 
 
 def counted(number: int, what: str, many: str = "") -> str:
@@ -27,8 +30,35 @@ def rate(number: int, seconds: float) -> str:
 
 
 def local(timestamp: str) -> str:
-    """Return an RFC 3339 time in the host's own zone; another text as it is."""
+    """Return an RFC 3339 time in the host's own zone, which is named; another text as it is."""
+    return local_time(timestamp, "%Y-%m-%d %H:%M:%S %Z")
+
+
+def local_time(timestamp: str, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return an RFC 3339 time in the host's own zone, to the second; another text as it is.
+
+    Args:
+        timestamp: the time.
+        form: as ``strftime`` takes it.
+    """
     try:
-        return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        return datetime.fromisoformat(timestamp).astimezone().strftime(form)
     except (ValueError, OverflowError, OSError):
         return timestamp
+
+
+def brief_time(timestamp: str) -> str:
+    """Return the same in few characters: without the year when it is this one, else without the time's seconds."""
+    this_year = local_time(timestamp, "%Y") == datetime.now().astimezone().strftime("%Y")
+    return local_time(timestamp, "%m-%d %H:%M:%S" if this_year else "%Y-%m-%d %H:%M")
+
+
+def worded(value: object) -> str:
+    """Return a value as a person writes it: a list as words with commas, other structures as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping | Sequence):
+        return orjson.dumps(value, default=str).decode()
+    return "" if value is None else str(value)

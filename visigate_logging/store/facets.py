@@ -22,7 +22,9 @@ __all__ = [
     "counts_of",
     "facets_of",
     "family_of",
+    "fits",
     "scalar",
+    "spelt",
     "word_of",
     "words_of",
 ]
@@ -173,3 +175,24 @@ def counts_of(words: Iterable[tuple[str, int]]) -> dict[str, int]:
     for word, n in words:
         summed[word] = summed.get(word, 0) + n
     return dict(sorted(summed.items(), key=lambda item: (-item[1], item[0])))
+
+
+ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL", "CRIT": "CRITICAL", "ERR": "ERROR"}
+"""Other names of levels, as :mod:`logging` and syslog have them."""
+
+
+def spelt(value: str, known: Iterable[str]) -> str | None:
+    """Return a value as it occurs, whatever case it was given in; None when it does not occur."""
+    words = list(known)
+    wanted = {value.casefold(), ALIASES.get(value.upper(), value).casefold()}
+    return value if value in words else next((word for word in words if word.casefold() in wanted), None)
+
+
+def fits(record: Mapping[str, Any], asked: Filter) -> bool:
+    """Return whether a filter lets a record through; its group is the one that the record itself names."""
+    own = record.get("facets")
+    return (
+        (asked.group is None or record.get("fingerprint") == asked.group)
+        and all(word_of(record.get(f.field)) == asked.words[f.name] for f in FACETS if f.name in asked.words)
+        and all(isinstance(own, Mapping) and word_of(own.get(name)) == word for name, word in asked.own.items())
+    )

@@ -17,7 +17,7 @@ from visigate_logging.store.search import cursor_at
 from visigate_logging.store.times import from_micros
 from visigate_logging.store.typed import read_record
 
-__all__ = ["Page", "fetch", "first_page", "search_text"]
+__all__ = ["Page", "fetch", "first_page", "search_text", "searchable"]
 
 SEARCHED = 20_000
 """Records that one question for a text reads at most; its page says how far back that was."""
@@ -105,7 +105,7 @@ def search_text(rows: Iterator[Row], text: str, limit: int, read: Read) -> Page:
     for _ in range(SEARCHED // STEP):
         some = list(islice(rows, STEP))
         for row, record in zip(some, read(some), strict=True):
-            if record and wanted in _searchable(record):
+            if record and wanted in searchable(record):
                 found.append((row, record))
                 if len(found) > limit:
                     return _page(found, limit)
@@ -124,7 +124,8 @@ def _page(found: Sequence[tuple[Row, ErrorDetail | None]], limit: int, stopped: 
     return Page(shown)
 
 
-def _searchable(record: ErrorDetail) -> str:
+def searchable(record: ErrorDetail) -> str:
+    """Return the texts of a record that are searched, in one case."""
     parts = (
         record.error_type,
         record.error_message,

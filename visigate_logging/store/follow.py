@@ -2,14 +2,21 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.store.facets import Filter, fits
+from visigate_logging.store.fetch import searchable
 from visigate_logging.store.files import BUFFER, LogFile, log_files
+from visigate_logging.store.identity import identify
 from visigate_logging.store.lines import Line, parse
+from visigate_logging.store.times import micros, parse_timestamp
+from visigate_logging.store.typed import read_record
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "matching"]
 
 TELLING = 1024
 """Bytes at the end of what has been read by which it is known again."""
@@ -114,3 +121,17 @@ class _Tail:
                 return start + found + 1
             end = start
         return 0
+
+
+def matching(
+    lines: Iterable[Line], asked: Filter, text: str | None, since: datetime | None, until: datetime | None
+) -> Iterator[ErrorDetail]:
+    """Return the records among lines that a question lets through; see ``ErrorStore.recent``."""
+    wanted = (text or "").casefold()
+    for line in lines:
+        if line.record and fits(line.record, asked):
+            at = parse_timestamp(line.record["timestamp"])
+            record = read_record(line.record | {"event_id": identify(line.record)}, at)
+            in_time = (not since or at >= micros(since)) and (not until or at < micros(until))
+            if in_time and (not wanted or wanted in searchable(record)):
+                yield record

@@ -13,7 +13,7 @@ from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import Group, GroupPage, find_groups
 from visigate_logging.store.insights import find_forecasts, insights_of
 from visigate_logging.store.record_questions import RecordQuestions
-from visigate_logging.store.search import find
+from visigate_logging.store.search import find, keys_beginning
 from visigate_logging.store.varying import varying
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
@@ -76,6 +76,20 @@ class GroupQuestions(RecordQuestions):
 
     def _newest(self, db: sqlite3.Connection, key: str) -> ErrorDetail | None:
         return self._access.read_one(next(find(db, facets_of(db, Filter({"group": key})), None, None, None), None))
+
+    def group_key(self, part: str) -> str:
+        """Return the key of the group that begins with some characters, before or behind the version of its rules.
+
+        Args:
+            part: such as ``v3:d79f0123456789ab``, ``v3:d79f`` or ``d79f``; what begins no key is returned as it is.
+
+        Raises:
+            UnknownEventError: several do.
+        """
+        found = self._access.ask(lambda db: keys_beginning(db, part))
+        if len(found) > 1 and part not in found:
+            raise UnknownEventError(f"several groups begin with {part!r}: {', '.join(found[:5])}")
+        return part if part in found or not found else found[0]
 
     def group(self, key: str, *, days: int = 30, limit: int = EVENTS, cursor: str | None = None) -> dict[str, Any]:
         """One group: itself, its events, what differs between them, its trend and bursts.

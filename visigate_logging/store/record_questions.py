@@ -5,19 +5,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from string import hexdigits
 from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.fetch import Page, first_page, search_text
-from visigate_logging.store.follow import Follower
+from visigate_logging.store.follow import Follower, matching
 from visigate_logging.store.imported import legacy_tie
 from visigate_logging.store.opened import OpenedLog
-from visigate_logging.store.search import cursor_at, find, locate, locate_tie, next_newer
+from visigate_logging.store.search import cursor_at, find, locate, locate_part, locate_tie, next_newer
 from visigate_logging.store.upkeep import unreadable_places
 
 __all__ = ["RecordQuestions"]
+
+SHORTEST, WHOLE = 4, 32
+"""Digits of a part of an id, and of a whole one."""
 
 
 class RecordQuestions(OpenedLog):
@@ -56,17 +60,30 @@ class RecordQuestions(OpenedLog):
         return self._access.ask(question)
 
     def get(self, event_id: str) -> ErrorDetail:
-        """The error with that id.
+        """Return the error with that id.
+
+        Args:
+            event_id: the id, or so much of its beginning or end that no other's is the same.
 
         Raises:
-            UnknownEventError: there is none, or not any more.
+            UnknownEventError: there is none, or not any more, or several.
             StoreError: the log cannot be read.
         """
         wanted = "".join(event_id.lower().replace("-", "").split())
+        if SHORTEST <= len(wanted) < WHOLE and not set(wanted) - set(hexdigits):
+            return self._get_by_part(wanted)
         record = self._access.ask(lambda db: self._access.read_one(locate(db, wanted)))
         if record is None:
             raise UnknownEventError(f"no error in {self.path} and its rotated files has the id {event_id!r}")
         return record
+
+    def _get_by_part(self, part: str) -> ErrorDetail:
+        some = self._access.ask(lambda db: self._access.read(locate_part(db, part)))
+        found = {r.event_id: r for r in some if r and (r.event_id.startswith(part) or r.event_id.endswith(part))}
+        if len(found) != 1:
+            told = f"{len(found)} do: {', '.join(list(found)[:5])}" if found else "none does"
+            raise UnknownEventError(f"one error in {self.path} must begin or end with {part!r}; {told}")
+        return found.popitem()[1]
 
     def neighbours(self, record: ErrorDetail) -> tuple[str | None, str | None]:
         """The ids of the errors before and after one in its group."""
@@ -82,15 +99,34 @@ class RecordQuestions(OpenedLog):
 
         return self._access.ask(question)
 
-    def follow(self, poll: float = 0.5) -> Iterator[ErrorDetail]:
+    def follow(
+        self,
+        poll: float = 0.5,
+        *,
+        backlog: int = 0,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str | None = None,
+        **words: str | None,
+    ) -> Iterator[ErrorDetail]:
         """New errors as they come, across rotation; waits for more for ever.
 
         Args:
             poll: seconds between two looks.
+            backlog: begin with so many of the last errors, the oldest first.
+            since: from this time on.
+            until: before this time.
+            text: as in :meth:`recent`.
+            words: as in :meth:`recent`.
         """
         with closing(self.follower()) as follower:
+            last = self.recent(backlog, since=since, until=until, text=text, **words).records if backlog else []
+            yield from reversed(last)
+            known = {record.event_id for record in last}
             while True:
-                yield from (ErrorDetail.from_dict(line.record) for line in follower.poll() if line.record)
+                for record in matching(follower.poll(), Filter(words), text, since, until):
+                    if record.event_id not in known:
+                        yield record
                 time.sleep(poll)
 
     def follower(self) -> Follower:

@@ -12,10 +12,21 @@ from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.index import Row
 from visigate_logging.store.times import micros
 
-__all__ = ["cursor_at", "find", "locate", "locate_in_time", "locate_tie", "next_newer"]
+__all__ = [
+    "cursor_at",
+    "find",
+    "keys_beginning",
+    "locate",
+    "locate_in_time",
+    "locate_part",
+    "locate_tie",
+    "next_newer",
+]
 
 MERGED = 400
 """Facets up to which each is read from its newest on; beyond, records are read by time and sorted out."""
+FEW = 50
+"""Candidates for an id of which a part is known."""
 SELECT = "SELECT at, tie, source, offset, length, facet, clock, repeats FROM record"
 
 
@@ -95,6 +106,25 @@ def locate_tie(db: sqlite3.Connection, tie: bytes) -> Row | None:
     """Where the error is whose id has that lower half; all of the index may have to be read for it."""
     found: Row | None = db.execute(f"{SELECT} WHERE tie = ?", (tie,)).fetchone()
     return found
+
+
+def locate_part(db: sqlite3.Connection, digits: str) -> list[Row]:
+    """Return where errors may be whose id begins or ends with some hex digits: a few, and others among them.
+
+    All of the index may have to be read for it.
+    """
+    found: list[Row] = db.execute(f"{SELECT} WHERE hex(tie) LIKE ? LIMIT {FEW}", (f"%{digits[-16:]}",)).fetchall()
+    first, last = (int(digits[:12].ljust(12, filler), 16) * 1000 for filler in "0f")
+    for shift in (0, *(row[0] for row in db.execute("SELECT DISTINCT shift FROM clock WHERE shift"))):
+        sql = f"{SELECT} WHERE at BETWEEN ? AND ? LIMIT {FEW}"
+        found += db.execute(sql, (first + shift, last + shift + 999)).fetchall()
+    return found
+
+
+def keys_beginning(db: sqlite3.Connection, part: str) -> list[str]:
+    """Return the keys of groups that begin with some characters, or do so behind the version of their rules."""
+    sql = "SELECT key FROM grp WHERE instr(key, ?) = 1 OR instr(key, ':' || ?) > 0 LIMIT ?"
+    return [row[0] for row in db.execute(sql, (part, part, FEW))]
 
 
 def next_newer(db: sqlite3.Connection, facets: Sequence[int], place: Row) -> Row | None:
