@@ -30,6 +30,7 @@ def test_each_command_line_in_the_documents_is_valid(words):
 
 def test_each_subcommand_of_the_reading_side_is_documented():
     reading = {"recent", "show", "follow", "stats", "groups", "trends", "import", "export", "prune", "index"}
+    reading |= {"resolve", "mute", "reopen", "note", "merge"}
     assert reading <= {command.name for command in COMMANDS}
     assert reading <= {words[0] for words in shell_lines()}
 

@@ -23,10 +23,12 @@ from visigate_logging.cli.output import (
 )
 from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
 from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
+from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.triage.states import STATES
 
 __all__ = [
     "groups",
@@ -84,6 +86,7 @@ def stats(args: argparse.Namespace) -> int:
         say_json(found)
         return DONE
     say(bold(f"{found['total_errors']} errors in {args.days} days"))
+    say(f"groups: {', '.join(f'{n} {state}' for state, n in found['states'].items())}")
     _bars("by day", found["daily_counts"], 0)
     by_facet = {facet.name: found[facet.counts] for facet in FACETS} | found["facets"]
     for name, counts in by_facet.items():
@@ -113,6 +116,9 @@ def _groups_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most so many (default: 20)")
     parser.add_argument("--order", choices=("last", "count"), default="last", help="latest or most frequent first")
     parser.add_argument("--text", help="only with this in title or culprit")
+    parser.add_argument(
+        "--state", choices=(*STATES, "all"), default="open", help="only groups in this state (default: open)"
+    )
     add_facets(parser)
 
 
@@ -121,19 +127,23 @@ def groups(args: argparse.Namespace) -> int:
     if args.key:
         return _one_group(args)
     store = open_store(args)
-    page = store.groups(args.limit, days=args.days, order=args.order, text=args.text, **facets(store, args))
+    state = None if args.state == "all" else args.state
+    asked: dict[str, Any] = {"days": args.days, "order": args.order, "text": args.text, "state": state}
+    page = store.groups(args.limit, **asked, **facets(store, args))
     if args.json:
         say_json([group.to_dict() for group in page])
     elif page.groups:
         keys = briefly((group.key for group in page), ends=False)
         say(table(COLUMNS, [_row(group, keys[group.key]) for group in page], wide=args.wide))
+    if not args.json and (others := [f"{n} {name}" for name, n in page.states.items() if n and name != args.state]):
+        complain(f"besides: {', '.join(others)}; see --state" if state else ", ".join(others))
     if not page.groups:
         complain("no such groups")
     return DONE if page.groups else FAILED
 
 
 def _row(group: Group, key: Brief) -> tuple[Cell, ...]:
-    mark = ("new " if group.new else "") + ARROWS[group.trend]
+    mark = ("back " if group.state.regressed else "new " if group.new else "") + ARROWS[group.trend]
     seen = group.last_seen.isoformat()
     last, what = Brief(local_time(seen), brief_time(seen)), f"{group.title} ({group.module})"
     return str(group.count), last, mark, what, sparkline(group.daily), key
@@ -151,7 +161,8 @@ def _one_group(args: argparse.Namespace) -> int:
     found = store.group(store.group_key(args.key), days=args.days, limit=args.limit)
     group = found["group"]
     if args.json:
-        say_json(found | {"group": group and group.to_dict(), "events": [r.to_dict() for r in found["events"]]})
+        plain_values = {name: [one.to_dict() for one in found[name]] for name in ("events", "history")}
+        say_json(found | plain_values | {"group": group and group.to_dict()})
         return DONE
     say(bold(_line(group.title if group else args.key)))
     if group:
@@ -159,9 +170,15 @@ def _one_group(args: argparse.Namespace) -> int:
         first, last = (local_time(when.isoformat()) for when in (group.first_seen, group.last_seen))
         say(f"{group.count} in {args.days} days, {found['total']} in all; first {first}, last {last}")
         say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}  {dim(group.key)}")
+    if words := state_in_words(found["state"]):
+        say(paragraph("", words))
     for line in _insights(found):
         say(line)
     _say_bursts(found)
+    if found["history"]:
+        say("\n" + bold("what was decided"))
+    for decision in found["history"]:
+        say(paragraph("  ", decision_in_words(decision)))
     if found["events"]:
         say("\n" + bold("latest errors"))
         ids = briefly((record.event_id for record in found["events"]), ends=True)

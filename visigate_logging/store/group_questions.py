@@ -101,7 +101,8 @@ class GroupQuestions(RecordQuestions):
             cursor: from an earlier page of events.
 
         Returns:
-            ``group`` (a :class:`Group`, None when it had no error in the period), ``state``, ``total`` (all that were
+            ``group`` (a :class:`Group`, None when it had no error in the period), ``state``, ``history``
+            (decisions), ``total`` (all that were
             ever counted), ``events`` (a :class:`Page`), ``varying``, ``why`` (what its errors have in common, by
             which they are told from others), ``trend``, ``bursts``; ``forecast`` (``within_days``, ``probability``),
             ``rhythm`` (``begin`` and ``end`` hour, on ``days`` ``of`` days), each None where nothing can be said;
@@ -122,6 +123,7 @@ class GroupQuestions(RecordQuestions):
         return insights_of(db, self._period(days), key) | {
             "group": found[0] if found.groups else None,
             "state": self.state(key),
+            "history": self.history(key),
             "total": trend[0]["total"],
             "events": events,
             "varying": varying(events.records),

@@ -36,9 +36,14 @@ class ErrorStore(GroupQuestions):
         Returns:
             ``total_errors``; ``error_types``, ``modules``, ``categories``, ``severities``, ``hosts`` and
             ``processes`` with their counts, the most frequent first; ``daily_counts`` by date, days without
-            errors as 0; ``hours`` by hour of the day.
+            errors as 0; ``hours`` by hour of the day; ``states``: how many groups with errors in these days are open,
+            resolved, muted.
         """
-        return self._access.ask(lambda db: count_errors(db, self._period(days, tz)))
+
+        def question(db: sqlite3.Connection) -> dict[str, Any]:
+            return count_errors(db, self._period(days, tz)) | {"states": self.groups(1, days=days).states}
+
+        return self._access.ask(question)
 
     def timeline(self, *, days: int = 0, hours: int = 0, **words: str | None) -> list[dict[str, Any]]:
         """Counts by severity for each of the last days or hours: ``start``, ``total``, ``severities``.
