@@ -89,13 +89,18 @@ class DetailFormatter(OrjsonFormatter):
             static_fields=dict(static_fields or {}),
             rename_fields=dict(rename_fields or {}),
         )
+        own = (type(self).add_fields, type(self).process_log_record)
+        self._adds_nothing = own == _OWN and not static_fields and not rename_fields
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, without the newline; never raises for what a record holds."""
         return self.jsonify_log_record(self._fields(record))
 
     def format_bytes(self, record: logging.LogRecord) -> bytes:
-        """The same as UTF-8 and with the newline, for handlers that write bytes."""
+        """Return the same as UTF-8 and with the newline, for handlers that write bytes."""
+        if self._adds_nothing:
+            fields = ErrorDetail.from_record(record, self.options).to_serialisable()
+            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
         return _serialised(self._fields(record), orjson.OPT_APPEND_NEWLINE)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -108,8 +113,7 @@ class DetailFormatter(OrjsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put the fields of the detail record, then the static ones."""
         detail = ErrorDetail.from_record(record, self.options)
-        log_data.update(vars(detail))
-        log_data["exceptions"] = detail.exceptions_json()
+        log_data.update(detail.to_serialisable())
         if message_dict or self.static_fields:
             log_data.update(message_dict)
             log_data.update(self.static_fields)
@@ -120,6 +124,9 @@ class DetailFormatter(OrjsonFormatter):
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
         """Serialise; what a subclass or a static field has added becomes plain."""
         return _serialised(log_data).decode()
+
+
+_OWN = (DetailFormatter.add_fields, OrjsonFormatter.process_log_record)
 
 
 def _options(

@@ -11,6 +11,7 @@ import pytest
 
 from tests.detail import raising
 from visigate_logging.detail import call_sites, texts
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.templates import Template, with_arguments
 
@@ -297,7 +298,7 @@ def test_percent_signs_and_conversions_are_told_apart() -> None:
 
 
 def test_what_is_remembered_of_sites_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_sites, "MAX_SITES", 10)
+    monkeypatch.setattr(call_sites, "_sites", Bounded(10))
     for line in range(50):
         texts.template_of(logging.LogRecord("gate", 40, "/no/such/file.py", line, "text", None, None, "f"))
     assert len(call_sites._sites) <= 10

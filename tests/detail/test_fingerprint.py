@@ -17,6 +17,7 @@ import pytest
 from tests.detail import raising
 from tests.detail.test_stacks import record_of
 from visigate_logging.detail import codes, fingerprint
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.grouping.v1 import mask as mask_message
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 
@@ -341,10 +342,8 @@ def test_a_plain_message_is_grouped_by_its_template_logger_and_place() -> None:
 
 
 def test_remembered_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    fingerprint._known.clear()
-    codes._classes.clear()
-    monkeypatch.setattr(fingerprint, "MAX_KNOWN", 50)
-    monkeypatch.setattr(codes, "MAX_CLASSES", 50)
+    monkeypatch.setattr(fingerprint, "_known", Bounded(50))
+    monkeypatch.setattr(codes, "_classes", Bounded(50, codes._look_at_class))
     for number in range(200):
         key(type(f"Error{number}", (Exception,), {})("x"))
         plain_key("gate", "x" * (number + 1))

@@ -10,7 +10,9 @@ A helper that is called from an ``except`` block and reports an error of its own
 stays as it is: it belongs to other people's formatters.
 """
 
+import itertools
 import logging
+import operator
 import os
 import sys
 import threading
@@ -86,8 +88,8 @@ def _decide(record: logging.LogRecord, exc: BaseException) -> Adopted | None:
 
 
 def _from_level() -> float:
-    level = logging.getLevelNamesMapping().get(os.environ.get(VARIABLE, "ERROR"))
-    return float("inf") if level is None else level
+    level = logging.getLevelName(os.environ.get(VARIABLE, "ERROR"))
+    return level if isinstance(level, int) else float("inf")
 
 
 def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
@@ -98,13 +100,12 @@ def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
     """
     if record.thread not in (None, threading.get_ident()):
         return None
-    frames = _outwards(sys._getframe())
-    if not any(_hands_on(frame, record) for frame in frames):
-        return None
-    for frame in frames:
-        if frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname:
-            return next((f for f in _outwards(frame) if _package(f) not in _WRAPPERS), None)
-    return None
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and not (frame.f_code.co_name in _HANDING and _hands_on(frame, record)):
+        frame = frame.f_back
+    while frame is not None and not (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):
+        frame = frame.f_back
+    return next((f for f in _outwards(frame) if _package(f) not in _WRAPPERS), None)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
@@ -114,6 +115,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 _HANDLE: CodeType = logging.Logger.handle.__code__
+_HANDING = ("handle", "write")
 
 
 def _hands_on(frame: FrameType, record: logging.LogRecord) -> bool:
@@ -144,7 +146,7 @@ def _is_named(exc: BaseException, record: logging.LogRecord) -> bool:
     given = [*record.__dict__.values()]
     given += record.args.values() if isinstance(record.args, Mapping) else record.args or ()
     given += record.msg.values() if isinstance(record.msg, Mapping) else ()
-    if any(value is exc for value in given):
+    if any(map(operator.is_, given, itertools.repeat(exc))):
         return True
     text = safe_str(exc).strip()
     return len(text) >= SHORTEST_TEXT and _stands_in(text, record.getMessage())

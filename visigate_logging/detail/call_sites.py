@@ -10,6 +10,7 @@ import sys
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.templates import Template, templates_in
 
 __all__ = ["Site", "calling", "site_of"]
@@ -40,7 +41,7 @@ class Site(NamedTuple):
         return next((template for template in self.templates if template.fits(message)), None)
 
 
-_sites: dict[tuple[str, int, str], Site] = {}
+_sites: Bounded[tuple[str, int, str], Site] = Bounded(MAX_SITES)
 
 
 def site_of(record: logging.LogRecord) -> Site:
@@ -55,13 +56,11 @@ def site_of(record: logging.LogRecord) -> Site:
     place = (record.pathname, record.lineno, record.funcName)
     known = _sites.get(place)
     if known is None:
-        if len(_sites) >= MAX_SITES:
-            _sites.clear()
         try:
             known = _read(record)
         except Exception:  # whatever a file, or who gives its lines, has there
             known = Site()
-        _sites[place] = known
+        _sites.keep(place, known)
     return known
 
 

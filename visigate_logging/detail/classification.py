@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, cast
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.causes import led_to
 from visigate_logging.detail.conditions import Status, search, status_of, text_of
 from visigate_logging.detail.log_record import raised_by
@@ -85,7 +86,7 @@ class Classifier(logging.Filter):
     def __init__(self, rules: Sequence[Rule | Mapping[str, Any]] = (), name: str = "") -> None:
         super().__init__(name)
         self._rules = cast(Sequence[Rule], rules)
-        self._ranks: dict[tuple[type, str], int] = {}
+        self._ranks: Bounded[tuple[type, str], int] = Bounded(4096)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set ``severity`` and ``category`` on the record; false where a rule ignores it. Never raises."""
@@ -139,10 +140,8 @@ class Classifier(logging.Filter):
     def _distance(self, kind: type, name: str) -> int:
         known = self._ranks.get((kind, name))
         if known is None:
-            if len(self._ranks) >= 4096:
-                self._ranks.clear()
             known = next((i for i, c in enumerate(kind.__mro__) if _is_called(c, name)), _FAR)
-            self._ranks[kind, name] = known
+            self._ranks.keep((kind, name), known)
         return known
 
 

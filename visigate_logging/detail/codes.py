@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.modules import MAIN_MODULES, imported_name
 from visigate_logging.detail.values import word
 
@@ -19,7 +20,7 @@ MAX_CLASSES = 1024
 """Classes that are remembered."""
 
 _STATUS = ("status_code", "status", "code")
-_CODES = ("sqlite_errorname", "returncode", "response", *_STATUS)
+_CODES = frozenset(("sqlite_errorname", "returncode", "response", *_STATUS))
 _KEYS = {
     **dict.fromkeys(("status", "status_code", "http_status"), "HTTP"),
     **dict.fromkeys(("exit_code", "exitcode", "returncode"), "exit"),
@@ -68,8 +69,10 @@ def error_code(exc: BaseException) -> str:
     The name of SQLite's error, of the operating system's (``ECONNREFUSED``), an HTTP status, or what a program
     returned.
     """
+    kind = type(exc)
     try:
-        return _error_code(exc)
+        may_have = _classes[kind][1] or not _CODES.isdisjoint(exc.__dict__)
+        return _error_code(exc) if may_have else ""
     except Exception:  # a hostile property
         return ""
 
@@ -80,8 +83,6 @@ def _error_code(exc: BaseException) -> str:
         if isinstance(reason, str):  # of TLS, whose numbers are not the system's
             return word(reason)
         return errno.errorcode.get(exc.errno, str(exc.errno))
-    if not exc.__dict__ and not _knows(type(exc))[1]:
-        return ""
     name = getattr(exc, "sqlite_errorname", None)
     if isinstance(name, str):
         return word(name)
@@ -140,30 +141,21 @@ def code_told(kind: type[BaseException], message: str) -> str:
     return {"tls": number, "exit": f"returned {number}", "signal": f"returned -{number}"}.get(what, f"HTTP {number}")
 
 
-_classes: dict[type, tuple[str, bool]] = {}
-
-
 def class_name(kind: type) -> str:
     """The name of a class for keys: alike whether its module is imported or run."""
-    return _knows(kind)[0]
-
-
-def _knows(kind: type) -> tuple[str, bool]:
-    """The name of a class for keys, and whether the class itself has a code."""
-    known = _classes.get(kind)
-    if known is None:
-        if len(_classes) >= MAX_CLASSES:
-            _classes.clear()
-        known = _classes[kind] = _look_at_class(kind)
-    return known
+    return _classes[kind][0]
 
 
 def _look_at_class(kind: type) -> tuple[str, bool]:
+    """Return the name of a class for keys, and whether the class itself has a code."""
     module, name = word(kind.__module__), word(kind.__qualname__)
     if module in MAIN_MODULES:
         module = imported_name(vars(sys.modules.get(module)) if module in sys.modules else {"__name__": module})
     name = name if module == "builtins" else f"{module}.{name}"
-    return name, any(hasattr(kind, attribute) for attribute in _CODES)
+    return name, issubclass(kind, OSError) or any(hasattr(kind, attribute) for attribute in _CODES)
+
+
+_classes: Bounded[type, tuple[str, bool]] = Bounded(MAX_CLASSES, _look_at_class)
 
 
 def _http_status(exc: BaseException) -> int | None:

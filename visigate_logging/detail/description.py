@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Any
 
 from visigate_logging.detail import fingerprint, written
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.codes import error_code
-from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.frames import Chain, ExceptionData
 from visigate_logging.detail.modules import in_app_test
 from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.tracebacks import (
@@ -17,7 +18,7 @@ from visigate_logging.detail.tracebacks import (
     Grouped,
     RaisedException,
     format_exception,
-    led_to,
+    printed_before,
     walk_chain,
 )
 from visigate_logging.detail.values import Sanitiser, safe_str, word
@@ -28,8 +29,8 @@ MAX_DESCRIBED = 128
 """Descriptions of exceptions that are kept, for when the same ones are logged again."""
 MAX_DESCRIBED_TEXT = 16_384
 """Characters of the traceback of such a description."""
-MAX_LOOKED_AT = 16
-"""Exceptions of the chain of such a description."""
+MAX_LOOK = 7 * 16
+"""What such a description is known by: seven parts of each exception of its chain."""
 
 _REMOTE = ("_RemoteTraceback", "RemoteTraceback")
 """Of concurrent.futures and multiprocessing: as a cause it holds the traceback of the worker."""
@@ -49,7 +50,7 @@ class Describer:
         self._clean = clean
         self._in_app = in_app_test(in_app)
         self._stacks = StackCache(clean.text, self._in_app)
-        self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._described: Bounded[tuple[Any, ...], dict[str, Any]] = Bounded(MAX_DESCRIBED)
 
     def raised(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
         """The fields of a live exception; without those that say where, when it has no traceback.
@@ -62,9 +63,7 @@ class Describer:
         if known is None:
             known = self._describe(exc, tb)
             if look and len(known["traceback"]) <= MAX_DESCRIBED_TEXT:
-                if len(self._described) >= MAX_DESCRIBED:
-                    self._described.clear()
-                self._described[look] = known
+                self._described.keep(look, known)
         return known
 
     def _look(self, exc: BaseException, tb: TracebackType | None) -> tuple[Any, ...] | None:
@@ -78,16 +77,15 @@ class Describer:
         seen = {id(exc)}
         now = time.monotonic()
         relation = ""
-        clean = self._clean.text
         try:
-            for _ in range(MAX_LOOKED_AT):
+            while len(look) < MAX_LOOK:
                 stack = self._stacks.known(tb, now)
                 if stack is None or isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
                     return None
                 kind = type(exc)  # its names may be set anew
-                names = (kind.__module__, kind.__qualname__)
-                look += (kind, names, clean(safe_str(exc)), stack, relation, error_code(exc))
-                before, relation = led_to(exc, seen)
+                text = self._clean.text(safe_str(exc))
+                look += (kind, kind.__module__, kind.__qualname__, text, stack, relation, error_code(exc))
+                before, relation = printed_before(exc, seen)
                 if before is None:
                     return tuple(look)
                 exc, tb = before, before.__traceback__
@@ -105,7 +103,7 @@ class Describer:
             "error_type": word(type(chain[0].value).__name__),
             "error_message": messages[0],
             "traceback": self._clean.bounded(format_exception(chain, tb, messages, self._clean.text)),
-            "exceptions": tuple(
+            "exceptions": Chain(
                 self._data(r, self._clean.bounded(m, share)) for r, m in zip(chain, messages, strict=True)
             ),
         }
@@ -164,7 +162,7 @@ class Describer:
             "error_type": name,
             "error_message": message,
             "traceback": f"[traceback could not be read: {told}]\n",
-            "exceptions": (ExceptionData(name, module, message),),
+            "exceptions": Chain((ExceptionData(name, module, message),)),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }
@@ -185,7 +183,7 @@ class Describer:
             "error_type": chain[0].kind.__name__,
             "error_message": chain[0].message,
             "traceback": text,
-            "exceptions": tuple(one.data for one in chain),
+            "exceptions": Chain(one.data for one in chain),
             "fingerprint": grouping.key,
             "grouping": grouping.why,
         }

@@ -4,17 +4,18 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import orjson
 
 from visigate_logging.detail import fingerprint, masking, texts, written
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.description import Describer
-from visigate_logging.detail.log_record import call_of, given_with, is_handled, raised_by, task_of
+from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.repeats import earlier_report, report_of
+from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
@@ -22,6 +23,10 @@ from visigate_logging.host import clock
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 
 DEFAULT_MAX_FIELD_BYTES = 65_536
+MAX_ORIGINS = 1024
+"""Places that log of which the names are remembered."""
+MAX_REMEMBERED = 1024
+"""Characters of a name, or of a message's template, in such a place."""
 
 
 class DetailOptions(NamedTuple):
@@ -71,6 +76,7 @@ class Extractor:
         self._clean = masking.sanitiser(options.max_field_bytes)
         self._describe = Describer(self._clean, options.in_app)
         self._facets = options.facets
+        self._origins: Bounded[tuple[str | None, ...], dict[str, str]] = Bounded(MAX_ORIGINS)
         self._constant = {
             "host": utf8(os.uname().nodename),
             "service": utf8(options.service),
@@ -86,56 +92,59 @@ class Extractor:
             record: what was logged.
         """
         try:
-            self._fill(values, record, record.__dict__, self._clean.text)
+            self._fill(values, record)
         except Exception as error:  # what a hostile record raises must not reach the application
             values.update(self._least(record, error))
 
-    def _fill(
-        self, values: dict[str, Any], record: logging.LogRecord, given: dict[str, Any], clean: Callable[[str], str]
-    ) -> None:
-        message, values["additional_info"] = self._message(record)
-        if self._facets:
-            info = values["additional_info"]
-            values["facets"] = {name: utf8(str(info[name])) for name in self._facets if name in info}
-        stack = record.stack_info
+    def _fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
+        given = record.__dict__
         exc, tb = raised_by(record)
-        if exc is not None:
-            told = self._raised(exc, tb, record)
-            values["handled"] = is_handled(record)
-            if record.exc_info is None:  # taken up: by earlier rules it was a text, grouped by its call
-                told = {**told, "grouping": {**told["grouping"], "call": call_of(record)["culprit"]}}
-            if record.exc_info is None and written.is_in(message):  # its traceback as text
-                message = written.split(message)[0]
-        else:
-            message, text, stack = written.told_in(record, message)
-            told = self._describe.written(text, call_of(record)) if text else self._logged(record, message)
-        values.update(told)
+        values.update(self._logged(record) if exc is None else self._raised(exc, tb, record))
         values.update(self._constant)
+        values.update(self._origin(record))
         created = int(record.created * 1_000_000)
         values["timestamp"] = rfc3339(created)
         values["event_id"] = _event_ids.new(created)
-        values["level"] = level = word(record.levelname)
-        values["severity"] = word(given["severity"]) if "severity" in given else level
+        values["severity"] = word(given["severity"]) if "severity" in given else values["level"]
         if "category" in given:
             values["category"] = word(given["category"])
-        values["message"] = message
-        if type(record.msg) is str:
-            template = texts.template_of(record)
-            values["message_template"] = message if template is record.msg and not record.args else clean(template)
-        # The application gives names, and they may hold an address with its password.
-        values["logger"] = clean(word(record.name))
-        values["process"] = clean(word(record.processName))
         values["pid"] = record.process or os.getpid()
-        values["thread"] = clean(word(record.threadName))
-        values["task"] = clean(task) if (task := task_of(record)) else ""
+        if task := task_of(record):
+            values["task"] = self._clean.text(task)
         values["monotonic"] = clock.monotonic()
+        if len(given) > OWN_COUNT or type(record.msg) is not str:
+            self._add_given(values, record)
+        if not record.args and type(record.msg) is str:
+            template = texts.template_of(record)
+            known = template is record.msg
+            values["message_template"] = values["message"] if known else self._clean.text(template)
         if exc is not None:
-            values["repeats"] = earlier_report(exc, tb, report_of(record, values))
-        if stack:
-            values["stack_info"] = clean(safe_str(stack))
-        named = self._named(given.get("fingerprint")) or (exc is not None and self._named(_fingerprint_of(exc)))
-        if named:
-            values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
+            values["repeats"] = earlier_report(exc, tb, record, values)
+        theirs = _fingerprint_of(exc)
+        if theirs is not None or "fingerprint" in given:
+            named = self._named(given.get("fingerprint")) or self._named(theirs)
+            if named:
+                values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
+
+    def _origin(self, record: logging.LogRecord) -> Mapping[str, Any]:
+        """Return the fields that are the same for all records from one place of a thread.
+
+        The application gives the names, and they may hold an address with its password.
+        """
+        names: tuple[str | None, ...] = (record.name, record.levelname, record.processName, record.threadName)
+        look = (*names, record.msg if record.args else "")
+        try:
+            known = self._origins.get(look)
+        except Exception:  # a name that is no text
+            known = None
+        if known is None:
+            clean = self._clean.text
+            known = dict(zip(("logger", "level", "process", "thread"), map(clean, map(word, names)), strict=True))
+            if record.args and type(record.msg) is str:
+                known["message_template"] = clean(record.msg)
+            if all(type(part) is str and len(part) <= MAX_REMEMBERED for part in look):
+                self._origins.keep(look, known)
+        return known
 
     def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
         """What can be said of a record that does not let itself be looked at."""
@@ -168,37 +177,62 @@ class Extractor:
         plain = self._clean.value(group)
         return plain if isinstance(plain, str | int | list) and isinstance(group, _NAMES) else None
 
-    def _message(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
-        """What was logged, and what was given with it."""
-        given = given_with(record)
-        info = self._mapping(given) if given else {}
+    def _message(self, record: logging.LogRecord, exc: BaseException | None) -> str:
+        """Return what was logged."""
         try:
             if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
-                values = self._mapping(record.msg)
-                return orjson.dumps(values).decode(), values | info
+                return orjson.dumps(self._mapping(record.msg)).decode()
             message = record.getMessage()
         except Exception as error:  # a message that does not fit its arguments is still told
             args = self._clean.value(record.args)
             message = f"{safe_str(record.msg)} [arguments do not fit: {type(error).__name__}: {args}]"
         message = message if type(message) is str else safe_str(message)
-        exc, _ = raised_by(record)
-        return self._clean.around(message, safe_str(exc)) if exc is not None else self._clean.text(message), info
+        masked = self._clean.text(message)
+        return masked if exc is None or masked == message else self._clean.around(message, masked, exc)
+
+    def _add_given(self, values: dict[str, Any], record: logging.LogRecord) -> None:
+        """Add what was given with a record: in a mapping as its message, and by ``extra``."""
+        info = self._mapping(extra) if (extra := given_with(record)) else {}
+        if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
+            info = self._mapping(record.msg) | info
+        values["additional_info"] = info
+        values["facets"] = {name: utf8(str(info[name])) for name in self._facets if name in info}
 
     def _mapping(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         plain = self._clean.value(values)
         return plain if isinstance(plain, dict) else {"…": plain}
 
     def _raised(self, exc: BaseException, tb: TracebackType | None, record: logging.LogRecord) -> dict[str, Any]:
-        """The fields that tell of a live exception."""
+        """Return the fields that tell of a live exception, and what was logged."""
+        message = self._message(record, exc)
         try:
-            told = self._describe.raised(exc, tb)
+            told = {**self._describe.raised(exc, tb), "message": message}
         except Exception as error:  # a hostile exception may raise anything when it is looked at
             call = call_of(record)
-            return call | self._describe.unreadable(exc, error, self._clean.text(word(record.name)), call["culprit"])
-        return told if "culprit" in told else call_of(record) | told
+            name = self._clean.text(word(record.name))
+            told = {**call, **self._describe.unreadable(exc, error, name, call["culprit"]), "message": message}
+        if "culprit" not in told:
+            told = call_of(record) | told
+        if record.exc_info is None:  # taken up: by earlier rules it was a text, grouped by its call
+            told["handled"] = is_handled(record)
+            told["grouping"] = {**told["grouping"], "call": call_of(record)["culprit"]}
+            if written.is_in(message):
+                told["message"] = written.split(message)[0]
+        if record.stack_info:
+            told["stack_info"] = self._clean.text(safe_str(record.stack_info))
+        return told
 
-    def _logged(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
-        """The fields that tell of a record without an exception."""
+    def _logged(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return the fields that tell of a record without a live exception, and what was logged."""
+        message, text, stack = written.told_in(record, self._message(record, None))
+        told = self._describe.written(text, call_of(record)) if text else self._told(record, message)
+        told["message"] = message
+        if stack:
+            told["stack_info"] = self._clean.text(safe_str(stack))
+        return told
+
+    def _told(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
+        """Return the fields that tell of a record without any exception."""
         values = call_of(record)
         grouping, caller = texts.group_of(record, values["culprit"], message, self._clean.text)
         if caller:
@@ -216,7 +250,7 @@ _NAMES = (str, int, list, tuple)
 """What a named group may be."""
 
 
-def _fingerprint_of(exc: BaseException) -> Any:
+def _fingerprint_of(exc: BaseException | None) -> Any:
     try:
         return getattr(exc, "fingerprint", None)
     except Exception:  # a hostile property

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.codes import class_name, codes_in
 from visigate_logging.detail.grouping import key_of_parts, mask
 from visigate_logging.detail.positions import Place
@@ -35,7 +36,7 @@ class Grouping(NamedTuple):
     why: dict[str, Any]
 
 
-_known: dict[tuple[str | tuple[str, ...], ...], Grouping] = {}
+_known: Bounded[tuple[str | tuple[str, ...], ...], Grouping] = Bounded(MAX_KNOWN)
 
 
 def explicit(value: Any) -> Grouping:
@@ -60,9 +61,7 @@ def by_message(logger: str, culprit: tuple[str, ...], message: str, template: st
         why = {"logger": logger, "culprit": culprit, **told}
         known = Grouping(key_of_parts(why, message), why)
         if len(message) <= MAX_REMEMBERED:
-            if len(_known) >= MAX_KNOWN:
-                _known.clear()
-            _known[look] = known
+            _known.keep(look, known)
     return known
 
 

@@ -1,11 +1,11 @@
 """Exceptions and the frames they passed through, as plain data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-__all__ = ["ExceptionData", "Frame", "Frames"]
+__all__ = ["Chain", "ExceptionData", "Frame", "Frames"]
 
 
 @dataclass  # without slots: orjson reads the dict of an instance six times as fast
@@ -81,12 +81,21 @@ class ExceptionData:
     frames: tuple[Frame, ...] = ()
     frames_omitted: int = 0
     members_omitted: int = 0
-    _json: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def to_json(self) -> bytes:
-        """The exception as JSON; serialised once."""
+        """Return the exception as JSON."""
+        frames = self.frames
+        known = orjson.Fragment(frames.to_json()) if isinstance(frames, Frames) else frames
+        return orjson.dumps({**self.__dict__, "frames": known})
+
+
+class Chain(tuple[ExceptionData, ...]):
+    """The exceptions of an error, which many records may share; serialised once."""
+
+    _json = b""
+
+    def to_json(self) -> bytes:
+        """Return the exceptions as a JSON array."""
         if not self._json:
-            frames = self.frames
-            known = orjson.Fragment(frames.to_json()) if isinstance(frames, Frames) else frames
-            self._json = orjson.dumps({**self.__dict__, "frames": known})
+            self._json = orjson.dumps([orjson.Fragment(one.to_json()) for one in self])
         return self._json

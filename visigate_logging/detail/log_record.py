@@ -9,7 +9,7 @@ from typing import Any
 from visigate_logging.detail.adopted import ADOPTED_AS, adopted_by
 from visigate_logging.detail.values import word
 
-__all__ = ["call_of", "given_with", "is_handled", "raised_by", "task_of"]
+__all__ = ["OWN_COUNT", "call_of", "given_with", "is_handled", "raised_by", "task_of"]
 
 # What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
 _OWN = frozenset(
@@ -25,13 +25,14 @@ _OWN = frozenset(
         ADOPTED_AS,
     ]
 )
-_OWN_COUNT = len(vars(logging.makeLogRecord({})))
+OWN_COUNT = len(vars(logging.makeLogRecord({})))
+"""Attributes that a record has at least: without more, nothing was given with it."""
 
 
 def given_with(record: logging.LogRecord) -> dict[Any, Any]:
     """What came with ``extra``."""
     given = record.__dict__
-    return {k: given[k] for k in given if k not in _OWN} if len(given) > _OWN_COUNT else {}
+    return {k: given[k] for k in given if k not in _OWN} if len(given) > OWN_COUNT else {}
 
 
 def call_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def task_of(record: logging.LogRecord) -> str:
     name = record.__dict__.get("taskName")
     if name is None and sys.version_info < (3, 12) and (asyncio := sys.modules.get("asyncio")):
         try:
-            name = asyncio.current_task().get_name()
-        except (RuntimeError, AttributeError):  # no loop runs in this thread, or no task
+            loop = asyncio._get_running_loop()
+            name = loop and asyncio.current_task(loop).get_name()
+        except AttributeError:  # no task runs
             return ""
-    return word(name)
+    return word(name) if name else ""

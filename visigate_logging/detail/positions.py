@@ -14,32 +14,25 @@ from visigate_logging.detail.values import utf8
 
 __all__ = ["Place", "Position", "SimpleFrames", "Source", "frame_summaries"]
 
-CHECK_EVERY = 0.001
-"""Seconds for which a source file that was unchanged is taken to be so still."""
-
 
 class Source:
     """The state of one file's lines in :mod:`linecache` when positions in it were rendered."""
 
-    __slots__ = ("_checked", "entry", "filename")
+    __slots__ = ("checked", "entry", "filename")
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
         self.entry = linecache.cache.get(filename)
-        self._checked = 0.0
+        self.checked = 0.0
+        """When it was last looked at, by ``time.monotonic``."""
 
     def is_current(self, now: float) -> bool:
-        """Whether the standard library would still find the same lines.
+        """Return whether the standard library would still find the same lines.
 
         Args:
-            now: of ``time.monotonic``; in a flood the file is looked at once a millisecond.
+            now: of ``time.monotonic``.
         """
-        if now - self._checked < CHECK_EVERY:
-            return True
-        self._checked = now
-        return self._is_unchanged()
-
-    def _is_unchanged(self) -> bool:
+        self.checked = now
         entry = linecache.cache.get(self.filename)
         if entry is not self.entry:
             return False

@@ -9,10 +9,10 @@ from typing import Any, Self
 import orjson
 
 from visigate_logging.detail.extraction import DetailOptions, extractor
-from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.frames import Chain, ExceptionData, Frame
 from visigate_logging.detail.headroom import with_headroom
 from visigate_logging.detail.log_record import raised_by
-from visigate_logging.detail.repeats import note_report, report_of
+from visigate_logging.detail.repeats import note_report
 from visigate_logging.detail.values import word
 
 __all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
@@ -74,20 +74,22 @@ class ErrorDetail:
             record: any record, also one that came through a queue or a socket.
             options: None takes what is there already, else the defaults.
         """
-        known = record.__dict__.get(CACHED_AS)
+        given = record.__dict__
+        known = given.get(CACHED_AS)
         if known is not None:
             if isinstance(known, dict):  # from another process
                 known = _received(known, options or DetailOptions().or_environment())
-            if isinstance(known, _Kept) and known.serves(options, record):
-                return _reclassified(known.detail, record)
+            if isinstance(known, _Kept) and (known.options is options or known.serves(options, record)):
+                detail = known.detail
+                return _reclassified(detail, given) if "severity" in given or "category" in given else detail
         options = options or DetailOptions().or_environment()
         detail = cls.__new__(cls)  # past __init__, which would sort the same thirty values in once more
         detail.__dict__ = values = _BLANK.copy()
-        with_headroom(lambda: extractor(options).fill(values, record))
+        with_headroom(extractor(options).fill, values, record)
         if isinstance(known, _Kept):  # other options, the same event
             same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
             detail = dataclasses.replace(detail, **same)
-        record.__dict__[CACHED_AS] = _Kept(detail, options)
+        given[CACHED_AS] = _Kept(detail, options)
         return detail
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,29 +99,31 @@ class ErrorDetail:
 
     def to_json(self) -> bytes:
         """The record as one line of UTF-8 JSON, without the newline."""
-        return orjson.dumps({**self.__dict__, "exceptions": self.exceptions_json()})
+        return orjson.dumps(self.to_serialisable())
 
-    def exceptions_json(self) -> list[orjson.Fragment]:
-        """The exceptions as values that orjson takes; those that were met before are serialised already."""
-        return [orjson.Fragment(e.to_json()) for e in self.exceptions]
+    def to_serialisable(self) -> dict[str, Any]:
+        """Return the fields as orjson takes them; exceptions that were met before are serialised already."""
+        known = self.exceptions
+        chain = known if type(known) is Chain else Chain(known)
+        return {**self.__dict__, "exceptions": orjson.Fragment(chain.to_json())}
 
     def note_kept(self, record: logging.LogRecord) -> None:
         """Let later records of the same exception know that this one, made of ``record``, is kept."""
         exc, tb = raised_by(record)
         if exc is not None:
-            note_report(exc, tb, report_of(record, vars(self)))
+            note_report(exc, tb, record, vars(self))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """A record read back; fields that are missing get their defaults, unknown ones are passed over."""
         values: dict[str, Any] = dict.fromkeys(_FIELDS[:6], "")
         values |= {name: data[name] for name in _FIELDS if name in data}
-        values["exceptions"] = tuple(_read_exception(e) for e in data.get("exceptions") or ())
+        values["exceptions"] = Chain(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))
-_EXCEPTION_FIELDS = tuple(f.name for f in fields(ExceptionData) if not f.name.startswith("_"))
+_EXCEPTION_FIELDS = tuple(f.name for f in fields(ExceptionData))
 
 
 def _read_exception(data: Mapping[str, Any]) -> ExceptionData:
@@ -173,10 +177,10 @@ def _received(data: Mapping[str, Any], options: DetailOptions) -> _Kept | None:
     return _Kept(detail, options)
 
 
-def _reclassified(detail: ErrorDetail, record: logging.LogRecord) -> ErrorDetail:
-    """A later handler's classifier may have given what the first did not know."""
-    severity = record.__dict__.get("severity", detail.severity)
-    category = record.__dict__.get("category", detail.category)
+def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
+    """Return the detail with what a later handler's classifier has put on the record."""
+    severity = given.get("severity", detail.severity)
+    category = given.get("category", detail.category)
     if severity is detail.severity and category is detail.category:
         return detail
     severity, category = word(severity), word(category)

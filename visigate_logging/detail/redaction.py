@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.secret_forms import FORMS, MASK, key_forms
 from visigate_logging.detail.secret_names import GLUED, INSIDE_WORDS, SECRET_KEYS
 
@@ -11,6 +12,8 @@ __all__ = ["MASK", "Redactor"]
 
 MAX_KEY = 256
 """Characters of a key that are looked at."""
+MAX_KEYS = 1024
+"""Keys that are remembered."""
 
 _GLUED = re.compile(GLUED)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
@@ -27,18 +30,13 @@ class Redactor:
         self._phrases = {tuple(_words(k)) for k in (*SECRET_KEYS, *filter(_words, mask_keys))}
         self._forms = (*FORMS, *key_forms(self._phrases))
         self._forms_of_ascii = tuple((tuple(filter(str.isascii, hints)), mask) for hints, mask in self._forms)
-        self._known: dict[str, bool | None] = {}
+        self._known: Bounded[str, bool | None] = Bounded(
+            MAX_KEYS, self._names_secret, lambda key, _: len(key) <= MAX_KEY
+        )
 
     def is_secret(self, key: str, value: Any = None) -> bool:
         """Whether the value under a key is a secret, by the words of the key; for a pin by the value, too."""
-        try:
-            known = self._known[key]
-        except KeyError:
-            known = self._names_secret(key)
-            if len(key) <= MAX_KEY:
-                if len(self._known) >= 1024:
-                    self._known.clear()
-                self._known[key] = known
+        known = self._known[key]
         return _is_code(value) if known is None else known
 
     def _names_secret(self, key: str) -> bool | None:

@@ -13,11 +13,11 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from visigate_logging.detail.clauses import is_caught_there, is_raise
 
-__all__ = ["Recent", "Report", "earlier_report", "note_report", "report_of"]
+__all__ = ["Recent", "earlier_report", "note_report"]
 
 NOTED_AS = "_visigate_told"
 """Key in the ``__dict__`` of an exception."""
@@ -29,65 +29,63 @@ MAX_ENTRIES = 2000
 _dict_of = BaseException.__dict__["__dict__"].__get__
 
 
-class Report(NamedTuple):
-    """A record of an exception.
-
-    Args:
-        event_id: of the record.
-        teller: process, thread and task that made it.
-        severity: number of its severity.
-        time: seconds on the monotonic clock.
-    """
-
-    event_id: str
-    teller: tuple[int | str | None, ...]
-    severity: int
-    time: float
-
-
-def report_of(record: logging.LogRecord, detail: Mapping[str, Any]) -> Report:
-    """What is to be noted of a record.
-
-    Args:
-        record: what was logged.
-        detail: the fields of its detail.
-    """
-    number = logging.getLevelName(detail["severity"])
-    severity = number if isinstance(number, int) else record.levelno
-    teller = detail["pid"], record.thread, detail["task"]
-    return Report(detail["repeats"] or detail["event_id"], teller, severity, detail["monotonic"])
-
-
-def note_report(exc: BaseException, tb: TracebackType | None, report: Report) -> None:
+def note_report(
+    exc: BaseException, tb: TracebackType | None, record: logging.LogRecord, detail: Mapping[str, Any]
+) -> None:
     """Note on an exception that a record of it was kept.
+
+    What is noted is the ``event_id``, process, thread and task of the first record, the number of its severity, its
+    time, and the entries of the traceback.
 
     Args:
         exc: that was logged.
         tb: its traceback.
-        report: the record, or the first that it repeats.
+        record: what was logged.
+        detail: the fields of its detail.
     """
-    known = _dict_of(exc).get(NOTED_AS)
-    first = known[:-1] if known is not None and known[0] == report.event_id else report
-    _dict_of(exc)[NOTED_AS] = (*first, tuple(map(id, _entries(tb))))
+    told = _dict_of(exc)
+    known = told.get(NOTED_AS)
+    event_id = detail["repeats"] or detail["event_id"]
+    if known is None or known[0] != event_id:
+        told[NOTED_AS] = event_id, _teller(record, detail), _severity(record, detail), detail["monotonic"], _ids(tb)
+    elif known[-1][:1] != (id(tb),):  # it has come further, or is another way
+        told[NOTED_AS] = (*known[:-1], _ids(tb))
 
 
-def earlier_report(exc: BaseException, tb: TracebackType | None, report: Report) -> str:
-    """The ``event_id`` of an earlier record of the same exception on the same way; empty when there is none.
+def _teller(record: logging.LogRecord, detail: Mapping[str, Any]) -> tuple[int | str | None, ...]:
+    return detail["pid"], record.thread, detail["task"]
+
+
+def _severity(record: logging.LogRecord, detail: Mapping[str, Any]) -> int:
+    named = detail["severity"]
+    number = record.levelno if named == record.levelname else logging.getLevelName(named)
+    return number if isinstance(number, int) else record.levelno
+
+
+def earlier_report(
+    exc: BaseException, tb: TracebackType | None, record: logging.LogRecord, detail: Mapping[str, Any]
+) -> str:
+    """Return the ``event_id`` of an earlier record of the same exception on the same way; empty when there is none.
 
     One that was less severe does not count: who was not told of it must be told of this.
 
     Args:
         exc: that is logged.
         tb: its traceback.
-        report: the record that is being made.
+        record: what is logged.
+        detail: the fields of its detail, as far as they are known.
     """
     known = _dict_of(exc).get(NOTED_AS)
     if known is None:
         return ""
     event_id, teller, severity, time, noted = known
-    if teller != report.teller or severity < report.severity or report.time - time > LONGEST:
+    if detail["monotonic"] - time > LONGEST or teller != _teller(record, detail):
         return ""
-    entries = list(_entries(tb))
+    if severity < _severity(record, detail):
+        return ""
+    if _is_all(noted, tb):
+        return str(event_id)
+    entries = _entries(tb)
     shared = 0
     while shared < min(len(noted), len(entries)) and noted[-1 - shared] == id(entries[-1 - shared]):
         shared += 1
@@ -97,18 +95,26 @@ def earlier_report(exc: BaseException, tb: TracebackType | None, report: Report)
     return "" if any(_begins_anew(entries, at) for at in range(new)) else event_id
 
 
-def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
-    """The entries of a traceback, outermost first; of an endless recursion the innermost."""
-    count = 0
-    entry = tb
-    while entry is not None:
-        count += 1
-        entry = entry.tb_next
-    while tb is not None:
-        if count <= MAX_ENTRIES:
-            yield tb
-        count -= 1
+def _is_all(noted: tuple[int, ...], tb: TracebackType | None) -> bool:
+    """Return whether a traceback is what was noted, neither more nor less."""
+    for entry in noted:
+        if entry != id(tb) or tb is None:
+            return False
         tb = tb.tb_next
+    return tb is None
+
+
+def _entries(tb: TracebackType | None) -> list[TracebackType]:
+    """Return the entries of a traceback, outermost first; of an endless recursion the innermost."""
+    entries = []
+    while tb is not None:
+        entries.append(tb)
+        tb = tb.tb_next
+    return entries[-MAX_ENTRIES:]
+
+
+def _ids(tb: TracebackType | None) -> tuple[int, ...]:
+    return tuple(map(id, _entries(tb)))
 
 
 def _begins_anew(entries: list[TracebackType], at: int) -> bool:

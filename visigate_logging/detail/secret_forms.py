@@ -7,6 +7,7 @@ no regular expression. All quantifiers are bounded or give nothing back, so that
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 
 from visigate_logging.detail import secret_sql
 from visigate_logging.detail.secret_names import GLUED, GLUED_TO, INSIDE_WORDS
@@ -84,7 +85,8 @@ _RUN = re.compile(
 
 
 def _mask_tokens(text: str) -> str:
-    if max(map(len, text.split()), default=0) < SHORTEST_TOKEN:
+    long = (word for word in text.split() if len(word) >= SHORTEST_TOKEN)
+    if not any(map(_TOKEN.search, chain.from_iterable(map(_RUN.findall, long)))):
         return text
     return _RUN.sub(lambda run: _TOKEN.sub(MASK, run[0]), text)
 

@@ -12,6 +12,7 @@ from itertools import chain
 from types import CodeType, TracebackType
 from typing import Generic, TypeVar
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.frames import Frame, Frames
 from visigate_logging.detail.modules import imported_name
 from visigate_logging.detail.positions import Place, Position, SimpleFrames, Source, frame_summaries
@@ -19,6 +20,8 @@ from visigate_logging.detail.values import utf8
 
 __all__ = ["Places", "Stack", "StackCache"]
 
+CHECK_EVERY = 0.001
+"""Seconds for which a source file that was unchanged is taken to be so still."""
 MAX_POSITIONS = 4096
 """Code positions kept in a cache; past that it starts anew."""
 MAX_STACKS = 256
@@ -110,8 +113,10 @@ class StackCache:
     def __init__(self, mask: Callable[[str], str], in_app: Callable[[str, str], bool]) -> None:
         self._mask = mask
         self._in_app = in_app
-        self._positions: dict[int, Position] = {}
-        self._stacks: dict[tuple[Position, ...], Stack] = {}
+        self._positions: Bounded[int, Position] = Bounded(MAX_POSITIONS)
+        # By the addresses of instructions, which in CPython are those of their code objects and an offset: what is
+        # kept here keeps its code alive, so that no other code can have them.
+        self._stacks: Bounded[tuple[int, ...], Stack] = Bounded(MAX_STACKS)
         self._simple = SimpleFrames()
 
     def stacks(self, tracebacks: Sequence[TracebackType | None]) -> list[Stack]:
@@ -125,42 +130,37 @@ class StackCache:
         for tb in tracebacks:
             stack = self.known(tb, now)
             if stack is None:
-                return [self._kept(positions) for positions in self._render(tracebacks)]
+                rendered = self._render(tracebacks)
+                return [self._keep(tb, tuple(p)) for tb, p in zip(tracebacks, rendered, strict=True)]
             found.append(stack)
         return found
 
     def known(self, tb: TracebackType | None, now: float) -> Stack | None:
-        """The stack of a traceback, when all its positions are known and their sources what they were.
+        """Return the stack of a traceback that was met before, when its sources are what they were.
 
         Args:
             tb: the outermost entry.
             now: of ``time.monotonic``.
         """
-        known = self._positions
-        found: list[Position] = []
-        entry = tb
-        while entry is not None:
-            code = entry.tb_frame.f_code
-            position = known.get(id(code) + entry.tb_lasti)  # in CPython the address of the instruction
-            if position is None or position.code is not code:
-                return None
-            found.append(position)
-            entry = entry.tb_next
-        stack = self._kept(found)
-        for source in stack.sources:
-            if not source.is_current(now):
-                return None
+        addresses: list[int] = []
+        while tb is not None:
+            addresses.append(id(tb.tb_frame.f_code) + tb.tb_lasti)
+            tb = tb.tb_next
+        stack = self._stacks.get(tuple(addresses))
+        if stack is not None:
+            for source in stack.sources:
+                if now - source.checked >= CHECK_EVERY and not source.is_current(now):
+                    return None
         return stack
 
-    def _kept(self, positions: list[Position]) -> Stack:
-        key = tuple(positions)
-        stack = self._stacks.get(key)
-        if stack is None:
-            if len(self._stacks) >= MAX_STACKS:
-                self._stacks.clear()
-            stack = Stack(key)
-            if len(key) <= MAX_KEPT:
-                self._stacks[key] = stack
+    def _keep(self, tb: TracebackType | None, positions: tuple[Position, ...]) -> Stack:
+        addresses = tuple([id(entry.tb_frame.f_code) + entry.tb_lasti for entry in _entries(tb)])
+        stack = self._stacks.get(addresses)
+        if stack is None or stack.positions != positions:
+            stack = Stack(positions)
+            known = self._positions
+            if len(positions) <= MAX_KEPT and tuple(map(known.get, addresses)) == positions:
+                self._stacks.keep(addresses, stack)
         return stack
 
     def _render(self, tracebacks: Sequence[TracebackType | None]) -> list[list[Position]]:
@@ -187,16 +187,11 @@ class StackCache:
             position = known[place] = self._position(entry, source, summary, text, mask)
             # An entry made by hand has a line of its own, which is printed where the code knows none.
             if summary.colno is not None or _has_line(position.code, entry.tb_lasti):
-                self._keep(position, entry.tb_lasti)
+                self._positions.keep(id(position.code) + entry.tb_lasti, position)
         return [
             [known[id(e.tb_frame.f_code), e.tb_lasti, s.lineno] for e, s in zip(*stack, strict=True)]
             for stack in zip(entries, summaries, strict=True)
         ]
-
-    def _keep(self, position: Position, instruction: int) -> None:
-        if len(self._positions) >= MAX_POSITIONS:
-            self._positions.clear()
-        self._positions[id(position.code) + instruction] = position
 
     def _position(
         self,
@@ -210,7 +205,9 @@ class StackCache:
         module = imported_name(entry.tb_frame.f_globals)
         in_app = self._in_app(code.co_filename, module)
         line = mask((summary.line or "").strip())
-        frame = Frame(utf8(code.co_filename), summary.lineno or 0, utf8(code.co_name), utf8(module), line, in_app)
+        names = code.co_filename, code.co_name, module
+        file, name, module = names if text.isascii() and module.isascii() else map(utf8, names)
+        frame = Frame(file, summary.lineno or 0, name, module, line, in_app)
         return Position(code, source, text, mask(text), frame)
 
 

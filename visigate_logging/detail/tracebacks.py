@@ -14,7 +14,7 @@ from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.stacks import Places, Stack, StackCache
 from visigate_logging.detail.values import safe_str, utf8
 
-__all__ = ["SPECIAL", "Grouped", "RaisedException", "format_exception", "led_to", "walk_chain"]
+__all__ = ["SPECIAL", "Grouped", "RaisedException", "format_exception", "printed_before", "walk_chain"]
 
 MAX_NOTES = 100
 """Notes kept as data for each exception."""
@@ -117,8 +117,8 @@ def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) 
     return found
 
 
-def led_to(exc: BaseException, seen: set[int]) -> tuple[BaseException | None, str]:
-    """The exception that Python prints before this one, and how it belongs to it.
+def printed_before(exc: BaseException, seen: set[int]) -> tuple[BaseException | None, str]:
+    """Return the exception that Python prints before this one, and how it belongs to it.
 
     Args:
         exc: any exception.
@@ -135,7 +135,7 @@ def led_to(exc: BaseException, seen: set[int]) -> tuple[BaseException | None, st
 def _related(raised: RaisedException, seen: set[int]) -> list[tuple[BaseException, str]]:
     related = []
     try:
-        before, relation = led_to(raised.value, seen)
+        before, relation = printed_before(raised.value, seen)
         if before is not None:
             related.append((before, relation))
         if isinstance(raised.value, BaseExceptionGroup):

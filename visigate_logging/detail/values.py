@@ -2,10 +2,11 @@
 
 import math
 from collections import deque
-from collections.abc import Collection, Mapping, ValuesView
+from collections.abc import Callable, Collection, Mapping, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.forms import plain_form, type_name
 from visigate_logging.detail.redaction import MASK, Redactor
 
@@ -43,23 +44,12 @@ class Sanitiser:
     def __init__(self, redactor: Redactor, limit: int) -> None:
         self._redactor = redactor
         self._limit = limit
-        self._harmless: set[str] = set()
+        self.text: Callable[[str], str] = Bounded(MAX_HARMLESS, self._text, _is_harmless).__getitem__
+        """Return a text without secrets; of one over the limit the beginning and the end, with how much is gone."""
 
-    def _remember(self, text: str) -> None:
-        """Most texts come again; one with a secret is never kept."""
-        if len(self._harmless) >= MAX_HARMLESS:
-            self._harmless.clear()
-        self._harmless.add(text)
-
-    def text(self, text: str) -> str:
-        """A text; one over the limit keeps its beginning and end, and says how much is gone."""
-        if text in self._harmless:
-            return text
+    def _text(self, text: str) -> str:
         if len(text) * 4 <= self._limit and text.isascii():
-            masked = self._redactor.text(text)
-            if masked is text and len(text) <= MAX_REMEMBERED:
-                self._remember(text)
-            return masked
+            return self._redactor.text(text)
         gone = 0
         wide = self._limit * 2  # secrets are masked before the cut, but not in megabytes that go anyway
         if len(text) > 2 * wide:
@@ -67,15 +57,16 @@ class Sanitiser:
             text = text[:wide] + text[-wide:]
         return _cut(_encoded(self._redactor.text(_encoded(text).decode())), self._limit, gone)
 
-    def around(self, text: str, told: str) -> str:
-        """A text that quotes another: what stands before that one does not make a secret of it.
+    def around(self, text: str, masked: str, exc: BaseException) -> str:
+        """Return a text that quotes an exception: what stands before that does not make a secret of it.
 
         Args:
             text: as ``Error checking credentials: database is locked``.
-            told: the text that is quoted, which is masked by itself.
+            masked: the same with its secrets masked, where none quotes another.
+            exc: whose text is quoted, which is masked by itself.
         """
-        masked = self.text(text)
-        if masked == text or not told:
+        told = safe_str(exc)
+        if not told:
             return masked
         before, found, after = text.partition(told)
         if not found or not before[-1:].isspace():
@@ -90,6 +81,11 @@ class Sanitiser:
     def value(self, value: Any) -> Any:
         """Any value as a plain one, with the values under secret keys masked, at any depth."""
         return _Walk(self, self._redactor, self._limit).value(value, ())
+
+
+def _is_harmless(text: str, masked: str) -> bool:
+    """Return whether a text is worth remembering: most come again; one with a secret is never kept."""
+    return masked is text and len(text) <= MAX_REMEMBERED
 
 
 def safe_str(value: object) -> str:

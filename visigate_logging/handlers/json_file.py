@@ -28,22 +28,18 @@ class JsonFileHandler(SharedRotatingFileHandler):
 
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as a line of JSON."""
-        if isinstance(self.formatter, DetailFormatter):
-            try:
-                return self.formatter.format_bytes(self._known(record, self.formatter))
-            except Exception as error:  # what a subclass does
-                return self.unformatted(record, error).encode() + b"\n"
-        return super().encoded(record)
-
-    def _known(self, record: logging.LogRecord, formatter: DetailFormatter) -> logging.LogRecord:
-        """The record; a copy without ``repeats`` where what it repeats is not in this file, and counts for nobody."""
-        detail = ErrorDetail.from_record(record, formatter.options)
-        detail.note_kept(record)
-        if self._recent.is_repeat(detail.event_id, detail.repeats) or not detail.repeats:
-            return record
-        copied = copy.copy(record)
-        copied.__dict__[CACHED_AS] = detail.to_dict() | {"repeats": ""}
-        return copied
+        formatter = self.formatter
+        if not isinstance(formatter, DetailFormatter):
+            return super().encoded(record)
+        try:
+            detail = ErrorDetail.from_record(record, formatter.options)
+            detail.note_kept(record)
+            if not self._recent.is_repeat(detail.event_id, detail.repeats) and detail.repeats:
+                record = copy.copy(record)  # what it repeats is not in this file, and counts for nobody
+                record.__dict__[CACHED_AS] = detail.to_dict() | {"repeats": ""}
+            return formatter.format_bytes(record)
+        except Exception as error:  # what a subclass does
+            return self.unformatted(record, error).encode() + b"\n"
 
     def unformatted(self, record: logging.LogRecord, error: Exception) -> str:
         """The record by this package's own formatter, which refuses none, with what was wrong."""

@@ -1,5 +1,6 @@
 """Rules ``v3``: as before, by masks that know more and eat less, and by the code at the root of a library's error."""
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -119,8 +120,9 @@ def key(parts: Parts, text: str) -> str:
     return key_of("v3", logger=parts["logger"], culprit=parts["culprit"], message=mask(text))
 
 
+@functools.lru_cache(maxsize=256)  # the parts of an error have it, and then its key
 def mask(message: str, *, keep_names: bool = False) -> str:
-    """What a message says, with what varies from case to case masked.
+    """Return what a message says, with what varies from case to case masked.
 
     That is its first line; all of them, where the first only names what the others are about.
 
