@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
     from visigate_logging.formatters import TextFormatter as TextFormatter
+    from visigate_logging.handlers.forward import ForwardHandler as ForwardHandler
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
     from visigate_logging.handlers.recovery import RecoveryHandler as RecoveryHandler
     from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
@@ -33,6 +34,7 @@ _HOME = {
     "JsonFileHandler": "handlers.json_file",
     "ErrorHandler": "migrate.error_handler",
     "ErrorStore": "store.store",
+    "ForwardHandler": "handlers.forward",
     "RecoveryHandler": "handlers.recovery",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",

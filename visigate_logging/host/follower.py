@@ -19,7 +19,7 @@ Cursor = Mapping[str, int]
 
 _HEAD = 64 * 1024
 _KEPT = 64
-"""Files that a cursor remembers; those that were seen last."""
+"""Files that a cursor remembers although they are gone, as they may come back; those that were seen last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Follower:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._present: frozenset[str] = frozenset()
 
     def read(self, cursor: Cursor, limit: int = 64 * 1024) -> Batch:
         """Return lines that the cursor has not passed, the oldest first.
@@ -64,8 +65,20 @@ class Follower:
                 if lines:
                     os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
                 if lines or size < start:  # cut off by a power failure: what came after is all new
-                    return Batch(lines, _moved(cursor, name, min(start, size) + len(lines)))
+                    return Batch(lines, self.moved(cursor, name, min(start, size) + len(lines)))
         return Batch(b"", cursor)
+
+    def moved(self, cursor: Cursor, name: str, offset: int) -> Cursor:
+        """Return a cursor that has passed so much of a file; it comes last.
+
+        Args:
+            cursor: where it was.
+            name: of the file, as a cursor has it.
+            offset: bytes.
+        """
+        kept = {**{n: o for n, o in cursor.items() if n != name}, name: offset}
+        last = {*list(kept)[-_KEPT:]}
+        return {n: o for n, o in kept.items() if n in last or n in self._present}
 
     def end(self) -> Cursor:
         """Return the cursor of somebody who has read all that there is."""
@@ -92,6 +105,7 @@ class Follower:
                     opened.callback(os.close, fd)
                     if name := _name(fd):
                         found.setdefault(name, fd)
+            self._present = frozenset(found)
             yield list(found.items())
 
     def _paths(self) -> list[Path]:
@@ -120,8 +134,3 @@ def _whole_lines(fd: int, start: int, limit: int) -> bytes:
             return b""
         read += more
     return read[: end + 1]
-
-
-def _moved(cursor: Cursor, name: str, offset: int) -> Cursor:
-    kept = {**{n: o for n, o in cursor.items() if n != name}, name: offset}
-    return dict(list(kept.items())[-_KEPT:])

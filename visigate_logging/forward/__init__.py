@@ -1,0 +1,1 @@
+"""Forwarding: what the log has goes to other systems, which may be away for weeks."""

@@ -1,0 +1,157 @@
+"""ForwardHandler: sends what the log has to other systems, however long they are away."""
+
+import contextlib
+import logging
+import time
+from typing import Literal
+
+from visigate_logging.forward.forwarder import Forwarder
+from visigate_logging.forward.options import (
+    Backfill,
+    Bytes,
+    LogFile,
+    OptionalNames,
+    PerMinute,
+    PseudonymTable,
+    TargetTable,
+    forward_options,
+    private,
+    selected,
+)
+from visigate_logging.host import Sheet
+from visigate_logging.host.follower import Cursor, Follower
+from visigate_logging.host.worker import Worker
+from visigate_logging.options import Level, checked
+
+__all__ = ["ForwardHandler"]
+
+_PACE = 1.0
+"""Seconds between two looks at the log, however many errors come."""
+_EXIT_TIMEOUT = 2.0
+_LAST_WORDS = 1.5
+_OFF = "nothing is forwarded: for that, give target (such as {sentry: {dsn: …}})"
+
+
+class ForwardHandler(logging.Handler):
+    """Sends all errors of the log to another system: to Sentry, OpenTelemetry, or any web server.
+
+    The log on disk is the queue. ``emit`` only wakes the thread that reads it: what is sent is what the log has, also
+    what other processes and earlier ones have written. Of the handlers of one name on a host one forwards, or
+    ``visigate-errors forward`` does; when it ends another takes over.
+
+    It is off while no target is given.
+
+    Args:
+        target: ``{NAME: {OPTION: VALUE}}``; see docs/monitoring.md for what there is.
+        log: the details file, as the JSON-file handler writes it.
+        state_dir: directory that the processes of the host share; made when absent.
+        severity: records from this severity on; it is the classifier's, else the record's level.
+        categories: only these; default all.
+        loggers: only these and those below; default all.
+        leave_out: dotted names of fields that stay on the host, such as ``additional_info.plate``.
+        pseudonyms: ``secret``, ``fields`` and ``patterns``: what goes as a pseudonym; default nothing.
+        backfill: what was logged before the handler was first used: ``7d``, ``12h``, ``all``; default nothing of it.
+        max_bytes: of the records in one request, before they are packed.
+        max_per_minute: records.
+
+    Raises:
+        ConfigurationError: an option cannot be; ``key`` names it.
+    """
+
+    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
+    def __init__(
+        self,
+        target: TargetTable = None,
+        log: LogFile = "logs/errors/details.jsonl",
+        *,
+        state_dir: LogFile = "logs/errors/state",
+        severity: Level = "NOTSET",
+        categories: OptionalNames = None,
+        loggers: OptionalNames = None,
+        leave_out: OptionalNames = None,
+        pseudonyms: PseudonymTable = None,
+        backfill: Backfill = None,
+        max_bytes: Bytes = 262_144,
+        max_per_minute: PerMinute = 6000,
+    ) -> None:
+        selection = selected(severity, categories, loggers)
+        privacy = private(leave_out, pseudonyms)
+        self.options = forward_options(
+            target, log, state_dir, selection, privacy, max_bytes, max_per_minute, backfill
+        )
+        """What it was given, checked; None while it is off."""
+        self.off = "" if self.options else _OFF
+        self._forwarder: Forwarder | None = None
+        self._worker: Worker[Literal["now"]] = Worker("visigate-forward", self._work, close=self.close)
+        self._not_before = 0.0
+        self._closed = False
+        super().__init__()
+
+    def set_name(self, name: str) -> None:
+        """Take a name, as ``dictConfig`` gives one, and go on with what an earlier process has left to be sent."""
+        super().set_name(name)
+        if name and self.options and self._forwarder is None:
+            self._forwarder = Forwarder(self.options, name, self._end_of_log())
+            self._worker.wake()
+
+    name = property(logging.Handler.get_name, set_name)
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override] # as from 3.12 on
+        """Emit without lock and filters: what is sent is what the log has."""
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let the log be looked at soon; never waits and never raises."""
+        try:
+            if self._forwarder is not None:
+                self._worker.wake()
+            elif self.options is not None and not self._closed:
+                self.set_name("forward")
+        except Exception:
+            with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
+                self.handleError(record)
+
+    def counts(self) -> Sheet:
+        """What became of the records of the log that the handlers of this name are to forward."""
+        if self._forwarder is None:
+            return Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
+        return self._forwarder.counts()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until what the log has now was looked at; False when that takes longer than ``timeout`` seconds."""
+        self._worker.put("now")
+        return self._worker.flush(timeout)
+
+    def close(self) -> None:
+        """Send what can be sent within 2 s; the rest waits for the next process."""
+        if not self._closed:
+            self._closed = True
+            if self._forwarder is not None:
+                self._worker.put("now")
+                if self._worker.stop(_EXIT_TIMEOUT):
+                    self._forwarder.close()  # else the thread does, when it is done
+        super().close()
+
+    def _end_of_log(self) -> Cursor | None:
+        assert self.options is not None  # noqa: S101 -- for mypy
+        try:
+            return Follower(self.options.log).end()
+        except OSError:
+            return None
+
+    def _work(self, requests: list[Literal["now"]]) -> float | None:
+        forwarder, now = self._forwarder, time.monotonic()
+        if forwarder is None:
+            return None
+        if now < self._not_before and not requests:
+            return self._not_before - now
+        try:
+            wait = forwarder.turn()
+            while requests and wait == 0.0 and time.monotonic() < now + _LAST_WORDS:
+                wait = forwarder.turn()
+        finally:
+            if self._closed:
+                forwarder.close()
+        self._not_before = time.monotonic() + min(wait, _PACE)
+        return wait
