@@ -14,6 +14,8 @@ __all__ = ["CLOSE", "HALF", "HANG", "Answer", "Request", "Sink", "free_port"]
 
 @dataclass
 class Answer:
+    """What is answered."""
+
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
@@ -25,6 +27,8 @@ HANG, CLOSE, HALF = "hang", "close", "half"
 
 @dataclass
 class Request:
+    """What was asked."""
+
     path: str
     headers: dict[str, str]
     body: bytes

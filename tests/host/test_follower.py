@@ -182,3 +182,15 @@ def test_a_cursor_remembers_a_bounded_number_of_files(path):
 
 def test_of_two_cursors_the_one_that_went_further_counts():
     assert furthest({"a": 1, "b": 5}, {"b": 3, "c": 2}) == {"a": 1, "b": 5, "c": 2}
+
+
+def test_files_that_are_there_are_remembered_however_many_they_are(path):
+    for n in range(70):
+        write(path, n)
+        for number in range(n, 0, -1):
+            os.rename(f"{path}.{number}", f"{path}.{number + 1}")
+        os.rename(path, f"{path}.1")
+    follower = Follower(path)
+    found, cursor = read(follower, {})
+    assert found == list(range(70))
+    assert read(follower, cursor)[0] == []
