@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from visigate_logging.detail.masking import mask
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Refused
 from visigate_logging.host import ForkAware, watch_forks
 from visigate_logging.options import Range, Via
@@ -233,7 +234,8 @@ def _url(value: str) -> str:
     except ValueError:
         is_one = False
     if not is_one or not value.isprintable() or " " in value:
-        raise ValueError("is no address such as https://example.org/path")
+        # Without the value, which may hold a password.
+        raise ConfigurationError("", "is no address such as https://example.org/path")
     return value
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 
 from visigate_logging.forward.privacy import Privacy, Pseudonyms
 from visigate_logging.forward.selection import Selection
-from visigate_logging.forward.targets import read_target
+from visigate_logging.forward.targets import OneTarget
 from visigate_logging.forward.targets.base import Target
 from visigate_logging.options import Names, Range, Via
 
@@ -59,7 +58,7 @@ class ForwardOptions:
 
 
 def forward_options(
-    target: Any,
+    target: OneTarget | None,
     log: Any,
     state_dir: Any,
     selection: Selection,
@@ -71,7 +70,7 @@ def forward_options(
     """Return the options together, as they were read; None without a target."""
     if target is None:
         return None
-    return ForwardOptions(target, log, state_dir, selection, privacy, max_bytes, max_per_minute, backfill)
+    return ForwardOptions(target.chosen, log, state_dir, selection, privacy, max_bytes, max_per_minute, backfill)
 
 
 def selected(severity: Any, categories: Any, loggers: Any) -> Selection:
@@ -100,7 +99,7 @@ def _backfill(value: str) -> timedelta:
 
 
 LogFile = Annotated[str | os.PathLike[str], Via(_path, "a path")]
-TargetTable = Annotated[Mapping[str, Any] | Target | None, Via(read_target, "a target with its options", raw=True)]
+TargetTable = OneTarget | None
 PseudonymTable = Pseudonyms | None
 Bytes = Annotated[int, Range(1024, unit="bytes")]
 PerMinute = Annotated[int, Range(1)]

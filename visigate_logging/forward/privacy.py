@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.targets.base import Record
 
 __all__ = ["Privacy", "Pseudonyms"]
@@ -33,7 +34,7 @@ class Pseudonyms:
 
     def __post_init__(self) -> None:
         if not self.secret:
-            raise ValueError("has no secret, without which everybody could try all plates")
+            raise ConfigurationError("secret", "is empty; without one everybody could try all plates")
 
     def of(self, text: str) -> str:
         """Return the pseudonym of a text."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from visigate_logging._version import __version__
-from visigate_logging.exceptions import MissingExtraError
+from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 from visigate_logging.forward.client import Client, Reply, Timeout, Tls, Url, verdict
 from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Record, Refused, divided
 from visigate_logging.forward.times import nanoseconds, not_older
@@ -79,7 +79,7 @@ class Otlp:
         except ImportError:
             found = None
         if found is None:
-            raise ValueError(f"needs more: {MissingExtraError('opentelemetry-proto', 'otlp')}")
+            raise ConfigurationError("", str(MissingExtraError("opentelemetry-proto", "otlp")))
 
     @property
     def address(self) -> tuple[str, int]:
