@@ -108,11 +108,6 @@ def test_a_record_cannot_steer_the_terminal(tmp_path, capsys):
         assert not set(out) & set("\x1b\x07\r\u202e")
 
 
-def test_without_a_subcommand_the_usage_is_shown(capsys):
-    assert main([]) == 2
-    assert "recent" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.cli.where import find_log
+from visigate_logging.cli.where import find_config, find_log
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch):
-    monkeypatch.delenv("VISIGATE_LOG", raising=False)
+    for name in ("VISIGATE_LOG", "VISIGATE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_the_environment_goes_before_the_configuration(tmp_path, monkeypatch):
@@ -54,3 +55,31 @@ def test_without_a_usable_configuration_the_default_holds(tmp_path, text):
     if text is not None:
         (tmp_path / "logging.yaml").write_text(text)
     assert find_log(tmp_path) == tmp_path / "logs/errors/details.jsonl"
+
+
+def test_the_configuration_is_found_by_the_environment_here_above_or_for_the_system(tmp_path, monkeypatch):
+    below = tmp_path / "gate/logs"
+    below.mkdir(parents=True)
+    assert find_config(below) == below / "logging.yaml"
+    system = tmp_path / "etc.yaml"
+    system.touch()
+    monkeypatch.setattr("visigate_logging.cli.where.SYSTEM", system)
+    monkeypatch.setattr("visigate_logging.host.trust.exposure", lambda path, users: None)
+    assert find_config(below) == system
+    above = tmp_path / "logging.yaml"
+    above.write_text("handlers: {d: {class: visigate_logging.JsonFileHandler, filename: a/b.jsonl}}")
+    assert (find_config(below), find_log(below)) == (above, tmp_path / "a/b.jsonl")
+    here = below / "logging.yaml"
+    here.touch()
+    assert find_config(below) == here
+    monkeypatch.setenv("VISIGATE_CONFIG", "elsewhere.yaml")
+    assert find_config(below) == Path("elsewhere.yaml")
+
+
+def test_a_configuration_above_that_another_user_could_change_is_passed_over_and_named(tmp_path, capsys):
+    below = tmp_path / "gate"
+    below.mkdir()
+    (tmp_path / "logging.yaml").touch()
+    (tmp_path / "logging.yaml").chmod(0o666)
+    assert find_config(below) == below / "logging.yaml"
+    assert f"{tmp_path / 'logging.yaml'} is passed over" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 INTERRUPTED = 130
+ALONE = ("-h", "--help", "--version")
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,9 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     args = _parsed(words)
     from visigate_logging.cli.acting import live_as_owner
-    from visigate_logging.cli.where import mask_as_configured
+    from visigate_logging.cli.where import find_config, mask_as_configured
     from visigate_logging.cli.world import application
 
+    if getattr(args, "finds_config", False) and args.config is None:
+        args.config = find_config()
     mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
     acting = ""
     try:
@@ -68,23 +71,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:
-    """Return what was asked for; only the subcommand that is named is imported."""
-    name = next((word for word in words if not word.startswith("-")), "")
-    if name and name not in (known := [command.name for command in COMMANDS]):
+    """Return what was asked for, a summary when nothing is; only the subcommand that is named is imported."""
+    if not words or (words[0].startswith("-") and words[0] not in ALONE):
+        words = ["summary", *words]
+    name = words[0]
+    if name not in ALONE and name not in (known := [command.name for command in COMMANDS]):
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         complain(f"visigate-errors: there is no subcommand {name!r}; {hint}")
         raise SystemExit(USAGE)
     args, rest = build_parser(name).parse_known_args(words)
     if rest:
-        from visigate_logging.cli.arguments import meant
-
-        parser = Parser(prog=f"visigate-errors {name}")
-        next(command for command in COMMANDS if command.name == name).arguments(parser)
-        options = [option for action in parser._actions for option in action.option_strings]
-        odd = next((word for word in rest if word.startswith("-")), rest[0])
-        parser.error(f"unknown: {' '.join(rest)}" + meant(odd.partition("=")[0], options).rstrip("?"))
+        _refuse(name, rest)
     return args
+
+
+def _refuse(name: str, unknown: Sequence[str]) -> NoReturn:
+    from visigate_logging.cli.arguments import meant
+
+    parser = Parser(prog=f"visigate-errors {name}")
+    next(command for command in COMMANDS if command.name == name).arguments(parser)
+    options = [option for action in parser._actions for option in action.option_strings]
+    odd = next((word for word in unknown if word.startswith("-")), unknown[0])
+    parser.error(f"unknown: {' '.join(unknown)}" + meant(odd.partition("=")[0], options).rstrip("?"))
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -95,16 +104,10 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """
     parser = Parser(prog="visigate-errors", description="Find out what went wrong at the gate.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.set_defaults(run=lambda _args: _usage(parser))
-    subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND")
+    subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for command in COMMANDS:
         own = subparsers.add_parser(command.name, help=command.help, description=command.help)
         if only in (None, command.name):
             command.arguments(own)
         own.set_defaults(run=command.run)
     return parser
-
-
-def _usage(parser: argparse.ArgumentParser) -> int:
-    parser.print_help(sys.stderr)
-    return USAGE

@@ -41,8 +41,8 @@ def add_log(parser: argparse.ArgumentParser) -> None:
         "--log",
         type=Path,
         metavar="PATH",
-        help="the details file or its directory (default: VISIGATE_LOG, else what logging.yaml in the "
-        "working directory names, else logs/errors/details.jsonl)",
+        help="the details file or its directory (default: VISIGATE_LOG, else what the logging.yaml names "
+        "that is found here, above, or in /etc/visigate, else logs/errors/details.jsonl)",
     )
 
 

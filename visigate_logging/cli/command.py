@@ -41,6 +41,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("summary", "is all well, on one screen; also without a subcommand", "summary.summary"),
     Command("recent", "the newest errors, the newest first", "reading.recent"),
     Command("show", "one error to its cause", "reading.show"),
     Command("follow", "new errors as they come", "reading.follow"),

@@ -13,6 +13,7 @@ from typing import Any
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
 from visigate_logging.cli.output import complain, counted, painted, plain, say, say_json
+from visigate_logging.cli.where import find_config
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
@@ -35,13 +36,17 @@ PATIENCE = 5.0
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config``: which configuration."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", default=Path("logging.yaml"), help="default: logging.yaml"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="default: VISIGATE_CONFIG, else logging.yaml here or above, else /etc/visigate/logging.yaml",
     )
+    parser.set_defaults(finds_config=True)
     add_path(parser)
 
 
 def _run_check_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: logging.yaml")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: as for --config of others")
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
     parser.add_argument(
@@ -59,7 +64,7 @@ def run_check(args: argparse.Namespace) -> int:
 
         say_json(schema())
         return DONE
-    sources = map(read, args.files or [Path("logging.yaml")])
+    sources = map(read, args.files or [find_config()])
     found = [(source, check(source, args.user, construct=args.construct)) for source in sources]
     if args.json:
         say_json([_as_data(source, problem) for source, problems in found for problem in problems])

@@ -20,6 +20,7 @@ from visigate_logging.cli.output import bold, complain, dim, painted, plain, say
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present.advice import advice_for
+from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
 
@@ -36,7 +37,6 @@ COLUMNS = (
     Column("WHERE", dropped=1),
     Column("ID"),
 )
-SEVERITY_COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
 RELATIONS = {
     "cause": "caused by",
     "context": "while handling",
@@ -219,6 +219,6 @@ def _line(record: ErrorDetail) -> str:
     time, severity, what, where, event_id = (as_text(cell, whole=whole) for cell in cells)
     if whole:
         return "\t".join((time, severity, what, where, event_id))
-    colour = SEVERITY_COLOURS.get(record.severity, "bold")
+    colour = COLOURS.get(record.severity, "bold")
     room = shutil.get_terminal_size((80, 24)).columns - width(time) - 8 - len(event_id) - 6
     return f"{time}  {painted(f'{severity:<8}', colour)}  {dim(event_id)}  {fitted(f'{what} ({where})', room)}"

@@ -1,8 +1,7 @@
 """recover: mending faults by hand, and seeing how they were mended."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.arguments import add_json, positive
@@ -11,10 +10,11 @@ from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import bold, complain, paragraph, say, say_json
 from visigate_logging.cli.rows import add_row_arguments, rows
 from visigate_logging.config.check import examine
-from visigate_logging.config.load import Source, dotted, read, refuse
+from visigate_logging.config.load import Source, read, refuse
 from visigate_logging.config.objects import Object
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
+from visigate_logging.health.host import runners
 from visigate_logging.present.words import local_time
 
 if TYPE_CHECKING:
@@ -22,25 +22,7 @@ if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["recover", "runners", "told"]
-
-
-def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
-    """What runs the procedures of each recovery handler.
-
-    Raises:
-        ConfigurationError: they cannot be; ``key`` is the full path.
-    """
-    from visigate_logging.handlers.recovery import RecoveryHandler
-    from visigate_logging.recovery.procedures import parse_procedures
-    from visigate_logging.recovery.runner import Runner
-
-    for made in objects:
-        if made.makes(RecoveryHandler):
-            given = {p.name: made.given.get(p.name, p.default) for p in made.parameters.values()}
-            key = dotted((*made.key, "procedures"))
-            procedures = parse_procedures(given["procedures"], key, allow_reboot=given["allow_reboot"] is True)
-            yield Runner(procedures, Path(given["state_dir"]).absolute(), dry_run=given["dry_run"] is True)
+__all__ = ["recover", "told"]
 
 
 def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":

@@ -5,31 +5,20 @@ import getpass
 import os
 import stat
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from visigate_logging.cli.arguments import add_log, open_store
 from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import complain, say
-from visigate_logging.exceptions import ConfigurationError, MissingExtraError, StateError
-from visigate_logging.present.words import local_time
+from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = [
-    "health_of",
-    "recoveries_of",
-    "serve",
-]
+__all__ = ["serve"]
 
 HASH = "VISIGATE_PASSWORD_HASH"
-OVERDUE = 600.0
-"""Seconds after which a mail that still waits has not been delivered."""
 SHORTEST = 8
 
 
@@ -98,6 +87,8 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         )
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
+    from visigate_logging.health.state_dir import health_of, recoveries_of
+
     store = open_store(args)
     state = args.state_dir or store.path.parent / "state"
     return create_app(
@@ -177,74 +168,3 @@ def _set_password(path: Path | None) -> int:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
-    """What a state directory tells of records dropped lately and mail not delivered, for the pages' ``health``."""
-    return lambda: [*_dropped(directory), *_undelivered(directory / "outbox")]
-
-
-def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
-    from visigate_logging.host import State, host_drops
-
-    state = State(directory)
-    if not state.path.exists():
-        return
-    try:
-        drops = host_drops(state)
-    except StateError as error:
-        yield "warning", f"what was dropped cannot be told: {error}"
-        return
-    finally:
-        state.close()
-    for handler, reason, n, since, last in drops:
-        when = f"at {local_time(last)}" if n == 1 or since == last else f"{local_time(since)} to {local_time(last)}"
-        yield "warning", f"the handler {handler} has dropped {_several(n, 'record')} ({when}): {reason}"
-
-
-def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
-    now = time.time()
-    waiting = [mail for mail in outbox.glob("*/*.eml") if _written(mail) < now - OVERDUE]
-    if waiting:
-        minutes = (now - min(map(_written, waiting))) / 60
-        yield "warning", f"{_several(len(waiting), 'mail')} not delivered yet, the oldest for {minutes:.0f} minutes"
-    if refused := len(list(outbox.glob("*/refused/*.eml"))):
-        yield "warning", f"{_several(refused, 'mail')} refused by the mail server; see visigate-errors mail outbox"
-
-
-def _several(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # delivered meanwhile
-        return time.time()
-
-
-def recoveries_of(directory: Path) -> Callable[[str | None], list[dict[str, Any]]]:
-    """The recovery's audit trail by the id of the error, for the pages' ``recoveries``; read anew when it changes."""
-    from visigate_logging.recovery.audit import Audit
-
-    audit = Audit(directory)
-    known: dict[str | None, list[dict[str, Any]]] = {}
-    read_at = 0
-
-    def recoveries(event_id: str | None) -> list[dict[str, Any]]:
-        nonlocal known, read_at
-        with suppress(OSError):
-            if (changed := audit.path.stat().st_mtime_ns) != read_at:
-                known, read_at = _by_event(audit.read()), changed
-        return known.get(event_id, [])
-
-    return recoveries
-
-
-def _by_event(entries: Iterable[Any]) -> dict[str | None, list[dict[str, Any]]]:
-    found = defaultdict[str | None, list[dict[str, Any]]](list)
-    for entry in entries:
-        if isinstance(entry, dict):
-            found[str(entry.get("event_id"))].append(entry)
-            found[None].append(entry)
-    return dict(found)

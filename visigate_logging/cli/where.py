@@ -8,39 +8,72 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["find_log", "mask_as_configured"]
+__all__ = ["find_config", "find_log", "mask_as_configured"]
 
 DEFAULT = Path("logs/errors/details.jsonl")
 CONFIGURATION = Path("logging.yaml")
+SYSTEM = Path("/etc/visigate/logging.yaml")
 PARENTS = 4
 """Directories above a log in which its configuration is looked for."""
 HANDLERS = ("visigate_logging.JsonFileHandler", "visigate_logging.handlers.json_file.JsonFileHandler")
 
 
-def find_log(directory: Path | None = None) -> Path:
-    """The details file: ``VISIGATE_LOG``, else what ``logging.yaml`` names, else where it is by default.
+def find_config(directory: Path | None = None) -> Path:
+    """Return the configuration that is meant when none is named.
+
+    ``VISIGATE_CONFIG``, else ``logging.yaml`` in the working directory or above, else ``/etc/visigate/logging.yaml``;
+    where there is none, the one in the working directory that could be. One above that another user could change is
+    passed over, and named.
 
     Args:
-        directory: where ``logging.yaml`` is looked for; the working directory when not given.
+        directory: to be taken for the working directory.
+    """
+    if named := os.environ.get("VISIGATE_CONFIG"):
+        return Path(named)
+    here = (directory or Path()) / CONFIGURATION
+    if here.is_file():
+        return here
+    above = (parent / CONFIGURATION for parent in Path(os.path.abspath(here.parent)).parents)
+    return next((path for path in (*above, SYSTEM) if path.is_file() and _is_ours(path)), here)
+
+
+def _is_ours(path: Path) -> bool:
+    from visigate_logging.host.trust import exposure, trusted_users
+
+    found = exposure(str(path), trusted_users())
+    if found and not found.is_group:
+        complain(f"{path} is passed over: {found.who}, could change {found.path}; to use it: --config {path}")
+        return False
+    return True
+
+
+def find_log(directory: Path | None = None) -> Path:
+    """Return the details file: ``VISIGATE_LOG``, else what the configuration names, else where it is by default.
+
+    Args:
+        directory: to be taken for the working directory.
     """
     if named := os.environ.get("VISIGATE_LOG"):
         return Path(named)
-    directory = directory or Path()
-    return directory / (_configured(directory / CONFIGURATION) or DEFAULT)
+    config = find_config(directory)
+    if configured := _configured(config):
+        return config.parent / configured
+    return (directory or Path()) / DEFAULT
 
 
 def mask_as_configured(config: Path | None, log: Path | None) -> None:
     """Let what is secret to the application be secret here: the ``mask_keys`` of the configuration that is found.
 
     Args:
-        config: the file, when it is known; else ``logging.yaml`` in the working directory, or above the log.
+        config: the file, when it is known; else it is looked for, and above the log.
         log: the details file or its directory.
     """
     log = log or Path(os.environ.get("VISIGATE_LOG", DEFAULT))
     above = (parent / CONFIGURATION for parent in Path(os.path.abspath(log)).parents[:PARENTS])
-    for path in [config] if config else [CONFIGURATION, *above]:
+    for path in [config] if config else [find_config(), *above]:
         if path.is_file():
             if keys := _mask_keys(path):
                 from visigate_logging.detail.masking import mask_also

@@ -5,12 +5,26 @@ from datetime import datetime
 
 import orjson
 
-__all__ = ["brief_time", "counted", "local", "local_time", "rate", "spoken", "worded"]
+__all__ = ["brief_time", "counted", "grouped", "local", "local_time", "rate", "size", "spoken", "worded"]
 
 
 def counted(number: int, what: str, many: str = "") -> str:
     """Return so many of something: ``1 error``, ``2 errors``, ``1,000 errors``."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def grouped(number: int) -> str:
+    """Return a count with its thousands apart."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def size(n: float) -> str:
+    """Return bytes, to three digits."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
 
 
 def spoken(seconds: float) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, render_template, request
 
 from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
+from visigate_logging.health.log import HealthSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.charts import kind_of, sparkline
-from visigate_logging.web.health import HealthSource
 from visigate_logging.web.pages import Pages, group_url
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN

@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, render_template, request, send_from_directory, url_for
 
+from visigate_logging.health.log import HealthSource, banners
 from visigate_logging.insight.trends import trend_of
+from visigate_logging.present.severities import worst_first
 from visigate_logging.store.groups import Group
 from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
-from visigate_logging.web.health import HealthSource, banners
 from visigate_logging.web.query import PERIODS, Query
 from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
@@ -33,7 +34,6 @@ WORST = 5
 RECENT = timedelta(days=1)
 LEGACY = re.compile(r"error_\d{8}_\d{6}(_[^/]*)?\.json")
 DOTS = {".", ".."}
-RANKS = {"CRITICAL": 0, "ERROR": 1}
 
 
 class Pages:
@@ -117,7 +117,7 @@ class Pages:
             self._recoveries.mended(),
         )
         open_ = [g for g in self._store.groups(ROWS, days=DAYS) if g.last_seen > since and not is_mended(g)]
-        worst = sorted(open_, key=lambda g: (RANKS.get(g.severity, 2), -g.count))[:WORST]
+        worst = sorted(open_, key=worst_first)[:WORST]
         found = banners(self._store, self._health)
         return {
             "today": spans[-1]["total"],

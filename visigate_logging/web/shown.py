@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
+from visigate_logging.present.words import grouped as number
 from visigate_logging.store.plain import plain
 from visigate_logging.store.typed import ErrorDetail, Frame, about
 
-__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "size", "text", "value", "when"]
+__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "text", "value", "when"]
 
 LONGEST = 20_000
 """Characters of one text on a page; the JSON download has all."""
@@ -33,20 +34,6 @@ def value(given: Any) -> str:
     if isinstance(given, Mapping | Sequence) and not isinstance(given, str):
         return text(orjson.dumps(given, option=orjson.OPT_INDENT_2, default=str).decode())
     return text(given)
-
-
-def number(n: int) -> str:
-    """A count with its thousands apart."""
-    return f"{n:,}".replace(",", "\u202f")
-
-
-def size(n: float) -> str:
-    """Bytes, to three digits."""
-    for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:.3g} {unit}"
-        n /= 1000
-    return f"{n:.3g} GB"
 
 
 def parsed_time(timestamp: Any) -> datetime | None:

@@ -13,10 +13,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.health.log import HealthSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
-from visigate_logging.web.health import HealthSource
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.sessions import SECONDS, Sessions
 

@@ -1,4 +1,4 @@
-"""What stands on top of the pages: whether error handling itself is well."""
+"""Look at the log, its index, and the disk: what stands on top of pages and of the summary."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from visigate_logging.present.words import grouped, size
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.web.shown import number, size
 
 __all__ = ["Banner", "HealthSource", "banners"]
 
@@ -52,13 +52,13 @@ def _unreadable(store: ErrorStore) -> list[Banner]:
     places = store.unreadable(MOST)
     if not places:
         return []
-    many = f"{number(MOST)} or more" if len(places) == MOST else number(len(places))
+    many = f"{grouped(MOST)} or more" if len(places) == MOST else grouped(len(places))
     last = places[0]
     return [
         Banner(
             "warning",
             f"{many} unreadable {'place' if len(places) == 1 else 'places'} in the log, "
-            f"the last in {Path(last['file']).name} at byte {number(last['offset'])}: {last['problem']}",
+            f"the last in {Path(last['file']).name} at byte {grouped(last['offset'])}: {last['problem']}",
         )
     ]
 

@@ -1,0 +1,1 @@
+"""Is error handling itself well: the log, the state directory, the processes, backups, the mail server."""
