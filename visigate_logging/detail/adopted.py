@@ -14,14 +14,13 @@ import itertools
 import logging
 import operator
 import os
-import sys
-import threading
 from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from visigate_logging.detail.clauses import clause_at
 from visigate_logging.detail.values import safe_str
+from visigate_logging.host.headroom import caller_exception, caller_frame, caller_thread
 
 __all__ = ["ADOPTED_AS", "VARIABLE", "Adopted", "adopted_by"]
 
@@ -62,7 +61,7 @@ def adopted_by(record: logging.LogRecord) -> Adopted | None:
     if ADOPTED_AS in record.__dict__:
         known: Adopted | None = record.__dict__[ADOPTED_AS]
         return known
-    exc = sys.exception()
+    exc = caller_exception()
     if exc is None or record.exc_info is not None or record.exc_text:
         return None
     try:
@@ -98,9 +97,9 @@ def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
     Where the record was made is known by its file and line alone. That it is not an older one, which is flushed
     while the same line logs again, is known by the call that is handing it to the handlers.
     """
-    if record.thread not in (None, threading.get_ident()):
+    if record.thread not in (None, caller_thread()):
         return None
-    frame: FrameType | None = sys._getframe()
+    frame = caller_frame()
     while frame is not None and not (frame.f_code.co_name in _HANDING and _hands_on(frame, record)):
         frame = frame.f_back
     while frame is not None and not (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):

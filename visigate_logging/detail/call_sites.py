@@ -6,12 +6,12 @@ import inspect
 import itertools
 import linecache
 import logging
-import sys
 from types import CodeType, FrameType
 from typing import NamedTuple
 
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.templates import Template, templates_in
+from visigate_logging.host.headroom import caller_frame
 
 __all__ = ["Site", "calling", "site_of"]
 
@@ -66,7 +66,7 @@ def site_of(record: logging.LogRecord) -> Site:
 
 def calling(record: logging.LogRecord) -> FrameType | None:
     """The frame that called the logger, while it still does."""
-    frame: FrameType | None = sys._getframe(1)
+    frame = caller_frame()
     for _ in range(MAX_DEPTH):
         if frame is None or (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):
             return frame

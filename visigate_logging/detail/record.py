@@ -10,10 +10,10 @@ import orjson
 
 from visigate_logging.detail.extraction import DetailOptions, extractor
 from visigate_logging.detail.frames import Chain, ExceptionData, Frame
-from visigate_logging.detail.headroom import with_headroom
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.repeats import note_report
 from visigate_logging.detail.values import word
+from visigate_logging.host.headroom import with_headroom
 
 __all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
 
@@ -85,7 +85,7 @@ class ErrorDetail:
         options = options or DetailOptions().or_environment()
         detail = cls.__new__(cls)  # past __init__, which would sort the same thirty values in once more
         detail.__dict__ = values = _BLANK.copy()
-        with_headroom(extractor(options).fill, values, record)
+        with_headroom(_fill, values, record, options)
         if isinstance(known, _Kept):  # other options, the same event
             same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
             detail = dataclasses.replace(detail, **same)
@@ -120,6 +120,10 @@ class ErrorDetail:
         values |= {name: data[name] for name in _FIELDS if name in data}
         values["exceptions"] = Chain(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
+
+
+def _fill(values: dict[str, Any], record: logging.LogRecord, options: DetailOptions) -> None:
+    extractor(options).fill(values, record)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))

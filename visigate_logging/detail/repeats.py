@@ -10,12 +10,12 @@ Code written in C that raises a stored exception leaves no such trace: nothing i
 """
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
 from visigate_logging.detail.clauses import is_caught_there, is_raise
+from visigate_logging.host.headroom import caller_frame
 
 __all__ = ["Recent", "earlier_report", "note_report"]
 
@@ -131,7 +131,7 @@ def _begins_anew(entries: list[TracebackType], at: int) -> bool:
 
 
 def _running() -> Iterator[tuple[FrameType, int]]:
-    frame: FrameType | None = sys._getframe()
+    frame = caller_frame()
     while frame is not None:
         yield frame, frame.f_lasti
         frame = frame.f_back
