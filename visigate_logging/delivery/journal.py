@@ -57,24 +57,28 @@ class Journal(ForkAware):
             OSError: nothing of it counts: the file cannot be written, or has its size.
         """
         with self._lock:
-            now = time.monotonic()
-            line = self._line(detail, count, now)
-            held = self._held
-            if held is not None and now < held[2] and self._until_look > 0 and not self._busy:
-                if self._write_held(held, line):
-                    return
-                self._held = None
-            if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
-                self._write_aside(line)
-                return
-            self._busy = True
             try:
-                self._write(line)
-            except OSError:
-                self._seen.clear()
+                self._append(detail, count)
+            except BaseException:
+                self._seen.clear()  # what follows must be written whole: this may not have been
                 raise
-            finally:
-                self._busy = False
+
+    def _append(self, detail: ErrorDetail, count: int) -> None:
+        now = time.monotonic()
+        line = self._line(detail, count, now)
+        held = self._held
+        if held is not None and now < held[2] and self._until_look > 0 and not self._busy:
+            if self._write_held(held, line):
+                return
+            self._held = None
+        if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
+            self._write_aside(line)
+            return
+        try:
+            self._busy = True
+            self._write(line)
+        finally:
+            self._busy = False
 
     def _write(self, line: bytes) -> None:
         self._until_look -= len(line)

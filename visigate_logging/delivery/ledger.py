@@ -1,6 +1,6 @@
 """The books of a mail handler: what is to be told, which mails tell it, and what became of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,11 @@ class Ledger(Books):
             add_counts(connection, self._handler, accepted=count)
             self.weeks.count(connection, entries)
         return cursor
+
+    def drop(self, dropped: Mapping[str, int]) -> None:
+        """Count errors that never got into the journal, by the reason."""
+        with self._open() as (connection, _):
+            add_counts(connection, self._handler, accepted=sum(dropped.values()), dropped=dropped)
 
     def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
         """Put what is due into a letter.

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -40,18 +41,30 @@ class Mailroom(ForkAware):
         self._worked_at = -_PACE
         self._troubled = self._closed = self._has_news = False
         self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
+        self._dropped: Counter[str] = Counter()
+        self._dropping, self._booking = threading.RLock(), threading.RLock()
         watch_forks(self)
 
-    def accept(self, detail: ErrorDetail) -> None:
-        """Take an error in; the same exception object, reported once more, is no other error."""
+    def accept(self, detail: ErrorDetail) -> bool:
+        """Take an error in; the same exception object, reported once more, is no other error. True when it is in."""
         repeats = detail.repeats
         if repeats and repeats in self._taken:
-            return  # the same exception object, reported once more
+            return True  # the same exception object, reported once more
         self._intake.add(detail)
         self._taken.append(detail.event_id)
         if not self._has_news:
-            self._has_news = True
-            self._worker.wake()
+            try:
+                self._has_news = True
+                self._worker.wake()
+            except BaseException:  # the application was interrupted: the next must wake it
+                self._has_news = False
+                raise
+        return True
+
+    def drop(self, reason: str) -> None:
+        """Count an error that was not taken in; it is booked with the next turn."""
+        with self._dropping:
+            self._dropped[reason] += 1
 
     def wake(self) -> None:
         """Look for what is to be stored and sent; the thread is needed at exit, when none can be started any more."""
@@ -60,10 +73,12 @@ class Mailroom(ForkAware):
     def counts(self) -> Sheet:
         """Return what became of the errors of the host."""
         n = self._intake.folded
-        sheet = Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)
-        for desk, other in self._desks():
-            with contextlib.suppress(StateError):
-                sheet = _sum(sheet, desk.sheet(other))
+        with self._booking:
+            dropped = dict(self._dropped)
+            sheet = Sheet(accepted=n + sum(dropped.values()), delivered=0, folded=0, dropped=dropped, pending=n)
+            for desk, other in self._desks():
+                with contextlib.suppress(StateError):
+                    sheet = _sum(sheet, desk.sheet(other))
         return sheet
 
     def flush(self) -> None:
@@ -80,8 +95,10 @@ class Mailroom(ForkAware):
             self._close_desks()  # else the thread does, when it is done
 
     def after_fork_in_child(self) -> None:
-        """Have the thread woken by the next error."""
+        """Have the thread woken by the next error; what was dropped before is the parent's to book."""
         self._has_news = False
+        self._dropped = Counter()
+        self._dropping, self._booking = threading.RLock(), threading.RLock()
 
     def _work(self, requests: list[Literal["now"]]) -> float:
         """Take a turn, but not too often unless requested: to spare the card, and the callers."""
@@ -102,6 +119,7 @@ class Mailroom(ForkAware):
     def _turns(self, *, hurry: bool) -> float:
         wait, is_out = _LOOK_AGAIN, False
         try:
+            self._book_dropped()
             wait = self._desk.turn(self._spare, hurry=hurry)
             self._intake.avoid(0.0)
             self._troubled = self._intake.trouble is not None
@@ -118,6 +136,18 @@ class Mailroom(ForkAware):
                 self._complain(error)
                 wait = min(wait, _TRY_AGAIN)
         return _PACE if self._has_news or self._intake.folded else wait
+
+    def _book_dropped(self) -> None:
+        with self._booking:
+            with self._dropping:
+                dropped, self._dropped = self._dropped, Counter()
+            try:
+                if dropped:
+                    self._desk.ledger.drop(dropped)
+            except StateError:
+                with self._dropping:
+                    self._dropped.update(dropped)
+                raise
 
     def _complain(self, error: Exception) -> None:
         if not self._troubled:

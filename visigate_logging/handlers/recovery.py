@@ -13,6 +13,8 @@ from visigate_logging.detail.repeats import Recent
 from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
+from visigate_logging.host.answer import Answer
+from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Level, checked
 from visigate_logging.recovery.desk import Desk
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
@@ -27,7 +29,7 @@ EXIT_TIMEOUT = 10.0
 MAX_KEY = 200
 
 
-class RecoveryHandler(logging.Handler):
+class RecoveryHandler(Unlocked):
     """Run the procedure that is configured for an error's exception, outside the caller.
 
     Args:
@@ -76,21 +78,21 @@ class RecoveryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the error if a procedure is for it; one waiting run for each key is enough."""
+        answer = Answer(self._counts)
         try:
             found = self.procedure_for(record)
             if found is not None:
-                formatter = self.formatter
-                options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
-                detail = ErrorDetail.from_record(record, options)  # which all that follows then uses
-                self._counts.accept()
-                if self._recent.is_repeat(detail.event_id, detail.repeats):
-                    self._counts.fold()
-                else:
-                    self._queue(record, *found)
-                detail.note_kept(record)
-        except Exception:
+                self._answer(record, answer, *found)
+        except BaseException as error:
+            answer.interrupted(error)
+            if not isinstance(error, Exception):  # it is meant for the application
+                raise
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
                 self.handleError(record)
+
+    def interrupted(self, error: BaseException) -> None:
+        """Count a record as lost by what was raised before it was looked at."""
+        Answer(self._counts).interrupted(error)
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
         """The procedure that a record calls for, with the error numbers of its exceptions."""
@@ -120,28 +122,34 @@ class RecoveryHandler(logging.Handler):
         self._desk.close(EXIT_TIMEOUT)
         super().close()
 
-    def _queue(self, record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> None:
-        detail = ErrorDetail.from_record(record)
-        self._desk.put(
-            Context(
-                procedure=procedure.name,
-                key=key_of(record, procedure),
-                event_id=detail.event_id,
-                error_type=detail.error_type,
-                error_message=detail.error_message,
-                severity=detail.severity,
-                logger=str(record.name),
-                codes=codes,
-                found=procedure.found_in(record),
-            )
-        )
+    def _answer(self, record: logging.LogRecord, answer: Answer, procedure: Procedure, codes: dict[str, int]) -> None:
+        formatter = self.formatter
+        options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
+        detail = ErrorDetail.from_record(record, options)  # which all that follows then uses
+        answer.accept()
+        if self._recent.is_repeat(detail.event_id, detail.repeats):
+            answer.fold()
+        else:
+            self._desk.put(_context(record, procedure, codes), answer)
+        detail.note_kept(record)
+
+
+def _context(record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> Context:
+    detail = ErrorDetail.from_record(record)
+    return Context(
+        procedure=procedure.name,
+        key=key_of(record, procedure),
+        event_id=detail.event_id,
+        error_type=detail.error_type,
+        error_message=detail.error_message,
+        severity=detail.severity,
+        logger=str(record.name),
+        codes=codes,
+        found=procedure.found_in(record),
+    )
 
 
 def _is_foreign(record: logging.LogRecord) -> bool:
-    """Not from us. A filter, because filters run before the handler's lock is taken.
-
-    When logging shuts down, it holds the lock while it waits in close() for a thread that logs the last outcome.
-    """
     return str(record.name).partition(".")[0] != LOGGER
 
 

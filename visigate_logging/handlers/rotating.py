@@ -13,10 +13,12 @@ from visigate_logging.detail.masking import mask
 from visigate_logging.exceptions import StateError
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
-from visigate_logging.host.buffered_file import INTERRUPTED, NOT_WRITABLE, BufferedFile
+from visigate_logging.host.answer import Answer
+from visigate_logging.host.buffered_file import NOT_WRITABLE, BufferedFile
 from visigate_logging.host.clock import monotonic
 from visigate_logging.host.forks import notice_fork
 from visigate_logging.host.shared_file import SharedFile
+from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.host.upkeep import Task
 from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
 
@@ -61,7 +63,7 @@ def _permissions(value: int | str) -> int:
     return mode
 
 
-class SharedRotatingFileHandler(ForkAware, logging.Handler):
+class SharedRotatingFileHandler(ForkAware, Unlocked):
     """Appends records to a file that many processes write to and rotate; no record is lost or doubled.
 
     Once ``emit`` has returned, the record is the system's: the death of the process does not touch it. When the file
@@ -138,26 +140,18 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         """What became of the records of this process: accepted is the sum of the others."""
         return self._counts.snapshot()
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Filter the record, then emit it; without the handler's lock.
-
-        A formatter runs the application's code, such as the ``__str__`` of an exception: a lock held meanwhile
-        would stop all other threads that log, and for good when one of them is waited for there.
-        """
-        try:
-            passed: Any = self.filter(record) if self.filters else True
-        except BaseException:
-            self._counts.accept()
-            self._counts.drop(INTERRUPTED)
-            raise
-        if passed:
-            self.emit(record if passed is True else passed)  # from Python 3.12 on a filter may give another
-        elif is_ignored(record):
+    def _handle(self, record: logging.LogRecord) -> Any:
+        passed = super()._handle(record)
+        if not passed and is_ignored(record):
             self._counts.accept()
             self._counts.fold()
             if not self._awake:
                 self._wake()
-        return bool(passed)
+        return passed
+
+    def interrupted(self, error: BaseException) -> None:
+        """Count a record as dropped for what was raised before it was written."""
+        Answer(self._counts).interrupted(error)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
@@ -166,8 +160,7 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
             try:
                 line = self.encoded(record)
             except BaseException as error:  # what is no Exception is meant for the application
-                self._counts.accept()
-                self._counts.drop("not encodable" if isinstance(error, Exception) else INTERRUPTED)
+                self.interrupted(error)
                 raise
             self._file.write(line)
             if self._closed:
@@ -198,8 +191,12 @@ class SharedRotatingFileHandler(ForkAware, logging.Handler):
         return f"{record.levelname} {record.name} {record.pathname}:{record.lineno} {what}"
 
     def _wake(self) -> None:
-        self._awake = True
-        self._task.wake()
+        try:
+            self._awake = True
+            self._task.wake()
+        except BaseException:  # the application was interrupted: the next must wake it
+            self._awake = False
+            raise
 
     def _upkeep(self) -> float | None:
         """In the background: write what is kept, sync, tell; returns the seconds until there is more to do."""

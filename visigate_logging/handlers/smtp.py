@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 from visigate_logging.delivery.channels.server import Line
 from visigate_logging.delivery.mailroom import Mailroom
@@ -24,6 +24,8 @@ from visigate_logging.delivery.throttle import Windows, level_number
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
+from visigate_logging.host.answer import reason_of
+from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Range, Seconds, checked
 
 __all__ = ["ThrottledSMTPHandler"]
@@ -34,7 +36,7 @@ _EXIT_TIMEOUT = 2.0
 _OFF = "no mail is sent: for that, give mailhost (the server) and toaddrs (who is told)"
 
 
-class ThrottledSMTPHandler(logging.Handler):
+class ThrottledSMTPHandler(Unlocked):
     """Mails errors: the first of a kind at once, repeats as counts, the end as well.
 
     ``emit`` appends the error to a journal in ``state_dir``, and returns. All else happens in a thread of its own,
@@ -117,26 +119,31 @@ class ThrottledSMTPHandler(logging.Handler):
         super().setFormatter(fmt)
         self._detail_options = fmt.options if isinstance(fmt, DetailFormatter | TextFormatter) else None
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override] # as from 3.12 on
-        """Filter and emit without the handler's lock, which ``logging.shutdown`` holds while our thread reports."""
-        if self.options is None:
-            return False
-        found = self.filter(record)
-        if found:
-            self.emit(found if isinstance(found, logging.LogRecord) else record)
-        return found
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Filter the record, then emit it; nothing at all while it is off."""
+        return self.options is not None and super().handle(record)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next mail; never waits and never raises."""
+        is_taken = False
         try:
             room = self._room()
             if room and self.concerns(record):
                 detail = ErrorDetail.from_record(record, self._detail_options)
-                room.accept(detail)
+                is_taken = room.accept(detail)
                 detail.note_kept(record)
-        except Exception:
+        except BaseException as error:
+            if not is_taken:
+                self.interrupted(error)
+            if not isinstance(error, Exception):  # it is meant for the application
+                raise
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
                 self.handleError(record)
+
+    def interrupted(self, error: BaseException) -> None:
+        """Count an error as lost by what was raised before it was taken in."""
+        if room := self._room():
+            room.drop(reason_of(error))
 
     def concerns(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be mailed: by its severity, and of the package's own only outcomes of recoveries."""

@@ -10,14 +10,13 @@ import threading
 from collections import deque
 
 from visigate_logging.host import CountSheet
+from visigate_logging.host.answer import reason_of
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["INTERRUPTED", "NOT_WRITABLE", "BufferedFile"]
+__all__ = ["NOT_WRITABLE", "BufferedFile"]
 
 NOT_WRITABLE = "file not writable"
 """The reason under which dropped lines are counted."""
-INTERRUPTED = "interrupted"
-"""Likewise, when something that is no ``Exception`` ended the call: a signal handler's exit, a cancellation."""
 
 
 class BufferedFile:
@@ -80,10 +79,10 @@ class BufferedFile:
                     self._counts.accept_delivered()
                 elif line:
                     self._keep(line)
-            except BaseException:
+            except BaseException as error:
                 if not is_counted:
                     self._counts.accept()
-                    self._counts.drop(INTERRUPTED)
+                    self._counts.drop(reason_of(error))
                 raise
             finally:
                 self._busy = False

@@ -125,7 +125,8 @@ def write_atomically(
                 os.fsync(fd)
             os.rename(new, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
-            os.unlink(new, dir_fd=directory)
+            with contextlib.suppress(FileNotFoundError):  # interrupted right after it was renamed
+                os.unlink(new, dir_fd=directory)
             raise
         os.fsync(directory)
 

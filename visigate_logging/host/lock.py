@@ -49,7 +49,7 @@ class HostLock(ForkAware):
         if self.held:
             return False
         fd = self._open()
-        deadline = time.monotonic() + timeout
+        known, deadline = identity(os.fstat(fd)), time.monotonic() + timeout
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +62,7 @@ class HostLock(ForkAware):
                 os.close(fd)
                 raise
             else:
-                self._fd, self._identity = fd, identity(os.fstat(fd))
+                self._fd, self._identity = fd, known  # no call between: one that is interrupted would keep the lock
                 return True
 
     def _open(self) -> int:

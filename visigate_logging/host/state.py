@@ -91,16 +91,18 @@ class State(ForkAware):
 
         notice_fork()
         with self._lock:
-            connection = self._begin(timeout)
+            if self._connection is not None and self._connection.in_transaction:
+                raise StateError(f"{self.path}: a transaction was begun inside a transaction")
             try:
+                connection = self._begin(timeout)
                 yield connection
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                self._roll_back(connection)
+                self._roll_back()
                 self._put_aside_if_damaged(error)
                 raise self._error(error) from error
             except BaseException:
-                self._roll_back(connection)
+                self._roll_back()
                 raise
             finally:
                 if "uwsgi" in sys.modules:  # it forks without a word, and what is open then cannot be used any more
@@ -149,8 +151,6 @@ class State(ForkAware):
         if self._torn:
             problem = "this process was forked during a transaction, or has lost its descriptors"
             raise StateError(f"{self.path}: {problem}, and cannot use the file")
-        if self._connection is not None and self._connection.in_transaction:
-            raise StateError(f"{self.path}: a transaction was begun inside a transaction")
         for last_try in (False, True):
             try:
                 connection = self._open(timeout)
@@ -252,12 +252,12 @@ class State(ForkAware):
                 Path(f"{old}{suffix}").unlink(missing_ok=True)
         return aside
 
-    def _roll_back(self, connection: "sqlite3.Connection") -> None:
+    def _roll_back(self) -> None:
         import sqlite3
 
         try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()
 

@@ -116,12 +116,12 @@ class Worker(Generic[T]):
                 self._is_put_off = True
                 return False
             self._follow_patch()
-            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            thread.start()
+            # Known before it starts: what interrupts the start must not lead to a second one.
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
         except RuntimeError:  # the interpreter is ending, or the system has no more threads
             return False
         else:
-            self._thread = thread
             finish_with_multiprocessing(self._close)
             return True
         finally:
@@ -138,8 +138,12 @@ class Worker(Generic[T]):
         """Let ``work`` be called soon, with what waits."""
         notice_fork()
         if not self._woken and self.start():
-            self._woken = True
-            self._queue.put(_Signal())
+            try:
+                self._woken = True
+                self._queue.put(_Signal())
+            except BaseException:  # the application was interrupted: the next must wake it
+                self._woken = False
+                raise
 
     def flush(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds; True when all that was put before has been worked off."""

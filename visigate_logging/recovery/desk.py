@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visigate_logging.detail.masking import mask
 from visigate_logging.host import CountSheet, ForkAware, watch_forks
+from visigate_logging.host.answer import Answer
 from visigate_logging.host.worker import Worker
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.procedures import Procedure
@@ -65,18 +66,23 @@ class Desk(ForkAware):
         self.is_behind_queue = self._told_of_queue = False
         watch_forks(self)
 
-    def put(self, context: Context) -> None:
+    def put(self, context: Context, answer: Answer) -> None:
         """Queue an error that has been accepted; one waiting run for each kind is enough."""
         kind = _kind(context)
         if kind in self._queued or self._refused.get(kind, 0.0) > time.monotonic():
-            self._counts.fold()
+            answer.fold()
             return
         if self._closed and threading.main_thread().is_alive():  # else the interpreter is ending
             self._begin_again()
-        self._queued.add(kind)
-        if not self._worker.put(context):
-            self._queued.discard(kind)
-            self._counts.drop("closed" if self._closed else "queue full")
+        is_put = False
+        try:
+            self._queued.add(kind)
+            is_put = self._worker.put((context, answer))
+        finally:
+            if not is_put:  # or it may not have been: a second run does less harm than none
+                self._queued.discard(kind)
+        if not is_put:
+            answer.drop("closed" if self._closed else "queue full")
 
     def finish_what_was_left(self) -> None:
         """Go on with what was put off or interrupted, and wait for it, at most AT_START seconds.
@@ -109,7 +115,7 @@ class Desk(ForkAware):
         """Begin with nothing queued: that is the parent's to answer."""
         self._queued, self._later, self._held = set(), {}, []
 
-    def _new_worker(self) -> "Worker[Context]":
+    def _new_worker(self) -> "Worker[tuple[Context, Answer]]":
         return Worker("visigate-recovery", self._work, close=self._handler.close)
 
     def _begin_again(self) -> None:
@@ -119,16 +125,16 @@ class Desk(ForkAware):
         if not any(reference() is self._handler for reference in known):
             logging._addHandlerRef(self._handler)  # type: ignore[attr-defined]  # as Handler.__init__ does
 
-    def _work(self, contexts: list[Context]) -> float | None:
+    def _work(self, errors: list[tuple[Context, Answer]]) -> float | None:
         """In the worker's thread: answer what was queued, and what was put off."""
         self._tell_what_was_held()
         self._tell_of_queue()
-        for context in contexts:
+        for context, answer in errors:
             self._queued.discard(_kind(context))
             if self._answer(context, functools.partial(self.runner.answer, context)):
-                self._counts.deliver()
+                answer.deliver()
             else:
-                self._counts.drop("not decided")
+                answer.drop("not decided")
         for kind, (due, context) in list(self._later.items()):
             if due <= time.monotonic():
                 del self._later[kind]

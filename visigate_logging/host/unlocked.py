@@ -1,0 +1,40 @@
+"""A handler that needs no lock of its own around a record."""
+
+import logging
+from typing import Any
+
+from visigate_logging.host.headroom import with_headroom
+
+__all__ = ["Unlocked"]
+
+
+class Unlocked(logging.Handler):
+    """Filters and emits without the handler's lock.
+
+    A filter or a formatter runs the application's code, which may wait for another thread that logs;
+    ``logging.shutdown`` holds the lock while a thread of the handler's reports; and what interrupts a thread between
+    taking a lock and noting it, as a signal handler's exit can, leaves it held for good. What emits must therefore
+    be ready for many threads at once.
+    """
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Filter the record, then emit it, with room on the stack for both.
+
+        Returns:
+            What the filters return; from Python 3.12 on a record, which may be another.
+        """
+        return with_headroom(self._handle, record)
+
+    def _handle(self, record: logging.LogRecord) -> Any:
+        try:
+            found: Any = self.filter(record) if self.filters else record
+        except BaseException as error:  # what is no Exception is meant for the application
+            self.interrupted(error)
+            raise
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return found
+
+    def interrupted(self, error: BaseException) -> None:
+        """Count a record as lost by what was raised before it was taken in."""
+        raise NotImplementedError
