@@ -133,8 +133,9 @@ class ThrottledSMTPHandler(Unlocked):
                 is_taken = room.accept(detail)
                 detail.note_kept(record)
         except BaseException as error:
-            if not is_taken:
-                self.interrupted(error)
+            with contextlib.suppress(Exception):  # what has failed may be the handler's own parts
+                if not is_taken:
+                    self.interrupted(error)
             if not isinstance(error, Exception):  # it is meant for the application
                 raise
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
