@@ -84,7 +84,8 @@ class RecoveryHandler(Unlocked):
             if found is not None:
                 self._answer(record, answer, *found)
         except BaseException as error:
-            answer.interrupted(error)
+            if answer.is_accepted or not isinstance(error, Exception):  # else it may have called for nothing
+                answer.interrupted(error)
             if not isinstance(error, Exception):  # it is meant for the application
                 raise
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile

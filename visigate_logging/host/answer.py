@@ -14,13 +14,14 @@ class Answer:
 
     def __init__(self, counts: CountSheet) -> None:
         self._counts = counts
-        self._is_accepted = False
+        self.is_accepted = False
+        """Whether the handler answers for the record."""
         self._uncounted = [True]  # a list, because its pop is one step for all threads and for what interrupts
 
     def accept(self) -> None:
         """Count the record as one that the handler answers for."""
         self._counts.accept()
-        self._is_accepted = True
+        self.is_accepted = True
 
     def deliver(self) -> None:
         """Count it as having reached its goal, unless it has been counted."""
@@ -35,7 +36,7 @@ class Answer:
     def drop(self, reason: str) -> None:
         """Count it as lost, unless it has been counted; as accepted too, if it was lost before."""
         if self._is_open():
-            if not self._is_accepted:
+            if not self.is_accepted:
                 self._counts.accept()
             self._counts.drop(reason)
 
