@@ -11,14 +11,14 @@ from playwright.sync_api import sync_playwright
 
 from tests.web import chromium
 from visigate_logging.delivery.digest import Digest, Item
-from visigate_logging.delivery.message import Envelope, compose
-from visigate_logging.delivery.throttle import Group
+from visigate_logging.delivery.mail import MailTemplate, compose
+from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.host import Sheet
 
 IMAGES = Path(__file__).parent / "images"
 URL = "http://gate-north.local:5000/errors"
-SIZES = {"phone": {"width": 360, "height": 780}, "desk": {"width": 1280, "height": 900}}
+SIZES = {"phone": {"width": 360, "height": 780}, "mailing": {"width": 1280, "height": 900}}
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/opt/visigate/src/camera.py", line 88, in read
@@ -39,7 +39,7 @@ CameraError: cannot open rtsp://***@10.0.0.21/stream1
 def main() -> None:
     """Make all pictures, and the text."""
     IMAGES.mkdir(exist_ok=True)
-    message = email.message_from_bytes(compose(digest(), "1-picture", envelope()), policy=email.policy.default)
+    message = email.message_from_bytes(compose(digest(), "1-picture", template()), policy=email.policy.default)
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     if html is None or text is None:
         raise SystemExit("the mail has not both parts")
@@ -56,9 +56,9 @@ def main() -> None:
         browser.close()
 
 
-def envelope() -> Envelope:
+def template() -> MailTemplate:
     """Who gets it."""
-    return Envelope("VisiGate <gate@example.org>", ("admin@example.org",), "", URL)
+    return MailTemplate("VisiGate <gate@example.org>", ("admin@example.org",), "", URL)
 
 
 def digest() -> Digest:
@@ -94,7 +94,7 @@ def digest() -> Digest:
         service="gate-north",
         release="2.4.1",
     )
-    group = Group(
+    group = Incident(
         detail.fingerprint,
         "CRITICAL",
         since=0.0,

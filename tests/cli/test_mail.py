@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.delivery.conftest import Desk
+from tests.delivery.conftest import Mailing
 from tests.delivery.servers import RawServer, Server, say_nothing, told
 from visigate_logging.cli import main
 from visigate_logging.delivery.channels.server import MailServer
@@ -44,13 +44,13 @@ def config(tmp_path, monkeypatch):
 @pytest.fixture
 def waiting(tmp_path):
     """Puts a mail that tells three errors into the outbox."""
-    desk = Desk(tmp_path / "state", MailServer("localhost", 1))
-    desk.outbox.directory = tmp_path / "state" / "outbox" / "mail"
-    desk.errors(3)
-    desk.clock.seconds += 2
-    desk.turn()
-    desk.state.close()
-    [letter_id] = desk.outbox.waiting()
+    mailing = Mailing(tmp_path / "state", MailServer("localhost", 1))
+    mailing.spool.directory = tmp_path / "state" / "outbox" / "mail"
+    mailing.errors(3)
+    mailing.clock.seconds += 2
+    mailing.turn()
+    mailing.state.close()
+    [letter_id] = mailing.spool.waiting()
     return letter_id
 
 
@@ -95,10 +95,10 @@ def test_a_recipient_that_is_refused_fails_at_send(config, server, capsys):
 def test_the_outbox_is_listed(config, server, waiting, capsys):
     config(server)
     assert main(["mail", "outbox", "--json"]) == 0
-    [letter] = json.loads(capsys.readouterr().out)
-    assert letter["id"] == waiting
-    assert letter["state"] == "waiting"
-    assert "CameraError: camera does not answer (3" in letter["subject"]
+    [message] = json.loads(capsys.readouterr().out)
+    assert message["id"] == waiting
+    assert message["state"] == "waiting"
+    assert "CameraError: camera does not answer (3" in message["subject"]
     assert main(["mail", "outbox"]) == 0
     assert waiting in capsys.readouterr().out
 
@@ -128,9 +128,9 @@ def test_what_cannot_be_sent_stays(config, waiting, capsys, monkeypatch):
 def test_a_mail_is_dropped_and_counted_as_dropped(config, server, waiting, which, tmp_path, capsys):
     config(server)
     assert main(["mail", "outbox", "drop", waiting if which == "id" else "--all"]) == 0
-    desk = Desk(tmp_path / "state", MailServer("localhost", 1))
-    assert desk.ledger.sheet()["dropped"] == {"dropped by the administrator": 3}
-    desk.state.close()
+    mailing = Mailing(tmp_path / "state", MailServer("localhost", 1))
+    assert mailing.incidents.sheet()["dropped"] == {"dropped by the administrator": 3}
+    mailing.state.close()
     assert main(["mail", "outbox", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == []
 

@@ -13,8 +13,8 @@ from tests.records import NOON, detail, write
 from visigate_logging.cli import main
 from visigate_logging.cli.rehearse import rehearsed
 from visigate_logging.cli.replay import host_times, log_record
-from visigate_logging.delivery.books import SCHEMA
-from visigate_logging.delivery.ledger import Ledger
+from visigate_logging.delivery.incidents import Incidents
+from visigate_logging.delivery.tables import SCHEMA
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
@@ -64,18 +64,18 @@ def really_mailed(directory, windows, given):
     """How many mails the handler's own books give for the same errors, under a clock that the test turns."""
     seconds = [0.0]
     state = State(directory, SCHEMA)
-    ledger = Ledger(state, "mail", windows, now=lambda: Instant("boot", seconds[0]))
+    incidents = Incidents(state, "mail", windows, now=lambda: Instant("boot", seconds[0]))
     sent, look = [], None
     times = list(host_times(given))
     for number, (now, error) in enumerate([*times, (times[-1][0] + 10 * windows.quiet + 90_000, None)]):
         while look is not None and look < now:
             seconds[0] = look
-            wait = ledger.compose(f"{len(sent):09}", sent.append)
+            wait = incidents.compose(f"{len(sent):09}", sent.append)
             look = None if wait is None else seconds[0] + wait
         seconds[0] = now
         if error is not None:
-            ledger.book(lambda cursor, e=error, n=number: ([entry(e)], {**cursor, str(n): 1}))
-            wait = ledger.compose(f"{len(sent):09}", sent.append)
+            incidents.book(lambda cursor, e=error, n=number: ([entry(e)], {**cursor, str(n): 1}))
+            wait = incidents.compose(f"{len(sent):09}", sent.append)
             look = None if wait is None else now + wait
     state.close()
     return sent

@@ -1,4 +1,4 @@
-"""A mail desk with a clock that tests move."""
+"""Mailing with a clock that tests move."""
 
 import dataclasses
 import uuid
@@ -8,16 +8,16 @@ import pytest
 import trustme
 
 from tests.delivery.servers import Server, told
-from visigate_logging.delivery.books import SCHEMA
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.channels.smtp import SmtpChannel
 from visigate_logging.delivery.composer import Composer
 from visigate_logging.delivery.entries import Entry, family_of, signs_of
-from visigate_logging.delivery.ledger import Ledger
-from visigate_logging.delivery.letters import Letters
-from visigate_logging.delivery.message import Envelope
+from visigate_logging.delivery.incidents import Incidents
+from visigate_logging.delivery.mail import MailTemplate
 from visigate_logging.delivery.outbox import Outbox
 from visigate_logging.delivery.sender import Sender
+from visigate_logging.delivery.spool import Spool
+from visigate_logging.delivery.tables import SCHEMA
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import State
@@ -59,21 +59,20 @@ class Clock:
         return Instant(self.boot, self.seconds)
 
 
-class Desk:
-    """Ledger, outbox and sender of one process, on a clock of the test's."""
+class Mailing:
+    """Incidents, outbox and sender of one process, on a clock of the test's."""
 
     def __init__(self, directory, server, clock=None, windows=None, schedule=None, to=TO):
         self.clock = clock or Clock()
         self.news = False
         self.directory = directory
         self.state = State(directory, SCHEMA)
-        self.ledger = Ledger(self.state, "mail", windows or Windows(), now=self.clock, schedule=schedule)
-        self.outbox = Outbox(directory / "outbox")
-        envelope = Envelope("gate@example.org", to, "VisiGate Error")
-        self.letters = Letters(self.state, "mail", now=self.clock)
-        channel = SmtpChannel(server, envelope)
-        self.composer = Composer(self.ledger, self.letters, self.outbox, channel)
-        self.sender = Sender(self.ledger, self.letters, self.outbox, channel, directory / "mail.lock")
+        self.incidents = Incidents(self.state, "mail", windows or Windows(), now=self.clock, schedule=schedule)
+        self.spool = Spool(directory / "outbox")
+        self.outbox = Outbox(self.state, "mail", self.spool, now=self.clock)
+        channel = SmtpChannel(server, MailTemplate("gate@example.org", to, "VisiGate Error"))
+        self.composer = Composer(self.incidents, self.outbox, channel)
+        self.sender = Sender(self.outbox, channel, directory / "mail.lock")
 
     def errors(self, n=1, fingerprint="v1:camera", **changes):
         self.book(entry(error(fingerprint, **changes), n))
@@ -81,7 +80,7 @@ class Desk:
     def book(self, *entries):
         """As if the entries had been read from a journal, each call a piece of its own."""
         self.news = True
-        self.ledger.book(lambda cursor: (entries, {**cursor, uuid.uuid4().hex: 1}))
+        self.incidents.book(lambda cursor: (entries, {**cursor, uuid.uuid4().hex: 1}))
 
     def turn(self, *, hurry=False):
         news, self.news = self.news, False
@@ -105,23 +104,23 @@ def server():
 
 
 @pytest.fixture
-def make_desk(tmp_path):
+def make_mailing(tmp_path):
     made = []
 
     def make(server, **options):
         if not isinstance(server, MailServer):
             server = MailServer("localhost", server.port, timeout=options.pop("timeout", 5.0))
-        made.append(Desk(tmp_path / "state", server, **options))
+        made.append(Mailing(tmp_path / "state", server, **options))
         return made[-1]
 
     yield make
-    for desk in made:
-        desk.state.close()
+    for mailing in made:
+        mailing.state.close()
 
 
 @pytest.fixture
-def desk(make_desk, server):
-    return make_desk(server)
+def mailing(make_mailing, server):
+    return make_mailing(server)
 
 
 @pytest.fixture(scope="session")
@@ -133,4 +132,4 @@ def authority(tmp_path_factory):
     return made, str(path)
 
 
-__all__ = ["TO", "Clock", "Desk", "entry", "error", "told"]
+__all__ = ["TO", "Clock", "Mailing", "entry", "error", "told"]

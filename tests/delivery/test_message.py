@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.delivery.conftest import error
 from visigate_logging.delivery.digest import Digest, Item
-from visigate_logging.delivery.message import Envelope, compose, subject_of, trial_message
-from visigate_logging.delivery.throttle import Group
+from visigate_logging.delivery.mail import MailTemplate, compose, subject_of, trial_message
+from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ExceptionData, Frame
 from visigate_logging.host import Sheet
 
@@ -29,12 +29,12 @@ def item(n=1, at_rest=False, detail=None, **group):
         "last_time": "2026-03-01T12:01:00.000000Z",
         "began": "2026-03-01T11:00:00.000000Z",
     }
-    return Item(Group(detail.fingerprint, detail.severity, untold=n, **(values | group)), detail, at_rest)
+    return Item(Incident(detail.fingerprint, detail.severity, untold=n, **(values | group)), detail, at_rest)
 
 
 def mail(*items, held_back=0.0, url=None, subject="VisiGate"):
-    envelope = Envelope("gate@example.org", ("a@example.org", "b@example.org"), subject, url)
-    content = compose(Digest(items, SHEET, held_back), "1-abc", envelope)
+    template = MailTemplate("gate@example.org", ("a@example.org", "b@example.org"), subject, url)
+    content = compose(Digest(items, SHEET, held_back), "1-abc", template)
     return email.message_from_bytes(content, policy=email.policy.default)
 
 
@@ -252,7 +252,8 @@ def test_no_text_breaks_a_mail(a, b, c):
 
 def test_a_test_mail_says_that_it_is_one():
     message = email.message_from_bytes(
-        trial_message(Envelope("gate@example.org", ("a@example.org",), "VisiGate Error")), policy=email.policy.default
+        trial_message(MailTemplate("gate@example.org", ("a@example.org",), "VisiGate Error")),
+        policy=email.policy.default,
     )
     assert "a test of mails" in message["Subject"]
     assert message["Auto-Submitted"] == "auto-generated"

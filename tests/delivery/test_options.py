@@ -1,5 +1,7 @@
 """The options of the mail handler: what YAML may give, and what is refused by name."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from visigate_logging import ThrottledSMTPHandler
@@ -10,7 +12,11 @@ from visigate_logging.exceptions import ConfigurationError
 
 def read(**given):
     """Return what a handler makes of its options."""
-    return ThrottledSMTPHandler(**({"mailhost": "m", "fromaddr": "g@x.org", "toaddrs": "a@x.org"} | given)).options
+    handler = ThrottledSMTPHandler(**({"mailhost": "m", "fromaddr": "g@x.org", "toaddrs": "a@x.org"} | given))
+    if not handler.routes:
+        return None
+    [route] = handler.routes
+    return SimpleNamespace(**vars(route.delivery.channel), **vars(route.delivery), severity=route.severity)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_windows_that_cannot_be_are_refused_by_their_key(key, values):
 
 
 def recipients(toaddrs):
-    return read(toaddrs=toaddrs).envelope.recipients
+    return read(toaddrs=toaddrs).template.recipients
 
 
 def test_addresses_are_a_list_or_a_text_with_commas():
@@ -146,7 +152,7 @@ def test_addresses_are_a_list_or_a_text_with_commas():
         "admin@localhost",
         "a+b@[127.0.0.1]",
     )
-    assert read(fromaddr="Tor Süd <gate@x.org>").envelope.sender == "Tor Süd <gate@x.org>"
+    assert read(fromaddr="Tor Süd <gate@x.org>").template.sender == "Tor Süd <gate@x.org>"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +172,7 @@ def test_levels_are_names_or_numbers():
 
 
 def test_mails_come_from_the_first_who_is_told_unless_a_sender_is_given():
-    assert read(fromaddr=None, toaddrs=["b@x.org", "a@x.org"]).envelope.sender == "b@x.org"
+    assert read(fromaddr=None, toaddrs=["b@x.org", "a@x.org"]).template.sender == "b@x.org"
 
 
 def test_all_that_is_wrong_is_told_at_once_each_by_its_key():

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.conftest import Desk
+from tests.delivery.conftest import Mailing
 from tests.delivery.servers import told, wait_for
 from tests.handlers.test_smtp import finish, options_for, start, try_now
 from visigate_logging.delivery.channels.server import MailServer
@@ -151,10 +151,10 @@ def postfix():
 
 
 @pytest.fixture
-def desk(tmp_path, postfix):
-    desk = Desk(tmp_path / "state", MailServer("127.0.0.1", postfix.port, timeout=5.0), to=TO[:1])
-    yield desk
-    desk.state.close()
+def mailing(tmp_path, postfix):
+    mailing = Mailing(tmp_path / "state", MailServer("127.0.0.1", postfix.port, timeout=5.0), to=TO[:1])
+    yield mailing
+    mailing.state.close()
 
 
 def all_told(postfix, n, copies=1):
@@ -172,10 +172,10 @@ def all_told(postfix, n, copies=1):
     ],
     ids=["greets after 7 s", "answers to the dot after 7 s", "answers to the dot after 60 s", "takes 3000 bytes"],
 )
-def test_slow_and_strict(postfix, desk, options):
+def test_slow_and_strict(postfix, mailing, options):
     postfix.begin(**options)
-    desk.errors(5, traceback="x" * 9000)
-    desk.run(3)
+    mailing.errors(5, traceback="x" * 9000)
+    mailing.run(3)
     all_told(postfix, 5)
 
 
@@ -186,60 +186,60 @@ def test_slow_and_strict(postfix, desk, options):
         {"smtpd_recipient_restrictions": "check_recipient_access static:{451 4.7.1 greylisted}"},
     ],
 )
-def test_for_now_refused(postfix, desk, refusal):
+def test_for_now_refused(postfix, mailing, refusal):
     postfix.begin(**refusal)
-    desk.errors(5)
-    desk.run(600)
+    mailing.errors(5)
+    mailing.run(600)
     assert postfix.mails() == []
     postfix.change()
-    desk.errors(2)
-    desk.run(7200)
+    mailing.errors(2)
+    mailing.run(7200)
     all_told(postfix, 7)
 
 
-def test_a_limit_of_messages(postfix, desk):
+def test_a_limit_of_messages(postfix, mailing):
     postfix.begin(smtpd_client_message_rate_limit="1", anvil_rate_time_unit="10s")
     for name in "abcde":
-        desk.errors(3, fingerprint=name)
-        desk.run(2)
+        mailing.errors(3, fingerprint=name)
+        mailing.run(2)
     for _ in range(12):
-        desk.run(60)
+        mailing.run(60)
         time.sleep(2)
     all_told(postfix, 15)
 
 
 def test_one_recipient_is_unknown(postfix, tmp_path):
-    desk = Desk(tmp_path / "state", MailServer("127.0.0.1", postfix.port), to=TO)
+    mailing = Mailing(tmp_path / "state", MailServer("127.0.0.1", postfix.port), to=TO)
     unknown = "check_recipient_access inline:{two@test.example=REJECT} permit_mynetworks reject"
     postfix.begin(smtpd_recipient_restrictions=unknown)
-    desk.errors(4)
-    desk.run(3)
+    mailing.errors(4)
+    mailing.run(3)
     all_told(postfix, 4)
     wait_for(lambda: len(postfix.mails()) == 2)
     postfix.change()
-    desk.sender.retry_refused()
-    desk.run(3)
+    mailing.sender.retry_refused()
+    mailing.run(3)
     wait_for(lambda: len(postfix.mails()) == 3)
     assert postfix.copies() == 1
-    desk.state.close()
+    mailing.state.close()
 
 
-def test_restarted_in_the_middle_and_down_for_an_hour(postfix, desk):
+def test_restarted_in_the_middle_and_down_for_an_hour(postfix, mailing):
     total = 0
     for n in range(12):
         if n % 3 == 0:
             postfix.begin()
-        desk.errors(n + 1, fingerprint=f"v1:{n}")
+        mailing.errors(n + 1, fingerprint=f"v1:{n}")
         total += n + 1
-        desk.run(30)
+        mailing.run(30)
         if n % 3 == 2:
             postfix.run("abort")
-            desk.errors(fingerprint=f"v1:{n}")
+            mailing.errors(fingerprint=f"v1:{n}")
             total += 1
-            desk.run(3600)
+            mailing.run(3600)
     postfix.begin()
-    desk.letters.try_now()
-    desk.run(20_000)
+    mailing.outbox.try_now()
+    mailing.run(20_000)
     all_told(postfix, total)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 import pytest
 
-from tests.delivery.conftest import Desk
+from tests.delivery.conftest import Mailing
 from visigate_logging.delivery import composer as composer_module
 from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.summary import Schedule, Week, read_schedule, summary_text
@@ -39,7 +39,7 @@ def test_a_schedule_that_is_none_is_refused(value):
 
 @pytest.fixture
 def weekly(tmp_path, server, monkeypatch):
-    """A desk with a weekly summary, and the wall clock that it goes by."""
+    """A mailing with a weekly summary, and the wall clock that it goes by."""
     now = [MONDAY.replace(hour=6)]
 
     class Wall(datetime):
@@ -49,9 +49,9 @@ def weekly(tmp_path, server, monkeypatch):
 
     monkeypatch.setattr(composer_module, "datetime", Wall)
     mail_server = MailServer("localhost", server.port)
-    desk = Desk(tmp_path / "state", mail_server, schedule=Schedule(0, 7, 0))
-    yield desk, now
-    desk.state.close()
+    mailing = Mailing(tmp_path / "state", mail_server, schedule=Schedule(0, 7, 0))
+    yield mailing, now
+    mailing.state.close()
 
 
 def summaries(server):
@@ -59,30 +59,30 @@ def summaries(server):
 
 
 def test_it_comes_once_a_week_also_when_nothing_happened(weekly, server):
-    desk, now = weekly
-    desk.run(1)
+    mailing, now = weekly
+    mailing.run(1)
     assert summaries(server) == []  # a week begins
     for moment in (MONDAY, MONDAY.replace(hour=8), MONDAY.replace(day=8)):
         now[0] = moment
-        desk.run(1)
+        mailing.run(1)
     assert len(summaries(server)) == 1
     assert summaries(server)[0]["Subject"].endswith("summary: no errors")
     now[0] = MONDAY.replace(day=9)
-    desk.run(1)
+    mailing.run(1)
     assert len(summaries(server)) == 2
     assert len({m["Message-ID"] for m in summaries(server)}) == 2
 
 
 def test_it_tells_how_many_of_which_and_what_is_new(weekly, server):
-    desk, now = weekly
-    desk.run(1)
-    desk.errors(5)
+    mailing, now = weekly
+    mailing.run(1)
+    mailing.errors(5)
     now[0] = MONDAY
-    desk.run(10)
-    desk.errors(2)
-    desk.errors(70, fingerprint="v1:db", error_message="database is locked", severity="ERROR")
+    mailing.run(10)
+    mailing.errors(2)
+    mailing.errors(70, fingerprint="v1:db", error_message="database is locked", severity="ERROR")
     now[0] = MONDAY.replace(day=9)
-    desk.run(10)
+    mailing.run(10)
     first, second = map(text, summaries(server))
     assert "5 errors of 1 kind, 1 new" in first
     assert "72 errors of 2 kinds, 1 new" in second
@@ -90,7 +90,7 @@ def test_it_tells_how_many_of_which_and_what_is_new(weekly, server):
     assert ["2", "CRITICAL", "CameraError:", "camera", "does", "not", "answer"] in lines
     assert ["70", "ERROR", "new", "CameraError:", "database", "is", "locked"] in lines
     assert "Disk: " in second
-    assert desk.ledger.sheet()["accepted"] == 77
+    assert mailing.incidents.sheet()["accepted"] == 77
 
 
 def test_the_rest_of_many_kinds_is_one_line(tmp_path):
@@ -100,20 +100,20 @@ def test_the_rest_of_many_kinds_is_one_line(tmp_path):
     assert "Recoveries: 3 done, 1 failed" in shown
 
 
-def outcome(desk, **changes):
+def outcome(mailing, **changes):
     line = {"timestamp": "2026-03-01T12:00:05.000+00:00", "event": "outcome", "procedure": "camera", "status": "done"}
-    with (desk.directory / "recovery.jsonl").open("ab") as file:
+    with (mailing.directory / "recovery.jsonl").open("ab") as file:
         file.write(orjson.dumps(line | {"error_type": "CameraError", "message": "reopened"} | changes) + b"\n")
 
 
-def test_a_mail_says_what_a_recovery_did(desk, server):
-    desk.directory.mkdir()
-    outcome(desk, timestamp="2026-02-01T00:00:00+00:00", message="long ago")
-    outcome(desk, error_type="DatabaseError", message="of another")
-    outcome(desk)
-    with (desk.directory / "recovery.jsonl").open("ab") as file:
+def test_a_mail_says_what_a_recovery_did(mailing, server):
+    mailing.directory.mkdir()
+    outcome(mailing, timestamp="2026-02-01T00:00:00+00:00", message="long ago")
+    outcome(mailing, error_type="DatabaseError", message="of another")
+    outcome(mailing)
+    with (mailing.directory / "recovery.jsonl").open("ab") as file:
         file.write(b'{"event": "outcome", "timest\n')
-    desk.errors()
-    desk.run(5)
+    mailing.errors()
+    mailing.run(5)
     [(_, message)] = server.inbox.mails
     assert "Recovery: camera: done, reopened (2026-03-01" in text(message)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visigate_logging.delivery.throttle import Group, Windows, after_telling, is_at_rest, note, plan
+from visigate_logging.delivery.throttle import Incident, Windows, after_telling, is_at_rest, note, plan
 
 W = Windows()
 
 
 def errors(fingerprint, at, n=1, severity="CRITICAL"):
-    return Group(fingerprint, severity, at, at, f"t{at}", f"t{at}", f"t{at}", untold=n)
+    return Incident(fingerprint, severity, at, at, f"t{at}", f"t{at}", f"t{at}", untold=n)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Host:
 
     windows: Windows = W
     now: float = 0.0
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, Incident] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
 
     def error(self, fingerprint="a", n=1, severity="CRITICAL"):

@@ -7,7 +7,7 @@ import pytest
 from tests.delivery.conftest import TO
 from tests.delivery.servers import Server, told
 from visigate_logging.delivery.channels.server import MailServer
-from visigate_logging.delivery.throttle import Group, Windows, note, plan, waits
+from visigate_logging.delivery.throttle import Incident, Windows, note, plan, waits
 from visigate_logging.detail.record import ExceptionData
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd's own advice
@@ -24,25 +24,25 @@ def text(message):
 
 def group(name="a", severity="ERROR", **changes):
     values = {"since": 100.0, "seen": 100.0, "first_time": "t", "last_time": "t", "began": "t", "untold": 1}
-    return Group(name, severity, **(values | changes))
+    return Incident(name, severity, **(values | changes))
 
 
 def cause(name):
     return (ExceptionData("CameraError", "m", "x"), ExceptionData(name, "m", "y", relation="cause", parent=0))
 
 
-def test_a_severity_that_rises_is_told_at_once(desk, server):
-    desk.errors(severity="ERROR")
-    desk.run(5)
-    desk.errors(3, severity="ERROR")
-    desk.run(5)
+def test_a_severity_that_rises_is_told_at_once(mailing, server):
+    mailing.errors(severity="ERROR")
+    mailing.run(5)
+    mailing.errors(3, severity="ERROR")
+    mailing.run(5)
     assert told(messages(server)) == [1]
-    desk.errors(2, severity="CRITICAL")
-    desk.run(5)
+    mailing.errors(2, severity="CRITICAL")
+    mailing.run(5)
     assert told(messages(server)) == [1, 5]
     assert "It is worse: it was ERROR before." in text(messages(server)[-1])
-    desk.errors(severity="CRITICAL")
-    desk.run(5)
+    mailing.errors(severity="CRITICAL")
+    mailing.run(5)
     assert len(messages(server)) == 2  # it is no worse
 
 
@@ -53,14 +53,14 @@ def test_a_severity_that_rises_is_told_at_once(desk, server):
         ({"exceptions": cause("TimeoutError")}, "cause TimeoutError"),
     ],
 )
-def test_another_host_or_cause_is_told_at_once(desk, server, changes, shown):
-    desk.errors(exceptions=cause("OSError"))
-    desk.run(5)
-    desk.errors(exceptions=cause("OSError"))
-    desk.run(5)
+def test_another_host_or_cause_is_told_at_once(mailing, server, changes, shown):
+    mailing.errors(exceptions=cause("OSError"))
+    mailing.run(5)
+    mailing.errors(exceptions=cause("OSError"))
+    mailing.run(5)
     assert len(messages(server)) == 1
-    desk.errors(**({"exceptions": cause("OSError")} | changes))
-    desk.run(5)
+    mailing.errors(**({"exceptions": cause("OSError")} | changes))
+    mailing.run(5)
     assert told(messages(server)) == [1, 2]
     assert f"It is worse: another {shown}." in text(messages(server)[-1])
 
@@ -70,13 +70,13 @@ def outcome(status):
     return {"fingerprint": f"v1:{status}", "logger": "visigate_logging.recovery", "additional_info": more}
 
 
-def test_a_recovery_that_fails_after_one_that_worked_is_told_at_once(desk, server):
+def test_a_recovery_that_fails_after_one_that_worked_is_told_at_once(mailing, server):
     for status in ("failed", "done", "failed"):
-        desk.errors(**outcome(status), error_message=f"Recovery camera {status}")
-        desk.run(10)
+        mailing.errors(**outcome(status), error_message=f"Recovery camera {status}")
+        mailing.run(10)
     assert [text(m).count("Recovery camera failed") > 0 for m in messages(server)] == [True, False, True]
-    desk.errors(**outcome("failed"))
-    desk.run(10)
+    mailing.errors(**outcome("failed"))
+    mailing.run(10)
     assert len(messages(server)) == 3  # again the same result
 
 
@@ -109,19 +109,19 @@ def test_signs_are_bounded():
     assert note(known, group(signs=("cause Z",)), WINDOWS).worse == "another cause 0"
 
 
-def away_for_long(make_desk, server):
-    """A desk whose mail has been tried for so long that the next try is an hour away."""
-    desk = make_desk(server)
-    desk.errors()
-    desk.run(6 * 3600)
-    [row] = desk.letters.all().values()
-    desk.clock.seconds += row.wait - 3000
-    return desk
+def away_for_long(make_mailing, server):
+    """A mailing whose mail has been tried for so long that the next try is an hour away."""
+    mailing = make_mailing(server)
+    mailing.errors()
+    mailing.run(6 * 3600)
+    [row] = mailing.outbox.all().values()
+    mailing.clock.seconds += row.wait - 3000
+    return mailing
 
 
-def test_a_new_error_has_what_could_not_be_sent_tried_at_once(make_desk, server):
-    desk = away_for_long(make_desk, MailServer("localhost", 1))
-    back = make_desk(server, clock=desk.clock)
+def test_a_new_error_has_what_could_not_be_sent_tried_at_once(make_mailing, server):
+    mailing = away_for_long(make_mailing, MailServer("localhost", 1))
+    back = make_mailing(server, clock=mailing.clock)
     back.run(60)
     assert messages(server) == []
     back.errors()
@@ -129,18 +129,18 @@ def test_a_new_error_has_what_could_not_be_sent_tried_at_once(make_desk, server)
     assert told(messages(server)) == [1, 1]
 
 
-def test_a_port_that_can_be_reached_again_has_it_tried_at_once(make_desk, server):
-    desk = away_for_long(make_desk, MailServer("localhost", 1))
-    back = make_desk(server, clock=desk.clock)
+def test_a_port_that_can_be_reached_again_has_it_tried_at_once(make_mailing, server):
+    mailing = away_for_long(make_mailing, MailServer("localhost", 1))
+    back = make_mailing(server, clock=mailing.clock)
     back.sender._probe_at = time.monotonic()
     back.run(1)
     assert told(messages(server))[0] == 1
 
 
-def test_a_mail_that_comes_late_says_so(make_desk, server):
-    desk = away_for_long(make_desk, MailServer("localhost", 1))
-    back = make_desk(server, clock=desk.clock)
-    back.letters.try_now()
+def test_a_mail_that_comes_late_says_so(make_mailing, server):
+    mailing = away_for_long(make_mailing, MailServer("localhost", 1))
+    back = make_mailing(server, clock=mailing.clock)
+    back.outbox.try_now()
     back.run(1)
     message = messages(server)[0]
     assert text(message).startswith("This mail was made at ")
@@ -149,49 +149,49 @@ def test_a_mail_that_comes_late_says_so(make_desk, server):
     assert "could be sent only at" in message.get_body(("html",)).get_content()
 
 
-def test_a_wrong_password_is_not_tried_more_often_for_new_errors(make_desk):
+def test_a_wrong_password_is_not_tried_more_often_for_new_errors(make_mailing):
     from visigate_logging.delivery.channels.server import Credentials
 
     with Server(login=("gate", "right")) as server:
-        desk = away_for_long(make_desk, MailServer("localhost", server.port, Credentials("gate", "wrong")))
-        [before] = desk.letters.all().values()
-        desk.errors()
-        desk.run(60)
-        [after] = desk.letters.all().values()
+        mailing = away_for_long(make_mailing, MailServer("localhost", server.port, Credentials("gate", "wrong")))
+        [before] = mailing.outbox.all().values()
+        mailing.errors()
+        mailing.run(60)
+        [after] = mailing.outbox.all().values()
         assert after.tries == before.tries
 
 
 # Refused is not the end.
 
 
-def test_after_a_refusal_the_next_error_is_told_anew(desk, server):
+def test_after_a_refusal_the_next_error_is_told_anew(mailing, server):
     server.inbox.answers["DATA"] = "554 no"
-    desk.errors(3)
-    desk.run(5)
+    mailing.errors(3)
+    mailing.run(5)
     server.inbox.answers.clear()
-    desk.errors(2)
-    desk.run(5)
+    mailing.errors(2)
+    mailing.run(5)
     assert told(messages(server)) == [2]
     assert "New:" in text(messages(server)[0])
 
 
-def test_when_the_address_is_cured_the_refused_mail_goes_to_it_alone(desk, server):
+def test_when_the_address_is_cured_the_refused_mail_goes_to_it_alone(mailing, server):
     server.inbox.answers[TO[1]] = "550 unknown user"
-    desk.errors(2)
-    desk.run(5)
+    mailing.errors(2)
+    mailing.run(5)
     assert server.inbox.mails[0][0] == (TO[0], TO[2])
     server.inbox.answers.clear()
-    assert len(desk.sender.retry_refused()) == 1
-    desk.run(5)
+    assert len(mailing.sender.retry_refused()) == 1
+    mailing.run(5)
     assert server.inbox.mails[1][0] == (TO[1],)
-    assert desk.outbox.refused.letters() == []
+    assert mailing.spool.refused.messages() == []
     assert messages(server)[0]["Message-ID"] == messages(server)[1]["Message-ID"]
 
 
-def test_an_unknown_recipient_is_said_once_while_the_answer_is_the_same(desk, server, caplog):
+def test_an_unknown_recipient_is_said_once_while_the_answer_is_the_same(mailing, server, caplog):
     server.inbox.answers[TO[1]] = "550 unknown user"
     for name in ("a", "b", "c"):
-        desk.errors(fingerprint=name)
-        desk.run(5)
+        mailing.errors(fingerprint=name)
+        mailing.run(5)
     assert len(server.inbox.mails) == 3
     assert len([r for r in caplog.records if "refused for good" in r.getMessage()]) == 1

@@ -72,6 +72,10 @@ def logger_with(handler, name="app"):
     return logger
 
 
+def notifier_of(handler):
+    return handler._notifier(handler.routes[0])
+
+
 def messages(server):
     return [message for _, message in server.inbox.mails]
 
@@ -170,7 +174,7 @@ def test_an_exception_that_is_reported_again_is_counted_once(make):
         {"event_id": "b", "repeats": "a"},
         {"event_id": "c", "repeats": "below severity"},
     ):
-        handler._room().accept(error(**event))
+        notifier_of(handler).accept(error(**event))
     assert handler.counts()["accepted"] == 2
 
 
@@ -269,7 +273,7 @@ def test_emit_waits_neither_for_the_state_file_nor_for_the_server(tmp_path):
 
 def test_emit_never_raises(make, monkeypatch, capsys):
     handler = make()
-    monkeypatch.setattr(handler, "_room", lambda: 1 / 0)
+    monkeypatch.setattr(handler, "_notifier", lambda _: 1 / 0)
     logger_with(handler).critical("away")
     assert "ZeroDivisionError" in capsys.readouterr().err
 
@@ -307,7 +311,7 @@ def test_at_exit_a_mail_is_sent_without_waiting_for_group_wait(options, server):
 def test_its_thread_runs_from_the_first_error_because_none_can_be_started_at_exit(make):
     handler = make()
     logger_with(handler).critical("away")
-    assert handler._room()._worker._is_alive()
+    assert handler._notifier(handler.routes[0])._worker._is_alive()
 
 
 def test_at_exit_a_silent_server_costs_two_seconds_and_the_next_process_tells(tmp_path, server):
@@ -336,7 +340,7 @@ def test_a_process_that_is_replaced_at_once_by_fork_exit_is_taken_over(options, 
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
-    logging.getLogger().handlers[-1]._room().wake()
+    notifier_of(logging.getLogger().handlers[-1]).wake()
     wait_for(lambda: sum(told(messages(server))) == 1, timeout=30)
     assert "from the child" in text_of(messages(server)[0])
 
@@ -449,7 +453,7 @@ def test_a_state_file_that_gets_damaged_stops_no_mail(make, server, tmp_path, ca
 @pytest.fixture
 def dead_card(tmp_path, monkeypatch):
     """A state directory that cannot be made, and a shared memory of the test's own."""
-    monkeypatch.setattr("visigate_logging.delivery.desk.SHARED_MEMORY", tmp_path / "memory")
+    monkeypatch.setattr("visigate_logging.delivery.pipeline.SHARED_MEMORY", tmp_path / "memory")
     (tmp_path / "state").write_text("in the way")
     return tmp_path / "memory"
 
@@ -471,11 +475,11 @@ def test_a_card_that_cannot_be_written_is_told_of_from_memory(make, server, dead
 def test_memory_that_somebody_else_may_write_is_not_used(make, server, dead_card):
     dead_card.mkdir()
     handler = make()
-    foreign = handler._room()._spare.state.directory
+    foreign = notifier_of(handler)._spare.state.directory
     foreign.mkdir(mode=0o777)
     foreign.chmod(0o777)
     logger_with(handler).critical("away")
-    wait_for(lambda: handler._room()._troubled)
+    wait_for(lambda: notifier_of(handler)._troubled)
     assert list(foreign.iterdir()) == []
 
 
@@ -495,25 +499,25 @@ def test_what_was_told_from_memory_is_not_told_again_when_the_card_is_back(
     make, server, tmp_path, monkeypatch, caplog
 ):
     """The card takes the journal's last lines, and the books cannot be kept there any more."""
-    monkeypatch.setattr("visigate_logging.delivery.desk.SHARED_MEMORY", tmp_path / "memory")
+    monkeypatch.setattr("visigate_logging.delivery.pipeline.SHARED_MEMORY", tmp_path / "memory")
     (tmp_path / "memory").mkdir()
     handler = make()
     logger = logger_with(handler)
-    room = handler._room()
+    notifier = notifier_of(handler)
 
     def full(read):
         raise StateError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(room._desk.ledger, "book", full)
+        patch.setattr(notifier._pipeline.incidents, "book", full)
         for _ in range(7):
             logger.critical("away")
         wait_for(lambda: sum(told(messages(server))) == 7)
-    room._worked_at = 0.0
-    room.wake()
-    wait_for(room._desk.passed)
+    notifier._worked_at = 0.0
+    notifier.wake()
+    wait_for(notifier._pipeline.passed)
     logger.critical("the card is back")
-    room._intake.avoid(0.0)
+    notifier._intake.avoid(0.0)
     wait_for(lambda: sum(told(messages(server))) == 8, timeout=30)
     sheet = wait_for(lambda: (s := handler.counts())["pending"] == 0 and s)
     assert sheet["accepted"] == 8

@@ -1,6 +1,8 @@
-"""mail: does it arrive, and what waits in the outbox."""
+"""mail, notify: does it arrive, and what waits in the outbox."""
 
 import argparse
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,12 @@ from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.present.words import counted, spoken
 
 if TYPE_CHECKING:
-    from visigate_logging.delivery.desk import MailDesk
-    from visigate_logging.delivery.letters import LetterRow
-    from visigate_logging.delivery.options import MailOptions
-    from visigate_logging.delivery.outbox import Letter
+    from visigate_logging.delivery.channels.smtp import SmtpChannel
+    from visigate_logging.delivery.outbox import Status
+    from visigate_logging.delivery.pipeline import Pipeline
+    from visigate_logging.delivery.spool import Message, Spool
     from visigate_logging.delivery.throttle import Waiting
-    from visigate_logging.host import HostLock
+    from visigate_logging.handlers.throttled import ThrottledHandler
 
 __all__ = [
     "mail",
@@ -56,26 +58,33 @@ def _mail_arguments(parser: argparse.ArgumentParser) -> None:
 
 def mail(args: argparse.Namespace) -> int:
     """Try the mail server, or look after the outbox."""
-    name, options = _chosen(args.config, args.handler)
-    if args.action == "test":
-        return _test(options, as_json=args.json)
-
-    from visigate_logging.delivery.desk import MailDesk
-
-    desk = MailDesk(options, name)
-    try:
-        return {"list": _list, "retry": _retry, "drop": _drop}[args.what](desk, args)
-    finally:
-        desk.state.close()
-
-
-def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
-    from visigate_logging.config.check import examine
-    from visigate_logging.config.load import read, refuse
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
+    name, handler = _chosen(args.config, args.handler, ThrottledSMTPHandler, "mail", HOW_TO_HAVE_ONE)
+    if args.action == "test":
+        return _test(handler.routes[0].delivery.channel, as_json=args.json)  # type: ignore[arg-type]  # a mail handler's
+    return _outbox(name, handler, args)
+
+
+def _outbox(name: str, handler: "ThrottledHandler", args: argparse.Namespace) -> int:
+    from visigate_logging.delivery.pipeline import Pipeline
+
+    pipelines = [Pipeline(route.delivery, route.full_name(name)) for route in handler.routes]
+    try:
+        return {"list": _list, "retry": _retry, "drop": _drop}[args.what](pipelines, args)
+    finally:
+        for pipeline in pipelines:
+            pipeline.state.close()
+
+
+def _chosen(
+    config: Path, wanted: str | None, kind: "type[ThrottledHandler]", what: str, how_to_have_one: str
+) -> "tuple[str, ThrottledHandler]":
+    from visigate_logging.config.check import examine
+    from visigate_logging.config.load import read, refuse
+
     source = read(config)
-    found = {str(made.key[1]): made for made in examine(source) if made.makes(ThrottledSMTPHandler)}
+    found = {str(made.key[1]): made for made in examine(source) if made.makes(kind)}
     is_known = wanted in found if wanted else len(found) == 1
     about = tuple(f"handlers.{name}" for name in found)
     wrong = [p for p in source.errors if not (is_known and p.key) or p.key.startswith(about)]
@@ -83,35 +92,35 @@ def _chosen(config: Path, wanted: str | None) -> "tuple[str, MailOptions]":
         raise refuse(source, wrong)
     if not is_known:
         if not found:
-            raise ConfigurationError("handlers", f"mail handlers of this file are: none. {HOW_TO_HAVE_ONE}")
-        problem = f"mail handlers of this file are: {', '.join(found)}"
+            raise ConfigurationError("handlers", f"{what} handlers of this file are: none. {how_to_have_one}")
+        problem = f"{what} handlers of this file are: {', '.join(found)}"
         raise ConfigurationError("handlers", f"{problem}; choose one with --handler")
     name = wanted or next(iter(found))
     try:
-        handler = found[name].factory(**{p.name: value for p, value in found[name].arguments()})
+        handler: ThrottledHandler = found[name].factory(**{p.name: value for p, value in found[name].arguments()})
     except ConfigurationError as error:
         raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
-    if handler.options is None:
+    if not handler.routes:
         place = source.place(found[name].key)
         raise ConfigurationError(f"handlers.{name}", f"{handler.off} ({config}:{place.line}:{place.column})")
-    return name, handler.options
+    return name, handler
 
 
-def _test(options: "MailOptions", *, as_json: bool) -> int:
+def _test(channel: "SmtpChannel", *, as_json: bool) -> int:
     from visigate_logging.delivery.channels.server import MailServerError
     from visigate_logging.delivery.channels.session import opened
-    from visigate_logging.delivery.message import trial_message
+    from visigate_logging.delivery.mail import trial_message
 
-    server, envelope = options.server, options.envelope
-    message = trial_message(envelope)
+    template = channel.template
+    message = trial_message(template)
     done: list[str] = []
     try:
-        with opened(server, LONGEST) as session:
-            done += _steps(options)
-            refused = session.deliver(envelope.sender, envelope.recipients, message, lambda: None)
+        with opened(channel.server, LONGEST) as session:
+            done += _steps(channel)
+            refused = session.deliver(template.sender, template.recipients, message, lambda: None)
     except MailServerError as error:
         return _report(done, error.step, error.problem, error.cure, as_json=as_json)
-    for who in envelope.recipients:
+    for who in template.recipients:
         if who not in refused:
             done.append(f"send: the server has accepted the test mail to {who}")
     if refused:
@@ -119,13 +128,13 @@ def _test(options: "MailOptions", *, as_json: bool) -> int:
 
         problem = "; ".join(f"{who}: {code} {text}" for who, (code, text) in refused.items())
         cures = dict.fromkeys(cure_of(code, text) for code, text in refused.values())
-        step = session.step if len(refused) == len(envelope.recipients) else "recipient"
+        step = session.step if len(refused) == len(template.recipients) else "recipient"
         return _report(done, step, problem, ". ".join(cures), as_json=as_json)
     return _report(done, as_json=as_json)
 
 
-def _steps(options: "MailOptions") -> list[str]:
-    server = options.server
+def _steps(channel: "SmtpChannel") -> list[str]:
+    server = channel.server
     steps = [f"connect: {server.host}:{server.port} answers"]
     if server.security:
         how = "its certificate is valid" if server.security.verify else "its certificate is not verified"
@@ -146,12 +155,8 @@ def _report(done: list[str], failed: str = "", problem: str = "", cure: str = ""
     return FAILED if failed else DONE
 
 
-def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
-    rows = desk.letters.all() if desk.state.path.exists() else {}
-    listed = [_described(letter, "waiting", rows.get(letter.id)) for letter in desk.outbox.letters()]
-    listed += [_described(letter, "refused", None) for letter in desk.outbox.refused.letters()]
-    if desk.state.path.exists():
-        listed += [_untold(*waiting) for waiting in desk.ledger.waiting()]
+def _list(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+    listed = [one for pipeline in pipelines for one in _listed(pipeline)]
     if args.json:
         say_json(listed)
     elif listed:
@@ -165,30 +170,39 @@ def _list(desk: "MailDesk", args: argparse.Namespace) -> int:
         )
         say(table(columns, shown))
     else:
-        say(f"no mails in {desk.outbox.directory}")
+        noun = pipelines[0].channel.noun
+        say(f"no {noun}s in {', '.join(str(p.outbox.spool.directory) for p in pipelines)}")
     return DONE
 
 
-def _described(letter: "Letter", state: str, row: "LetterRow | None") -> dict[str, Any]:
+def _listed(pipeline: "Pipeline") -> list[dict[str, Any]]:
+    spool, has_state = pipeline.outbox.spool, pipeline.state.path.exists()
+    rows = pipeline.outbox.all() if has_state else {}
+    listed = [_described(message, "waiting", spool, rows.get(message.id)) for message in spool.messages()]
+    listed += [_described(message, "refused", spool.refused, None) for message in spool.refused.messages()]
+    return listed + [_untold(*waiting) for waiting in (pipeline.incidents.waiting() if has_state else ())]
+
+
+def _described(message: "Message", state: str, spool: "Spool", row: "Status | None") -> dict[str, Any]:
     import email
     import email.policy
 
-    headers = email.message_from_bytes(letter.message, policy=email.policy.default)
+    headers = email.message_from_bytes(message.content, policy=email.policy.default)
     return {
-        "id": letter.id,
+        "id": message.id,
         "state": state,
         "subject": str(headers["Subject"] or ""),
         "date": str(headers["Date"] or ""),
-        "recipients": list(letter.recipients),
-        "answers": list(letter.answers),
-        "path": str(letter.path),
+        "recipients": list(message.recipients),
+        "answers": list(message.answers),
+        "path": str(spool.path(message.id)),
         "tries": row.tries if row else 0,
         "seconds": max(row.wait, 0.0) if row else None,
-        "reason": _why(row) if row else "; ".join(letter.answers),
+        "reason": _why(row) if row else "; ".join(message.answers),
     }
 
 
-def _why(row: "LetterRow") -> str:
+def _why(row: "Status") -> str:
     next_try = f"next try in {spoken(row.wait)}" if row.wait > 0 else "is tried now"
     return ". ".join(filter(None, (row.reason, f"{counted(row.tries, 'try', 'tries')}, {next_try}")))
 
@@ -207,46 +221,53 @@ def _untold(waiting: "Waiting", seconds: float, title: str) -> dict[str, Any]:
     return {"id": "", "state": "untold", "subject": title, **empty, "seconds": seconds, "reason": reason}
 
 
-def _retry(desk: "MailDesk", args: argparse.Namespace) -> int:
-    lock = _alone(desk)
-    try:
-        desk.sender.retry_refused()
-    finally:
-        lock.release()
-    desk.letters.try_now()
-    while desk.turn() == 0.0:
-        continue
-    left = desk.outbox.waiting()
+def _retry(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+    for pipeline in pipelines:
+        with _alone(pipeline):
+            pipeline.sender.retry_refused()
+        pipeline.outbox.try_now()
+        while pipeline.turn() == 0.0:
+            continue
+    left = [message_id for pipeline in pipelines for message_id in pipeline.outbox.spool.waiting()]
     if args.json:
-        say_json({"waiting": left, "refused": desk.outbox.refused.waiting()})
+        refused = [message_id for pipeline in pipelines for message_id in pipeline.outbox.spool.refused.waiting()]
+        say_json({"waiting": left, "refused": refused})
     else:
-        say(f"{len(left)} mails wait; visigate-errors mail test says why" if left else "no mail waits any more")
+        noun = pipelines[0].channel.noun
+        command = "mail" if noun == "mail" else "notify"
+        say(
+            f"{len(left)} {noun}s wait; visigate-errors {command} test says why"
+            if left
+            else f"no {noun} waits any more"
+        )
     return FAILED if left else DONE
 
 
-def _alone(desk: "MailDesk") -> "HostLock":
+@contextlib.contextmanager
+def _alone(pipeline: "Pipeline") -> Iterator[None]:
     from visigate_logging.host import HostLock
 
-    lock = HostLock(desk.lock)
-    desk.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = HostLock(pipeline.lock)
+    pipeline.lock.parent.mkdir(parents=True, exist_ok=True)
     if not lock.acquire(PATIENCE):
-        raise StateError(f"{desk.lock}: another process is sending; try again")
-    return lock
-
-
-def _drop(desk: "MailDesk", args: argparse.Namespace) -> int:
-    if not (args.ids or args.all):
-        complain("name the mails to drop, or give --all")
-        return USAGE
-    known = {*desk.outbox.waiting(), *desk.outbox.refused.waiting()}
-    if unknown := set(args.ids) - known:
-        complain(f"no such mail: {', '.join(sorted(unknown))}")
-        return FAILED
-    lock = _alone(desk)
+        raise StateError(f"{pipeline.lock}: another process is sending; try again")
     try:
-        for name in known if args.all else args.ids:
-            desk.sender.drop(name, "dropped by the administrator")
-            desk.outbox.refused.remove(name)
+        yield
     finally:
         lock.release()
-    return _list(desk, args)
+
+
+def _drop(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+    noun = pipelines[0].channel.noun
+    if not (args.ids or args.all):
+        complain(f"name the {noun}s to drop, or give --all")
+        return USAGE
+    known = {m: p for p in pipelines for m in (*p.outbox.spool.waiting(), *p.outbox.spool.refused.waiting())}
+    if unknown := set(args.ids) - known.keys():
+        complain(f"no such {noun}: {', '.join(sorted(unknown))}")
+        return FAILED
+    for message_id in known if args.all else args.ids:
+        with _alone(known[message_id]):
+            known[message_id].outbox.drop(message_id, "dropped by the administrator")
+            known[message_id].outbox.spool.refused.remove(message_id)
+    return _list(pipelines, args)

@@ -19,7 +19,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.store import ErrorStore
 
 if TYPE_CHECKING:
-    from visigate_logging.cli.simulated import Incident, Simulated
+    from visigate_logging.cli.simulated import FirstTold, Simulated
 
 __all__ = ["rehearse", "rehearsed"]
 
@@ -99,7 +99,7 @@ def _summary(simulated: "Simulated") -> dict[str, Any]:
     }
 
 
-def _later(old: "Sequence[Incident]", new: "Sequence[Incident]") -> Iterator[dict[str, Any]]:
+def _later(old: "Sequence[FirstTold]", new: "Sequence[FirstTold]") -> Iterator[dict[str, Any]]:
     """The incidents that would be told later, or not at all."""
     for group, began, told in old:
         then = min((t for g, _, t in new if g == group and t >= began), default=None)

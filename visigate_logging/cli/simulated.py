@@ -8,43 +8,58 @@ from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.delivery.entries import signs_of
-from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
+from visigate_logging.delivery.throttle import Incident, Windows, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
-from visigate_logging.handlers.smtp import ThrottledSMTPHandler
+from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.policy import Action, Budget, begin, decide, finish
 from visigate_logging.recovery.steps.base import Context, Status
 
-__all__ = ["Incident", "Mailing", "Recovering", "Simulated"]
+__all__ = ["FirstTold", "Recovering", "Simulated", "Throttled"]
 
-Incident = tuple[str, float, float]
+FirstTold = tuple[str, float, float]
 """A group, when its first error came, and when a mail first told of it."""
 _ALL = float("inf")
 _ERROR = "rehearsed"
 """Where a record has the stored error, and its time, for the handlers here."""
 
 
-class Mailing(logging.Handler):
-    """Stands for one mail handler: ``mails`` is when each went out, ``incidents`` what they told of first."""
+class Telling(logging.Handler):
+    """Stands for a handler that tells people: each of its routes has a throttle of its own."""
 
-    def __init__(self, handler: ThrottledSMTPHandler, level: int | str) -> None:
+    def __init__(self, handler: ThrottledHandler, level: int | str, name: str) -> None:
         super().__init__(level)
-        self.mails: list[float] = []
-        self.incidents: list[Incident] = []
+        self.routes = {route.full_name(name): Throttled(route.delivery.windows) for route in handler.routes}
+        self.routes = self.routes or {name: Throttled(Windows())}  # one that is off tells nothing
         self._handler = handler
-        self._windows = handler.options.windows if handler.options else Windows()
-        self._groups: dict[str, Group] = {}
-        self._now = 0.0
+        self._name = name
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An error comes in; what was due before it has been told."""
-        if self._handler.concerns(record):
+        """An error comes in, and goes the way that it would go."""
+        if route := self._handler.route_of(record):
             now, detail = record.__dict__[_ERROR]
-            self.run_until(now)
-            severity, time = getattr(record, "severity", record.levelname), detail.timestamp
-            news = Group(detail.fingerprint, severity, now, now, time, time, time, untold=1, signs=signs_of(detail))
-            self._groups[detail.fingerprint] = note(self._groups.get(detail.fingerprint), news, self._windows)
+            self.routes[route.full_name(self._name)].meet(
+                detail, str(getattr(record, "severity", record.levelname)), now
+            )
+
+
+class Throttled:
+    """One throttle: ``mails`` is when each message went out, ``incidents`` what they told of first."""
+
+    def __init__(self, windows: Windows) -> None:
+        self.mails: list[float] = []
+        self.incidents: list[FirstTold] = []
+        self._windows = windows
+        self._groups: dict[str, Incident] = {}
+        self._now = 0.0
+
+    def meet(self, detail: ErrorDetail, severity: str, now: float) -> None:
+        """Take an error in; what was due before it has been told."""
+        self.run_until(now)
+        time, key = detail.timestamp, detail.fingerprint
+        news = Incident(key, severity, now, now, time, time, time, untold=1, signs=signs_of(detail))
+        self._groups[key] = note(self._groups.get(key), news, self._windows)
 
     def run_until(self, end: float) -> None:
         """Send what is due before ``end``."""
@@ -60,7 +75,7 @@ class Mailing(logging.Handler):
         if end != _ALL:
             self._now = max(self._now, end)
 
-    def _tell(self, due: Sequence[Group]) -> None:
+    def _tell(self, due: Sequence[Incident]) -> None:
         self.mails.append(self._now)
         for group in due:
             if group.told_at is None:
@@ -107,7 +122,7 @@ class Simulated:
     """
 
     def __init__(self, values: Mapping[str, Any], nowhere: str) -> None:
-        self.mailings: dict[str, Mailing] = {}
+        self.mailings: dict[str, Throttled] = {}
         self.recoveries: dict[str, Recovering] = {}
         made = Built({name: values.get(name) or {} for name in ("filters", "handlers", "loggers", "root")})
         for name in made.config["filters"]:
@@ -124,8 +139,10 @@ class Simulated:
     def _stand_in(self, made: Built, name: str, given: Mapping[str, Any], nowhere: str) -> logging.Handler:
         kind, level = made.resolve(given.get("()") or given["class"]), given.get("level") or logging.NOTSET
         arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}
-        if isinstance(kind, type) and issubclass(kind, ThrottledSMTPHandler):  # it does nothing without a name
-            return self.mailings.setdefault(name, Mailing(kind(**arguments), level))
+        if isinstance(kind, type) and issubclass(kind, ThrottledHandler):  # it does nothing without a name
+            telling = Telling(kind(**arguments), level, name)
+            self.mailings |= telling.routes
+            return telling
         if isinstance(kind, type) and issubclass(kind, RecoveryHandler):
             return self.recoveries.setdefault(name, Recovering(kind(**arguments), level))
         return _Nothing(level)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from visigate_logging.delivery.throttle import Group
+from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Sheet
 from visigate_logging.present.advice import Advice, advice_for
@@ -29,7 +29,7 @@ class Item:
         recovery: what a recovery did about it, and when.
     """
 
-    group: Group
+    group: Incident
     detail: ErrorDetail
     at_rest: bool = False
     now: float | None = None
@@ -43,12 +43,14 @@ class Digest:
     Args:
         items: the groups, worst first.
         sheet: the handler's counts, with this mail's errors as told.
-        held_back: seconds that the mail waited because of the limit of mails an hour.
+        held_back: seconds that the message waited because of the limit of messages an hour.
+        notice: what stands above all else.
     """
 
     items: tuple[Item, ...]
     sheet: Sheet
     held_back: float = 0.0
+    notice: str = ""
 
     @property
     def told(self) -> int:
@@ -138,7 +140,7 @@ def _summary(item: Item) -> str:
     return f"New: {counted(group.untold, 'error')}{_rate(group, group.since)}{again}."
 
 
-def _rate(group: Group, since: float) -> str:
+def _rate(group: Incident, since: float) -> str:
     span = group.seen - since
     often = rate(group.untold, span) if group.untold > 1 and span >= 1 else ""
     return f" ({often})" if often else ""

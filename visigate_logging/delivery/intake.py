@@ -43,7 +43,7 @@ class Intake(ForkAware):
             self._fold(detail)
 
     def avoid(self, seconds: float) -> None:
-        """Leave the journal on the card alone for a while: who reads it cannot keep the books there."""
+        """Leave the journal on the card alone for a while: what is read of it cannot be kept there."""
         self._avoid_until = time.monotonic() + seconds
 
     def write_folded(self) -> None:

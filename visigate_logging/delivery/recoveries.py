@@ -1,4 +1,4 @@
-"""What recoveries did, as their audit trail beside the books has it; for who is told of an error."""
+"""What recoveries did, as their audit trail has it; for who is told of an error."""
 
 from collections import Counter
 from datetime import datetime

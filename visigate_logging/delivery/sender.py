@@ -1,23 +1,24 @@
-"""The sender: takes what is due through the outbox to a channel, one process of the host at a time."""
+"""The sender: takes what is due out of the outbox to a channel, one process of the host at a time."""
 
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from visigate_logging.delivery.channels import Accepted, Channel, Later, Message, Outcome, Refused
-from visigate_logging.delivery.dispatch import LOOK_AGAIN, Dispatch
-from visigate_logging.delivery.ledger import Ledger
-from visigate_logging.delivery.letters import LetterRow, Letters
-from visigate_logging.delivery.outbox import Letter, Outbox
+from visigate_logging.delivery.channels import Accepted, Channel, Later, Refused
+from visigate_logging.delivery.composer import LOOK_AGAIN
+from visigate_logging.delivery.outbox import Outbox, Status
+from visigate_logging.delivery.spool import Message
 from visigate_logging.host import HostLock
 
 __all__ = ["Sender"]
 
 _POLL_WHILE_BUSY = 1.0
 _KEPT_REFUSED = 50
-_MOST_PERHAPS = 3
+_MOST_PERHAPS = 2
+"""How often a message is handed over without an answer: so often may it arrive."""
 _PERHAPS = "perhaps delivered"
 _PROBE_EVERY = 30.0
 _LATE = 300.0
@@ -25,22 +26,22 @@ _LATE = 300.0
 _log = logging.getLogger("visigate_logging")
 
 
-class Sender(Dispatch):
-    """Hands letters over, however long that takes.
+class Sender:
+    """Hands messages over, however long that takes.
 
     Each attempt is booked before it is made, and the handing over of the message once more: a kill between that and
-    the server's answer is the one place where a mail is sent twice. What was sent is booked as sent, then removed.
+    the other side's answer is the one place where it is sent twice. What was sent is booked as sent, then removed.
 
     Args:
-        ledger: the books of errors.
-        letters: the books of letters.
-        outbox: where letters wait.
+        outbox: where messages wait.
         channel: where they go to.
         lock: path of the file that the sender of the host locks.
     """
 
-    def __init__(self, ledger: Ledger, letters: Letters, outbox: Outbox, channel: Channel, lock: Path) -> None:
-        super().__init__(ledger, letters, outbox, channel)
+    def __init__(self, outbox: Outbox, channel: Channel, lock: Path) -> None:
+        self._outbox = outbox
+        self._channel = channel
+        self._name = channel.noun.capitalize()
         self._lock = HostLock(lock)
         self._probe_at = time.monotonic() + _PROBE_EVERY
 
@@ -59,10 +60,10 @@ class Sender(Dispatch):
         try:
             due, wait = self._due()  # another process may have tried meanwhile
             while due:
-                letter = due.pop(0)
-                failed = self._try(letter)
+                message = due.pop(0)
+                failed = self._try(message)
                 if failed:
-                    self._put_off_all([letter, *due], failed)
+                    self._put_off_all([message, *due], failed)
                     break
         finally:
             self._lock.release()
@@ -70,7 +71,7 @@ class Sender(Dispatch):
 
     def _probe(self) -> float:
         """Look now and then whether a server that could not be reached can be: then it is tried at once."""
-        away = [row for row in self._letters.all().values() if row.reason.startswith("connect")]
+        away = [row for row in self._outbox.all().values() if row.reason.startswith("connect")]
         if not away:
             return LOOK_AGAIN
         if time.monotonic() < self._probe_at:
@@ -79,7 +80,7 @@ class Sender(Dispatch):
         self._probe_at = time.monotonic() + _PROBE_EVERY
         if not found:
             return _PROBE_EVERY
-        self._letters.hurry(0.0)
+        self._outbox.hurry(0.0)
         return 0.0
 
     def retry_refused(self) -> list[str]:
@@ -88,117 +89,138 @@ class Sender(Dispatch):
         For who holds the host's lock.
         """
         done = []
-        for letter in self._outbox.refused.letters():
-            head = letter.message.partition(b"\r\n\r\n")[0]
-            wanted = [who for who in self._channel.recipients if who in letter.recipients or who.encode() not in head]
+        for message in self._outbox.spool.refused.messages():
+            head = message.content.partition(b"\r\n\r\n")[0]
+            wanted = [
+                who for who in self._channel.recipients if who in message.recipients or who.encode() not in head
+            ]
             if wanted:
-                self._outbox.stage(letter.id, wanted, letter.message)
-                self._outbox.publish(letter.id)
-                self._letters.adopt(letter.id)
-                self._outbox.refused.remove(letter.id)
-                done.append(letter.id)
+                self._outbox.spool.stage(message.id, wanted, message.content)
+                self._outbox.spool.publish(message.id)
+                self._outbox.adopt(message.id)
+                self._outbox.spool.refused.remove(message.id)
+                done.append(message.id)
         return done
 
-    def _due(self) -> tuple[list[Letter], float]:
+    def _due(self) -> tuple[list[Message], float]:
         """What may be tried now, and in how many seconds something else may be."""
         due, wait = [], LOOK_AGAIN
-        for row in self._letters.all().values():
-            letter = None if row.sent or row.wait > 0 else self._outbox.letter(row.id)
-            if letter is not None:
-                due.append(letter)
+        for row in self._outbox.all().values():
+            message = None if row.sent or row.wait > 0 else self._outbox.spool.message(row.id)
+            if message is not None:
+                due.append(message)
             elif not row.sent:
                 wait = min(wait, max(row.wait, 0.0))
         return due, wait
 
-    def _try(self, letter: Letter) -> Later | None:
-        """Try one letter; what stands against all others as well."""
-        row = self._letters.all().get(letter.id)
+    def _try(self, message: Message) -> Later | None:
+        """Try one message; return what stands against all others as well."""
+        row = self._outbox.all().get(message.id)
         if row is None:
             return None
         if row.perhaps >= _MOST_PERHAPS:
-            self._give_up_perhaps(letter)
+            self._give_up_perhaps(message)
             return None
-        self._letters.attempt(letter.id)
-        message = Message(letter.id, letter.recipients, letter.message, _delayed(row))
-        outcomes = self._channel.send(message, lambda: self._letters.commit(letter.id))
-        later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
-        if later and later[0].about_all:
+        self._outbox.attempt(message.id)
+        message = replace(message, delayed=self._delayed(row))
+        batches, later = list(self._channel.batches(message.recipients)), list[Later]()
+        for n, recipients in enumerate(batches, 1):
+            behind = (*(who for o in later for who in o.recipients), *(who for b in batches[n:] for who in b))
+            later += self._hand_over(replace(message, recipients=recipients), behind)
+        if not later:
+            self._outbox.finish(message.id)
+        elif len(later) == len(batches) and all(outcome.about_all for outcome in later):
             return later[0]
-        if later and later[0].perhaps:
-            self._letters.failed(f"a mail has perhaps arrived: {later[0].reason}")
-            if row.perhaps + 1 >= _MOST_PERHAPS:
-                self._give_up_perhaps(letter)
-            else:
-                self._wait_for(letter, later)
-            return None
-        self._letters.answered(letter.id)
-        self._hand_in(letter, outcomes, later)
+        else:
+            self._wait_for(message, later)
         return None
 
-    def _hand_in(self, letter: Letter, outcomes: Sequence[Outcome], later: Sequence[Later]) -> None:
-        """Book what the other side answered."""
-        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-        if refused:
-            self._set_aside(letter, {who: outcome.reason for outcome in refused for who in outcome.recipients})
-        if any(isinstance(outcome, Accepted) for outcome in outcomes):
-            failures = self._letters.accepted(letter.id, sent=not later)
+    def _hand_over(self, message: Message, behind: Sequence[str]) -> list[Later]:
+        """Hand a message over, and book what the other side answered; return what is to be tried again.
+
+        Args:
+            message: with those who are to get it now.
+            behind: who else has not got it yet.
+        """
+        committed = False
+
+        def commit() -> None:
+            nonlocal committed
+            committed = True
+            self._outbox.commit(message.id)
+
+        outcomes = self._channel.send(message, commit)
+        later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
+        left = [*(who for outcome in later for who in outcome.recipients), *behind]
+        is_taken = any(isinstance(outcome, Accepted) for outcome in outcomes)
+        if is_taken and left:
+            self._outbox.spool.stage(message.id, left, message.content)
+            self._outbox.spool.publish(message.id)
+        if committed and not any(outcome.perhaps for outcome in later):
+            self._outbox.answered(message.id)
+        if refused := {who: o.reason for o in outcomes if isinstance(o, Refused) for who in o.recipients}:
+            self._set_aside(message, refused)
+        if is_taken:
+            failures = self._outbox.accepted(message.id, sent=not left)
             if failures:
-                _log.warning("Mails go out again after %d failed attempts", failures)
-        elif not later:
-            self._letters.dropped(letter.id, "refused by the mail server")
-        if later:
-            self._wait_for(letter, later)
-        else:
-            self._finish(letter.id)
+                _log.warning("%ss go out again after %d failed attempts", self._name, failures)
+        elif not left:
+            self._outbox.dropped(message.id, f"refused by the {self._channel.other_side}")
+        return later
 
-    def _set_aside(self, letter: Letter, answers: dict[str, str]) -> None:
+    def _set_aside(self, message: Message, answers: dict[str, str]) -> None:
         told = "; ".join(f"{who}: {answer}" for who, answer in answers.items())
-        path = self._keep(letter, answers)
-        if self._letters.failed(f"a mail was refused for good: {told}"):
-            _log.error("Mail %s was refused for good: %s. It is kept as %s", letter.id, told, path)
+        path = self._keep(message, answers)
+        if self._outbox.failed(f"a {self._channel.noun} was refused for good: {told}"):
+            text = "%s %s was refused for good: %s. It is kept as %s"
+            _log.error(text, self._name, message.id, told, path)
 
-    def _give_up_perhaps(self, letter: Letter) -> None:
-        path = self._keep(letter, dict.fromkeys(letter.recipients, f"{_PERHAPS}: handed over, and no answer came"))
+    def _give_up_perhaps(self, message: Message) -> None:
+        path = self._keep(message, dict.fromkeys(message.recipients, f"{_PERHAPS}: handed over, and no answer came"))
         _log.error(
-            "Mail %s has perhaps been delivered: %d times no answer came. It is kept as %s",
-            letter.id,
+            "%s %s has perhaps been delivered: %d times no answer came. It is kept as %s",
+            self._name,
+            message.id,
             _MOST_PERHAPS,
             path,
         )
-        self.drop(letter.id, _PERHAPS)
+        self._outbox.drop(message.id, _PERHAPS)
 
-    def _keep(self, letter: Letter, answers: dict[str, str]) -> Path:
-        refused = self._outbox.refused
-        refused.stage(letter.id, list(answers), letter.message, answers)
-        path = refused.publish(letter.id)
+    def _keep(self, message: Message, answers: dict[str, str]) -> Path:
+        refused = self._outbox.spool.refused
+        known = refused.message(message.id)
+        answers = dict(one.split(": ", 1) for one in known.answers) | answers if known else answers
+        refused.stage(message.id, list(answers), message.content, answers)
+        path = refused.publish(message.id)
         for old in refused.waiting()[:-_KEPT_REFUSED]:
             refused.remove(old)
         return path
 
-    def _wait_for(self, letter: Letter, later: Sequence[Later]) -> None:
-        waiting = [who for outcome in later for who in outcome.recipients]
-        if len(waiting) < len(letter.recipients):
-            self._outbox.stage(letter.id, waiting, letter.message)
-            self._outbox.publish(letter.id)
+    def _wait_for(self, message: Message, later: Sequence[Later]) -> None:
         told = "; ".join(f"{', '.join(o.recipients)}: {o.reason}" for o in later)
-        wait = self._letters.put_off(letter.id, told, later[0].after)
-        _log.info("Mail %s is tried again in %.0f s: %s", letter.id, wait, told)
-        self._letters.failed(f"a mail was put off: {told}")
+        has_perhaps = any(outcome.perhaps for outcome in later)
+        self._outbox.failed(
+            f"a {self._channel.noun} {'has perhaps arrived' if has_perhaps else 'was put off'}: {told}"
+        )
+        if has_perhaps and self._outbox.all()[message.id].perhaps >= _MOST_PERHAPS:
+            self._give_up_perhaps(replace(message, recipients=tuple(who for o in later for who in o.recipients)))
+            return
+        wait = self._outbox.put_off(message.id, told, max((o.after for o in later if o.after), default=None))
+        _log.info("%s %s is tried again in %.0f s: %s", self._name, message.id, wait, told)
 
-    def _put_off_all(self, letters: Sequence[Letter], later: Later) -> None:
-        is_news = self._letters.failed(f"mails cannot be sent: {later.reason}")
-        waits = [self._letters.put_off(letter.id, later.reason, later.after) for letter in letters]
-        if is_news or self._letters.all()[letters[0].id].tries == 1:
-            text = "Mails cannot be sent. %s. Next try in %.0f s; they wait in %s"
-            _log.error(text, later.reason, min(waits), self._outbox.directory)
+    def _put_off_all(self, messages: Sequence[Message], later: Later) -> None:
+        is_news = self._outbox.failed(f"{self._channel.noun}s cannot be sent: {later.reason}")
+        waits = [self._outbox.put_off(message.id, later.reason, later.after) for message in messages]
+        if is_news or self._outbox.all()[messages[0].id].tries == 1:
+            text = "%ss cannot be sent. %s. Next try in %.0f s; they wait in %s"
+            _log.error(text, self._name, later.reason, min(waits), self._outbox.spool.directory)
 
-
-def _delayed(row: LetterRow) -> str:
-    """When a mail was made that comes late, and why; the age is measured: the clock may have been set since."""
-    if row.age < _LATE:
-        return ""
-    now = datetime.now().astimezone()
-    made = now - timedelta(seconds=row.age)
-    shown = "%H:%M" if made.date() == now.date() else "%Y-%m-%d %H:%M"
-    reason = f": {row.reason}" if row.reason else ""
-    return f"This mail was made at {made:{shown}} and could be sent only at {now:{shown}}{reason}"
+    def _delayed(self, row: Status) -> str:
+        """When a mail was made that comes late, and why; the age is measured: the clock may have been set since."""
+        if row.age < _LATE:
+            return ""
+        now = datetime.now().astimezone()
+        made = now - timedelta(seconds=row.age)
+        shown = "%H:%M" if made.date() == now.date() else "%Y-%m-%d %H:%M"
+        reason = f": {row.reason}" if row.reason else ""
+        return f"This {self._channel.noun} was made at {made:{shown}} and could be sent only at {now:{shown}}{reason}"

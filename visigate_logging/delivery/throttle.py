@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 __all__ = [
-    "Group",
+    "Incident",
     "Plan",
     "Waiting",
     "Windows",
@@ -42,7 +42,7 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Incident:
     """One incident of one group, from its first error until it is at rest.
 
     Args:
@@ -96,12 +96,12 @@ class Plan:
         held_back: seconds that this mail had to wait because of ``max_per_hour``.
     """
 
-    due: tuple[Group, ...] = ()
+    due: tuple[Incident, ...] = ()
     look_again: float | None = None
     held_back: float = 0.0
 
 
-def note(group: Group | None, news: Group, windows: Windows) -> Group:
+def note(group: Incident | None, news: Incident, windows: Windows) -> Incident:
     """A group with the errors of ``news`` added, which is a group of its own that holds only them."""
     if group is None:
         return news
@@ -126,7 +126,7 @@ def note(group: Group | None, news: Group, windows: Windows) -> Group:
     )
 
 
-def _worse(group: Group, news: Group) -> str:
+def _worse(group: Incident, news: Incident) -> str:
     """What makes the errors of ``news`` worse than what a mail has told of their group; empty for nothing."""
     if group.told_at is None:
         return ""
@@ -137,7 +137,7 @@ def _worse(group: Group, news: Group) -> str:
     return f"another {more[0]}" if more and group.signs and len(group.signs) < _MOST_SIGNS else ""
 
 
-def plan(groups: Iterable[Group], mailed: Sequence[float], now: float, windows: Windows) -> Plan:
+def plan(groups: Iterable[Incident], mailed: Sequence[float], now: float, windows: Windows) -> Plan:
     """Which groups are due.
 
     Args:
@@ -173,12 +173,12 @@ class Waiting:
         reason: what is waited for.
     """
 
-    group: Group
+    group: Incident
     until: float
     reason: str
 
 
-def waits(groups: Iterable[Group], mailed: Sequence[float], windows: Windows) -> list[Waiting]:
+def waits(groups: Iterable[Incident], mailed: Sequence[float], windows: Windows) -> list[Waiting]:
     """Return what waits to be told, the worst first, and why."""
     found = []
     for group in sorted((g for g in groups if g.untold), key=_worst_first):
@@ -191,7 +191,7 @@ def waits(groups: Iterable[Group], mailed: Sequence[float], windows: Windows) ->
     return found
 
 
-def after_telling(group: Group, now: float, windows: Windows, thread: str = "") -> Group | None:
+def after_telling(group: Incident, now: float, windows: Windows, thread: str = "") -> Incident | None:
     """The group once a mail has told of it; None when that mail said that it is at rest."""
     if is_at_rest(group, now, windows):
         return None
@@ -210,7 +210,7 @@ def after_telling(group: Group, now: float, windows: Windows, thread: str = "") 
     )
 
 
-def is_at_rest(group: Group, now: float, windows: Windows) -> bool:
+def is_at_rest(group: Incident, now: float, windows: Windows) -> bool:
     """Whether the group has been quiet for long enough."""
     return now >= group.seen + windows.quiet  # the same sum as in _due: rounding must not part them
 
@@ -220,7 +220,7 @@ def level_number(severity: str) -> int:
     return logging.getLevelNamesMapping().get(severity.upper(), logging.ERROR)
 
 
-def _due(group: Group, windows: Windows) -> float:
+def _due(group: Incident, windows: Windows) -> float:
     if group.told_at is None:
         return group.since + windows.group_wait
     end = group.seen + windows.quiet
@@ -230,7 +230,7 @@ def _due(group: Group, windows: Windows) -> float:
     return min(group.told_at + group.wait, end, at_once)
 
 
-def _is_urgent(group: Group) -> bool:
+def _is_urgent(group: Incident) -> bool:
     is_news = group.told_at is None or group.worse_at is not None
     return is_news and level_number(group.severity) >= logging.CRITICAL
 
@@ -240,5 +240,5 @@ def _allowed(mailed: Sequence[float], limit: int) -> float:
     return sorted(mailed)[-limit] + _HOUR if len(mailed) >= limit else -_NEVER
 
 
-def _worst_first(group: Group) -> tuple[int, bool, int, float]:
+def _worst_first(group: Incident) -> tuple[int, bool, int, float]:
     return -level_number(group.severity), group.told_at is not None, -group.untold, group.since

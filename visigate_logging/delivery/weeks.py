@@ -1,4 +1,4 @@
-"""The books of summaries: what happened since the last one."""
+"""What happened since the last summary."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from visigate_logging.delivery.books import Books
 from visigate_logging.delivery.digest import title
 from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.recoveries import Recoveries
 from visigate_logging.delivery.summary import Schedule, Week
+from visigate_logging.delivery.tables import Tables
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Instant, State
@@ -25,7 +25,7 @@ __all__ = ["Weeks"]
 _MOST_GROUPS = 500
 
 
-class Weeks(Books):
+class Weeks(Tables):
     """Counts errors by group from one summary to the next; nothing where no summary is wanted.
 
     Args:
@@ -41,12 +41,12 @@ class Weeks(Books):
         super().__init__(state, handler, now)
         self._schedule = schedule
 
-    def summarise(self, letter_id: str, stage: Callable[[Week, Counter[str]], None], now: datetime) -> bool:
-        """Put a summary into a letter when it is time; whether that was so.
+    def summarise(self, message_id: str, stage: Callable[[Week, Counter[str]], None], now: datetime) -> bool:
+        """Put a summary into a message when it is time; return whether that was so.
 
         Args:
-            letter_id: name of the letter.
-            stage: writes the mail durably.
+            message_id: name of the message.
+            stage: writes the message durably.
             now: by the host's own clock, which the schedule goes by.
         """
         if self._schedule is None:
@@ -59,7 +59,7 @@ class Weeks(Books):
                 return False
             stage(week, Recoveries(self._state.directory).counts(week.since))
             query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)"
-            connection.execute(query, (letter_id, self._handler, seconds))
+            connection.execute(query, (message_id, self._handler, seconds))
             self._keep_one(connection, Week(moment, {}, frozenset(week.counts)))
         return True
 

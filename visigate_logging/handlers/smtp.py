@@ -1,47 +1,31 @@
 """ThrottledSMTPHandler: tells administrators of errors by mail, once and clearly."""
 
-import contextlib
-import logging
-from typing import Annotated, Any
+from typing import Annotated
 
 from visigate_logging.delivery.channels.server import Line
-from visigate_logging.delivery.mailroom import Mailroom
-from visigate_logging.delivery.options import (
+from visigate_logging.delivery.mail_options import (
     Addresses,
-    AdviceTable,
     Login,
     MailHost,
-    Positive,
     Secure,
-    Severity,
-    StateDirectory,
-    Summary,
-    mail_envelope,
-    mail_options,
+    mail_delivery,
     mail_server,
+    mail_template,
 )
-from visigate_logging.delivery.throttle import Windows, level_number
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
-from visigate_logging.formatters import DetailFormatter, TextFormatter
-from visigate_logging.host import Sheet
-from visigate_logging.host.answer import reason_of
-from visigate_logging.host.unlocked import Unlocked
+from visigate_logging.delivery.options import AdviceTable, Positive, Severity, StateDirectory, Summary
+from visigate_logging.delivery.routes import Route
+from visigate_logging.delivery.throttle import Windows
+from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.options import Range, Seconds, checked
 
 __all__ = ["ThrottledSMTPHandler"]
 
-_OWN_LOGGER = "visigate_logging"
-_OUTCOMES = "visigate_logging.recovery"
-_EXIT_TIMEOUT = 2.0
 _OFF = "no mail is sent: for that, give mailhost (the server) and toaddrs (who is told)"
 
 
-class ThrottledSMTPHandler(Unlocked):
+class ThrottledSMTPHandler(ThrottledHandler):
     """Mails errors: the first of a kind at once, repeats as counts, the end as well.
 
-    ``emit`` appends the error to a journal in ``state_dir``, and returns. All else happens in a thread of its own,
-    for all processes of the host together: what is to be told is kept in ``state_dir``, mails that cannot be sent
-    wait in ``state_dir/outbox``. Two handlers with one ``state_dir`` must have different names.
     The ``in_app``, ``service``, … of a ``formatter`` of this package hold for mails too; how mails look is fixed.
 
     It is off while neither a server nor an address is given: it then takes no record, and ``off`` says so.
@@ -98,84 +82,6 @@ class ThrottledSMTPHandler(Unlocked):
     ) -> None:
         windows = Windows(group_wait, interval, max_interval, quiet, max_per_hour)
         server = mail_server(mailhost, credentials, secure, timeout)
-        envelope = mail_envelope(fromaddr, toaddrs, subject, url, advice)
-        self.options = mail_options(server, envelope, windows, severity, state_dir, summary)
-        """What it was given, checked; None while it is off."""
-        self.off = "" if self.options else _OFF
-        self._mailroom: Mailroom | None = None
-        self._detail_options: DetailOptions | None = None
-        super().__init__()
-
-    def set_name(self, name: str) -> None:
-        """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
-        super().set_name(name)
-        if room := self._room():
-            room.wake()
-
-    name = property(logging.Handler.get_name, set_name)
-
-    def setFormatter(self, fmt: logging.Formatter | None) -> None:
-        """Take a formatter, of which only what it says about details is used."""
-        super().setFormatter(fmt)
-        self._detail_options = fmt.options if isinstance(fmt, DetailFormatter | TextFormatter) else None
-
-    def handle(self, record: logging.LogRecord) -> Any:
-        """Filter the record, then emit it; nothing at all while it is off."""
-        return self.options is not None and super().handle(record)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Count the error for the next mail; never waits and never raises."""
-        is_taken = False
-        try:
-            room = self._room()
-            if room and self.concerns(record):
-                detail = ErrorDetail.from_record(record, self._detail_options)
-                is_taken = room.accept(detail)
-                detail.note_kept(record)
-        except BaseException as error:
-            with contextlib.suppress(Exception):  # what has failed may be the handler's own parts
-                if not is_taken:
-                    self.interrupted(error)
-            if not isinstance(error, Exception):  # it is meant for the application
-                raise
-            with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
-                self.handleError(record)
-
-    def interrupted(self, error: BaseException) -> None:
-        """Count an error as lost by what was raised before it was taken in."""
-        if room := self._room():
-            room.drop(reason_of(error))
-
-    def concerns(self, record: logging.LogRecord) -> bool:
-        """Whether a record is to be mailed: by its severity, and of the package's own only outcomes of recoveries."""
-        if record.name.partition(".")[0] == _OWN_LOGGER:
-            return record.name == _OUTCOMES and record.levelno >= logging.WARNING  # below: nothing was done
-        severity = record.__dict__.get("severity")
-        number = record.levelno if severity is None else level_number(str(severity))
-        return self.options is not None and number >= self.options.severity
-
-    def counts(self) -> Sheet:
-        """What became of the errors that the processes of this host gave to the handlers of this name.
-
-        ``delivered`` are told with their details, ``folded`` as part of a count, in mails that a server has accepted.
-        """
-        room = self._room()
-        return room.counts() if room else Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
-
-    def flush(self) -> None:
-        """Have stored what the journal did not take; does not wait for mails."""
-        if self._mailroom is not None:
-            self._mailroom.flush()
-
-    def close(self) -> None:
-        """Store and send what can be stored and sent within 2 s; the rest waits for the next process."""
-        room = self._mailroom
-        if room is not None:
-            room.close(_EXIT_TIMEOUT)
-        super().close()
-
-    def _room(self) -> Mailroom | None:
-        if self._mailroom is None and self.options is not None:
-            # After construction, because dictConfig gives the name only then.
-            self._mailroom = Mailroom(self.options, self.get_name() or "mail", self.close)
-        return self._mailroom
+        template = mail_template(fromaddr, toaddrs, subject, url, advice)
+        delivery = mail_delivery(server, template, windows, state_dir, summary)
+        super().__init__([Route(delivery, int(severity))] if delivery else [], _OFF)

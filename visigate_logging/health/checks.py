@@ -183,10 +183,10 @@ def _mail_server(subject: Subject) -> Iterator[Finding]:
 
     for made in subject.objects:
         if made.makes(ThrottledSMTPHandler):
-            options = made.factory(**{p.name: value for p, value in made.arguments()}).options
-            if options is None:  # which is among the notes about the file
+            routes = made.factory(**{p.name: value for p, value in made.arguments()}).routes
+            if not routes:  # which is among the notes about the file
                 continue
-            server = options.server
+            server = routes[0].delivery.channel.server
             try:
                 with opened(server, 30.0):
                     yield Finding("mail server", True, f"{server.host}:{server.port} answers")

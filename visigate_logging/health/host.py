@@ -71,19 +71,20 @@ def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _outboxes(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    from visigate_logging.delivery.books import SCHEMA
-    from visigate_logging.delivery.letters import Letters
     from visigate_logging.delivery.outbox import Outbox
+    from visigate_logging.delivery.spool import Spool
+    from visigate_logging.delivery.tables import SCHEMA
     from visigate_logging.host import State
 
     for directory in directories:
         for box in sorted((directory / "outbox").glob("*/")):
-            waiting, state = Outbox(box).waiting(), State(directory, SCHEMA)
-            rows = Letters(state, box.name).all() if waiting else {}
+            spool, state = Spool(box), State(directory, SCHEMA)
+            waiting = spool.waiting()
+            rows = Outbox(state, box.name, spool).all() if waiting else {}
             state.close()
             first = next((row for row in rows.values() if not row.sent), None)
             why = f"{first.reason or 'not tried yet'}; next try in {spoken(max(first.wait, 0.0))}" if first else ""
-            yield box.name, {"waiting": len(waiting), "refused": len(Outbox(box).refused.waiting()), "why": why}
+            yield box.name, {"waiting": len(waiting), "refused": len(spool.refused.waiting()), "why": why}
 
 
 def _recoveries(objects: list[Object]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from visigate_logging.delivery.digest import Item, section, title
-from visigate_logging.delivery.throttle import Group, Windows, after_telling, note, plan
+from visigate_logging.delivery.throttle import Incident, Windows, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import CountSheet, ForkAware, HostLock, Sheet, State, watch_forks
 from visigate_logging.host.clock import host_seconds
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS notified (fingerprint TEXT PRIMARY KEY, incident TEXT
 CREATE TABLE IF NOT EXISTS notified_at (seconds REAL NOT NULL);
 """
 
-Books = dict[str, Item]
+Tables = dict[str, Item]
 """What is to be told, by group."""
 
 
@@ -138,14 +138,14 @@ class ManagerHandler(ForkAware, logging.Handler):
         self._noted += details[:room]
         self._counts.drop("not noted", len(details[room:]))
 
-    def _note(self, connection: "sqlite3.Connection", books: Books, now: float) -> None:
+    def _note(self, connection: "sqlite3.Connection", books: Tables, now: float) -> None:
         too_many = 0
         for detail in self._noted:
             known, when = books.get(detail.fingerprint), detail.timestamp
             if known is None and len(books) >= MAX_GROUPS:
                 too_many += 1
                 continue
-            news = Group(detail.fingerprint, detail.severity, now, now, when, when, when, untold=1)
+            news = Incident(detail.fingerprint, detail.severity, now, now, when, when, when, untold=1)
             group = note(known.group if known else None, news, self._windows)
             shown = detail if known is None or not known.group.untold else known.detail
             books[detail.fingerprint] = item = Item(group, shown)
@@ -171,10 +171,10 @@ class ManagerHandler(ForkAware, logging.Handler):
                     _write(connection, Item(after, item.detail))
 
 
-def _read(connection: "sqlite3.Connection") -> Books:
+def _read(connection: "sqlite3.Connection") -> Tables:
     books = {}
     for fingerprint, incident, detail in connection.execute("SELECT * FROM notified"):
-        books[fingerprint] = Item(Group(**json.loads(incident)), ErrorDetail.from_dict(json.loads(detail)))
+        books[fingerprint] = Item(Incident(**json.loads(incident)), ErrorDetail.from_dict(json.loads(detail)))
     return books
 
 

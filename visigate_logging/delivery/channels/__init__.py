@@ -1,30 +1,14 @@
 """Ways to reach people: one file each, all behind one Protocol."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week
 
-__all__ = ["Accepted", "Channel", "Later", "Message", "Outcome", "Refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is to be handed over.
-
-    Args:
-        id: its name for ever, so that one that comes twice can be known as one.
-        recipients: who has not got it yet.
-        content: as the channel composed it.
-        delayed: for one that had to wait, when it was made and what it waited for; else empty.
-    """
-
-    id: str
-    recipients: tuple[str, ...]
-    content: bytes
-    delayed: str = ""
+__all__ = ["Accepted", "Channel", "Later", "Outcome", "Refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +52,19 @@ class Channel(Protocol):
     """One way to reach people. It keeps nothing: what waits, and how often it was tried, is the outbox's to know."""
 
     @property
+    def noun(self) -> str:
+        """Return what is sent this way, as ``mail``."""
+
+    @property
+    def other_side(self) -> str:
+        """Return what takes it, as ``mail server``."""
+
+    @property
     def recipients(self) -> tuple[str, ...]:
-        """Who gets what is sent this way."""
+        """Return who gets what is sent this way; names without secrets."""
+
+    def batches(self, recipients: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        """Return which recipients get a message together, in one call of ``send``."""
 
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the content of the message that tells a digest."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from visigate_logging.delivery.channels.cures import explained
-from visigate_logging.delivery.message import shortened
+from visigate_logging.delivery.mail import shortened
 
 if TYPE_CHECKING:
     from visigate_logging.delivery.channels.server import MailServer
@@ -72,7 +72,7 @@ class Session(smtplib.SMTP):
             sender: address, with or without a name.
             recipients: addresses.
             message: with CRLF at the end of each line.
-            commit: called just before the message is sent: from then on a missing answer means perhaps.
+            commit: called just before the dot that ends the message: from then on a missing answer means perhaps.
 
         Returns:
             Whom the server did not take it for, and its answers; all others have been accepted.
@@ -128,17 +128,18 @@ class Session(smtplib.SMTP):
         self.step, self.limit = "message", LIMITS["data"]
         code, answer = self.docmd("DATA")
         if code == 354:
-            commit()
-            code, answer = self._content(message)
+            code, answer = self._content(message, commit)
         return (
             answers if code == 250 else answers | self._all([r for r in recipients if r not in answers], code, answer)
         )
 
-    def _content(self, message: bytes) -> tuple[int, bytes]:
+    def _content(self, message: bytes, commit: Callable[[], None]) -> tuple[int, bytes]:
         if self.sock is not None:
             self.sock.settimeout(LIMITS["block"])
         content = re.sub(rb"(?m)^\.", b"..", message)
-        self.send(content + (b"" if content.endswith(b"\r\n") else b"\r\n") + b".\r\n")
+        self.send(content if content.endswith(b"\r\n") else content + b"\r\n")
+        commit()  # only with the dot may the server take it: a link that breaks before has delivered nothing
+        self.send(b".\r\n")
         self.limit = LIMITS["dot"]
         return self.getreply()
 

@@ -1,13 +1,14 @@
 """Mail: hands messages to one mail server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from visigate_logging.delivery.channels import Accepted, Later, Message, Outcome, Refused
+from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
 from visigate_logging.delivery.channels.server import MailServer, MailServerError
 from visigate_logging.delivery.digest import Digest
-from visigate_logging.delivery.message import Envelope, compose, compose_text, with_notice
+from visigate_logging.delivery.mail import MailTemplate, compose, compose_text, with_notice
+from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week, summary_text
 
 __all__ = ["SmtpChannel"]
@@ -19,25 +20,31 @@ class SmtpChannel:
 
     Args:
         server: which.
-        envelope: what is the same for all mails.
+        template: what is the same for all mails.
     """
 
     server: MailServer
-    envelope: Envelope
+    template: MailTemplate
+    noun: str = "mail"
+    other_side: str = "mail server"
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Who gets the mails."""
-        return self.envelope.recipients
+        """Return who gets the mails."""
+        return self.template.recipients
+
+    def batches(self, recipients: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        """Return all together: one mail has many recipients."""
+        return [recipients]
 
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the mail that tells a digest."""
-        return compose(digest, message_id, self.envelope)
+        return compose(digest, message_id, self.template)
 
     def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
         """Return the mail that sums up a week."""
-        title, text = summary_text(week, recovered, Path.cwd(), self.envelope.url)
-        return compose_text(title, text, message_id, self.envelope)
+        title, text = summary_text(week, recovered, Path.cwd(), self.template.url)
+        return compose_text(title, text, message_id, self.template)
 
     def reachable(self) -> bool:
         """Return whether the server's port takes connections."""
@@ -57,7 +64,7 @@ class SmtpChannel:
         content = with_notice(message.content, message.delayed) if message.delayed else message.content
         try:
             with opened(self.server) as session:
-                answers = session.deliver(self.envelope.sender, message.recipients, content, commit)
+                answers = session.deliver(self.template.sender, message.recipients, content, commit)
         except MailServerError as error:
             return [Later(message.recipients, str(error), perhaps=error.perhaps, about_all=not error.perhaps)]
         taken = tuple(who for who in message.recipients if who not in answers)

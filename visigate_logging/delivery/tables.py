@@ -1,4 +1,4 @@
-"""The books of a handler: tables in the state file that all processes of the host share."""
+"""What delivery keeps in the state file that all processes of the host share."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from visigate_logging.delivery.throttle import Group
+from visigate_logging.delivery.throttle import Incident
 from visigate_logging.host import Instant, State, host_seconds
 from visigate_logging.host.clock import clock
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Books"]
+__all__ = ["SCHEMA", "Tables"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NU
 """
 
 
-class Books:
-    """What a handler's errors and letters have in common: each step is one transaction.
+class Tables:
+    """One handler's rows; each step is one transaction.
 
     Args:
         state: opened with SCHEMA.
@@ -53,12 +53,12 @@ class Books:
         with self._state.transaction() as connection:
             yield connection, host_seconds(connection, self._now())
 
-    def _groups(self, connection: "sqlite3.Connection") -> dict[str, Group]:
+    def _groups(self, connection: "sqlite3.Connection") -> dict[str, Incident]:
         query = "SELECT groups FROM mail_incidents WHERE handler = ?"
         row = connection.execute(query, (self._handler,)).fetchone()
         given = orjson.loads(row[0]) if row else []
-        return {one["fingerprint"]: Group(**one | {"signs": tuple(one.get("signs", ()))}) for one in given}
+        return {one["fingerprint"]: Incident(**one | {"signs": tuple(one.get("signs", ()))}) for one in given}
 
-    def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Group]) -> None:
+    def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Incident]) -> None:
         row = (self._handler, orjson.dumps(list(groups.values())))
         connection.execute("REPLACE INTO mail_incidents VALUES (?, ?)", row)

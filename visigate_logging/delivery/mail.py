@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from visigate_logging.delivery.digest import Digest, section, title
 from visigate_logging.delivery.layout import IN_FULL, as_html, as_text, footer, text_page
-from visigate_logging.delivery.throttle import Group, level_number
+from visigate_logging.delivery.throttle import Incident, level_number
 from visigate_logging.present.advice import Advice
 from visigate_logging.present.facts import site
 from visigate_logging.present.words import spoken
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 __all__ = [
-    "Envelope",
+    "MailTemplate",
     "compose",
     "compose_text",
-    "message_id",
     "shortened",
     "subject_of",
+    "thread_id",
     "trial_message",
     "with_notice",
 ]
@@ -38,7 +38,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class MailTemplate:
     """What is the same for all mails of a handler.
 
     Args:
@@ -46,7 +46,6 @@ class Envelope:
         recipients: whom they go to.
         subject: what their subject begins with; may be empty.
         url: address of the web pages.
-        notice: what stands above all else.
         advice: what to do, by the administrator's own table.
     """
 
@@ -54,22 +53,21 @@ class Envelope:
     recipients: tuple[str, ...]
     subject: str
     url: str | None = None
-    notice: str = ""
     advice: tuple[Advice, ...] = ()
 
 
-def compose(digest: Digest, letter_id: str, envelope: Envelope) -> bytes:
+def compose(digest: Digest, message_id: str, template: MailTemplate) -> bytes:
     """The mail of a digest, as it is sent.
 
     Args:
         digest: what it tells.
-        letter_id: makes its Message-ID, so that a mail that is sent twice can be known as one.
-        envelope: what is the same for all mails.
+        message_id: makes its Message-ID, so that a mail that is sent twice can be known as one.
+        template: what is the same for all mails.
     """
-    sections = [section(item, envelope.url, envelope.advice) for item in digest.items]
-    notice = " ".join(filter(None, (envelope.notice, _held_back(digest.held_back))))
+    sections = [section(item, template.url, template.advice) for item in digest.items]
+    notice = " ".join(filter(None, (digest.notice, _held_back(digest.held_back))))
     end = footer(digest.sheet)
-    message = _message(letter_id, envelope, subject_of(digest, envelope.subject))
+    message = _message(message_id, template, subject_of(digest, template.subject))
     _put_into_threads(message, [item.group for item in digest.items[:IN_FULL]])
     if any(level_number(item.group.severity) >= _CRITICAL for item in digest.items if item.group.untold):
         message["Importance"] = "high"
@@ -93,12 +91,12 @@ def subject_of(digest: Digest, begin: str = "") -> str:
     return start + title(detail, max(_LONGEST_SUBJECT - len(start) - len(end), 20)) + end
 
 
-def message_id(letter_id: str) -> str:
-    """The Message-ID of a letter."""
-    return f"<{letter_id}@{_domain()}>"
+def thread_id(message_id: str) -> str:
+    """Return the Message-ID of a message; what all later ones of its incidents refer to."""
+    return f"<{message_id}@{_domain()}>"
 
 
-def _put_into_threads(message: "EmailMessage", groups: Sequence[Group]) -> None:
+def _put_into_threads(message: "EmailMessage", groups: Sequence[Incident]) -> None:
     """Refer to what was told of the groups before, the worst first: they come in the order of their importance.
 
     In-Reply-To has all parents (RFC 5322, 3.6.4). How References has several is left open there; programs take the
@@ -121,30 +119,30 @@ def _domain() -> str:
     return f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}.visigate"
 
 
-def compose_text(title: str, text: str, letter_id: str, envelope: Envelope) -> bytes:
+def compose_text(title: str, text: str, message_id: str, template: MailTemplate) -> bytes:
     """Return a mail that tells something else than errors, as text.
 
     Args:
         title: for the subject, in which the host stands before it.
         text: whose lines are kept.
-        letter_id: makes its Message-ID.
-        envelope: what is the same for all mails.
+        message_id: makes its Message-ID.
+        template: what is the same for all mails.
     """
     import socket
 
-    message = _message(letter_id, envelope, f"{envelope.subject} [{socket.gethostname()}] {title}".strip())
+    message = _message(message_id, template, f"{template.subject} [{socket.gethostname()}] {title}".strip())
     message.set_content(_clean(text))
     message.add_alternative(_clean(text_page(text)), subtype="html")
     return bytes(message)
 
 
-def trial_message(envelope: Envelope) -> bytes:
+def trial_message(template: MailTemplate) -> bytes:
     """A mail that only shows that mails arrive."""
     import socket
     import uuid
 
     message = _message(
-        uuid.uuid4().hex, envelope, f"{envelope.subject} [{socket.gethostname()}] a test of mails".strip()
+        uuid.uuid4().hex, template, f"{template.subject} [{socket.gethostname()}] a test of mails".strip()
     )
     message.set_content("This is a test of visigate-errors. Mails about errors will arrive like this one.\n")
     return bytes(message)
@@ -189,17 +187,17 @@ def with_notice(content: bytes, notice: str) -> bytes:
     return bytes(message)
 
 
-def _message(letter_id: str, envelope: Envelope, subject: str) -> "EmailMessage":
+def _message(message_id: str, template: MailTemplate, subject: str) -> "EmailMessage":
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import formatdate
 
     message = EmailMessage(policy=SMTP)
-    message["From"] = envelope.sender
-    message["To"] = ", ".join(envelope.recipients)
+    message["From"] = template.sender
+    message["To"] = ", ".join(template.recipients)
     _set_subject(message, " ".join(_clean(subject).split()))  # no newline gets into a header
     message["Date"] = formatdate(localtime=True)
-    message["Message-ID"] = message_id(letter_id)
+    message["Message-ID"] = thread_id(message_id)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's vacation notice answers
     return message
 

@@ -1,4 +1,4 @@
-"""The books of a mail handler: what is to be told, which mails tell it, and what became of them."""
+"""Incidents: what is to be told of each group of errors, and which message tells it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from visigate_logging.delivery.books import Books
 from visigate_logging.delivery.digest import Digest, Item, title
 from visigate_logging.delivery.entries import OTHER, Entry
-from visigate_logging.delivery.message import message_id
+from visigate_logging.delivery.mail import thread_id
 from visigate_logging.delivery.recoveries import Recoveries
 from visigate_logging.delivery.summary import Schedule
+from visigate_logging.delivery.tables import Tables
 from visigate_logging.delivery.throttle import (
-    Group,
+    Incident,
     Plan,
     Waiting,
     Windows,
@@ -39,15 +39,15 @@ from visigate_logging.host.follower import Cursor
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Ledger"]
+__all__ = ["Incidents"]
 
 _MOST_GROUPS = 500
 
 
-class Ledger(Books):
-    """The books of one handler, in the state file that all processes of the host share.
+class Incidents(Tables):
+    """The incidents of one handler, in the state file that all processes of the host share.
 
-    Each error is counted once: it waits in its group, then in one letter, and is then told, or dropped for a
+    Each error is counted once: it waits in its group, then in one message, and is then told, or dropped for a
     reason. Each step is one transaction, so that a kill or a power cut leaves it done or not done. All groups are
     read and written in one statement: sqlite3 gives up the GIL at each, and a caller that logs waits to get it back.
 
@@ -106,17 +106,17 @@ class Ledger(Books):
         with self._open() as (connection, _):
             add_counts(connection, self._handler, accepted=sum(dropped.values()), dropped=dropped)
 
-    def compose(self, letter_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
-        """Put what is due into a letter.
+    def compose(self, message_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
+        """Put what is due into a message.
 
         Args:
-            letter_id: name of the letter.
-            stage: writes the mail durably, and returns whether it is to be sent: it may have been sent instead.
+            message_id: name of the message.
+            stage: writes the message durably, and returns whether it is to be sent: it may have been sent instead.
                 When it raises, nothing has been told.
             hurry: do not wait for further new groups.
 
         Returns:
-            0.0 when a letter has been staged; else in how many seconds to look again, None when nothing waits.
+            0.0 when a message has been staged; else in how many seconds to look again, None when nothing waits.
         """
         windows = replace(self._windows, group_wait=0.0) if hurry else self._windows
         with self._open() as (connection, now):
@@ -127,14 +127,14 @@ class Ledger(Books):
             digest = self._digest(connection, decision, now)
             if stage(digest):
                 query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, ?, ?)"
-                connection.execute(query, (letter_id, self._handler, now, digest.told, digest.folded))
+                connection.execute(query, (message_id, self._handler, now, digest.told, digest.folded))
                 told = orjson.dumps([group.fingerprint for group in decision.due])
-                connection.execute("INSERT INTO mail_tries (letter, fingerprints) VALUES (?, ?)", (letter_id, told))
+                connection.execute("INSERT INTO mail_tries (letter, fingerprints) VALUES (?, ?)", (message_id, told))
             else:
                 add_counts(connection, self._handler, delivered=digest.told, folded=digest.folded)
-            connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, letter_id, now))
+            connection.execute("REPLACE INTO mail_times VALUES (?, ?, ?)", (self._handler, message_id, now))
             for group in decision.due:
-                after = after_telling(group, now, windows, message_id(letter_id))
+                after = after_telling(group, now, windows, thread_id(message_id))
                 if after is None:
                     del groups[group.fingerprint]
                     query = "DELETE FROM mail_details WHERE handler = ? AND fingerprint = ?"
@@ -145,7 +145,7 @@ class Ledger(Books):
         return 0.0
 
     def waiting(self) -> list[tuple[Waiting, float, str]]:
-        """What has not been put into a letter yet: why, for how many seconds, and the error's title."""
+        """Return what is in no message yet: why, for how many seconds, and the error's title."""
         with self._open() as (connection, now):
             query = "SELECT fingerprint, detail FROM mail_details WHERE handler = ?"
             details = dict(connection.execute(query, (self._handler,)))
@@ -157,7 +157,7 @@ class Ledger(Books):
         ]
 
     def sheet(self, unread: Callable[[Cursor], int] = lambda _: 0) -> Sheet:
-        """The handler's counts on this host.
+        """Return the handler's counts on this host.
 
         Args:
             unread: given how far the journal was read, how many errors have not been booked yet.
@@ -173,14 +173,14 @@ class Ledger(Books):
         row = connection.execute(query, (self._handler,)).fetchone()
         return orjson.loads(row[0]) if row else {}
 
-    def _enter(self, groups: dict[str, Group], entry: Entry, now: float) -> tuple[str, bool]:
+    def _enter(self, groups: dict[str, Incident], entry: Entry, now: float) -> tuple[str, bool]:
         """Add errors to their group; which that is, and whether they are the first that no mail has told of."""
         fingerprint = entry.fingerprint
         if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
         known = groups.get(fingerprint) or _by_former_key(groups, entry)
         times = entry.first_time, entry.last_time
-        news = Group(fingerprint, entry.severity, now, now, *times, times[0], untold=entry.count)
+        news = Incident(fingerprint, entry.severity, now, now, *times, times[0], untold=entry.count)
         news = replace(news, signs=entry.signs, family=entry.family)
         groups[fingerprint] = made = note(known, news, self._windows)
         for other in groups.values() if made.family else ():
@@ -211,7 +211,7 @@ class Ledger(Books):
         return digest
 
 
-def _by_former_key(groups: dict[str, Group], entry: Entry) -> Group | None:
+def _by_former_key(groups: dict[str, Incident], entry: Entry) -> Incident | None:
     """The group that an error was in by the rules of an earlier version: what was told of it is told."""
     keys = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail))) if groups and entry.detail else ()
     former = next((groups[key] for key in keys if key in groups), None)
@@ -223,7 +223,7 @@ def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:
     return read_counts(connection).get(handler, empty)
 
 
-def _unknown(group: Group) -> ErrorDetail:
+def _unknown(group: Incident) -> ErrorDetail:
     """Stands for a detail that was lost with a damaged state file."""
     values = {"error_type": "Error", "error_message": "its details are in the log", "severity": group.severity}
     return ErrorDetail.from_dict(values | {"timestamp": group.first_time, "fingerprint": group.fingerprint})

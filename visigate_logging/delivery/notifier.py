@@ -1,22 +1,21 @@
-"""The parts behind one mail handler, on the card and in shared memory, and the thread that works them."""
+"""The notifier: takes errors in, and the thread that works a pipeline on the card, and one in shared memory."""
 
 import contextlib
 import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from visigate_logging.delivery.desk import MailDesk
 from visigate_logging.delivery.intake import Intake
-from visigate_logging.delivery.options import MailOptions
+from visigate_logging.delivery.pipeline import Delivery, Pipeline
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.host import ForkAware, Sheet, watch_forks
 from visigate_logging.host.worker import Worker
 
-__all__ = ["Mailroom"]
+__all__ = ["Notifier", "sum_of"]
 
 _PACE = 1.0
 _TRY_AGAIN = 15.0
@@ -24,20 +23,21 @@ _LOOK_AGAIN = 60.0  # for what processes that were killed have left
 _MOST_TAKEN = 1000
 
 
-class Mailroom(ForkAware):
-    """The parts behind the handler, and the thread that works them.
+class Notifier(ForkAware):
+    """Takes errors in, and has them told in a thread of its own.
 
     Args:
-        options: of the handler.
-        name: of the handler.
+        delivery: what is to be told to whom.
+        name: under which the processes of the host do it together.
         close: ends the handler in a `multiprocessing` child.
     """
 
-    def __init__(self, options: MailOptions, name: str, close: Callable[[], None]) -> None:
-        self._desk = MailDesk(options, name)
-        self._spare = MailDesk.in_memory(options, name)
-        self._intake = Intake(self._desk.journal, self._spare.journal, self._spare.begin)
-        self._worker: Worker[Literal["now"]] = Worker("visigate-mail", self._work, close=close)
+    def __init__(self, delivery: Delivery, name: str, close: Callable[[], None]) -> None:
+        self._noun = delivery.channel.noun
+        self._pipeline = Pipeline(delivery, name)
+        self._spare = Pipeline(delivery.in_memory(), name)
+        self._intake = Intake(self._pipeline.journal, self._spare.journal, self._spare.begin)
+        self._worker: Worker[Literal["now"]] = Worker(f"visigate-{self._noun}", self._work, close=close)
         self._worked_at = -_PACE
         self._troubled = self._closed = self._has_news = False
         self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
@@ -48,8 +48,10 @@ class Mailroom(ForkAware):
     def accept(self, detail: ErrorDetail) -> bool:
         """Take an error in; the same exception object, reported once more, is no other error. True when it is in."""
         repeats = detail.repeats
-        if repeats and repeats in self._taken:
-            return True  # the same exception object, reported once more
+        if repeats:
+            if repeats in self._taken:
+                return True
+            self._taken.append(repeats)  # who reports it once more may name the first report
         self._intake.add(detail)
         self._taken.append(detail.event_id)
         if not self._has_news:
@@ -73,26 +75,29 @@ class Mailroom(ForkAware):
     def counts(self) -> Sheet:
         """Return what became of the errors of the host."""
         n = self._intake.folded
+        pairs = [(self._pipeline, self._spare), (self._spare, self._pipeline)]
         with self._booking:
             dropped = dict(self._dropped)
-            sheet = Sheet(accepted=n + sum(dropped.values()), delivered=0, folded=0, dropped=dropped, pending=n)
-            for desk, other in self._desks():
+            sheets = [Sheet(accepted=n + sum(dropped.values()), delivered=0, folded=0, dropped=dropped, pending=n)]
+            for pipeline, other in pairs if self._spare.is_begun else pairs[:1]:
                 with contextlib.suppress(StateError):
-                    sheet = _sum(sheet, desk.sheet(other))
-        return sheet
+                    sheets.append(pipeline.sheet(other))
+        return sum_of(sheets)
 
     def flush(self) -> None:
         """Write what the journal did not take, if that is possible now."""
         self._intake.write_folded()
 
+    def begin_to_close(self) -> None:
+        """Have stored and sent what can be; once."""
+        if not self._closed:
+            self._closed = True
+            self._worker.put("now")
+
     def close(self, timeout: float) -> None:
-        """Store and send what can be within ``timeout`` seconds; once."""
-        if self._closed:
-            return
-        self._closed = True
-        self._worker.put("now")
+        """Wait for that, ``timeout`` seconds at most; then the thread closes the files when it is done."""
         if self._worker.stop(timeout):
-            self._close_desks()  # else the thread does, when it is done
+            self._close_files()
 
     def after_fork_in_child(self) -> None:
         """Have the thread woken by the next error; what was dropped before is the parent's to book."""
@@ -114,13 +119,13 @@ class Mailroom(ForkAware):
             return self._turns(hurry=bool(requests))
         finally:
             if self._closed:
-                self._close_desks()
+                self._close_files()
 
     def _turns(self, *, hurry: bool) -> float:
         wait, is_out = _LOOK_AGAIN, False
         try:
             self._book_dropped()
-            wait = self._desk.turn(self._spare, hurry=hurry)
+            wait = self._pipeline.turn(self._spare, hurry=hurry)
             self._intake.avoid(0.0)
             self._troubled = self._intake.trouble is not None
         except (StateError, OSError) as error:
@@ -131,7 +136,7 @@ class Mailroom(ForkAware):
                 self._spare.begin()
         if self._spare.is_begun:
             try:
-                wait = min(wait, self._spare.turn(self._desk, follows_other=is_out, hurry=hurry))
+                wait = min(wait, self._spare.turn(self._pipeline, follows_other=is_out, hurry=hurry))
             except (StateError, OSError) as error:
                 self._complain(error)
                 wait = min(wait, _TRY_AGAIN)
@@ -143,7 +148,7 @@ class Mailroom(ForkAware):
                 dropped, self._dropped = self._dropped, Counter()
             try:
                 if dropped:
-                    self._desk.ledger.drop(dropped)
+                    self._pipeline.incidents.drop(dropped)
             except StateError:
                 with self._dropping:
                     self._dropped.update(dropped)
@@ -152,22 +157,25 @@ class Mailroom(ForkAware):
     def _complain(self, error: Exception) -> None:
         if not self._troubled:
             self._troubled = True
-            logging.getLogger("visigate_logging").error("What is to be mailed cannot be kept in state_dir: %s", error)
+            text = "What is to be told by %s cannot be kept in state_dir: %s"
+            logging.getLogger("visigate_logging").error(text, self._noun, error)
 
-    def _desks(self) -> list[tuple[MailDesk, MailDesk]]:
-        pairs = [(self._desk, self._spare), (self._spare, self._desk)]
-        return pairs if self._spare.is_begun else pairs[:1]
-
-    def _close_desks(self) -> None:
-        self._desk.close()
+    def _close_files(self) -> None:
+        self._pipeline.close()
         self._spare.close()
 
 
-def _sum(one: Sheet, other: Sheet) -> Sheet:
+def sum_of(sheets: Iterable[Sheet]) -> Sheet:
+    """Return the sum of count sheets."""
+    total: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    for sheet in sheets:
+        dropped.update(sheet["dropped"])
+        total.update({name: sheet[name] for name in ("accepted", "delivered", "folded", "pending")})
     return Sheet(
-        accepted=one["accepted"] + other["accepted"],
-        delivered=one["delivered"] + other["delivered"],
-        folded=one["folded"] + other["folded"],
-        dropped=dict(Counter(one["dropped"]) + Counter(other["dropped"])),
-        pending=one["pending"] + other["pending"],
+        accepted=total["accepted"],
+        delivered=total["delivered"],
+        folded=total["folded"],
+        dropped=dict(dropped),
+        pending=total["pending"],
     )
