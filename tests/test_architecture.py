@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"detail", "insight", "triage"} | BELOW_ALL,
     "config": {"detail", "hooks"} | BELOW_ALL,
     "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
-    "health": {"config", "store", "delivery", "recovery", "handlers", "detail", "present"} | BELOW_ALL,
+    "health": {"config", "store", "delivery", "recovery", "forward", "handlers", "detail", "present"} | BELOW_ALL,
     "web": {"health", "store", "insight", "present", "triage"} | BELOW_ALL,
 }
 HEAVY = {

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.forward.servers import CLOSE, HALF, HANG, Answer
-from visigate_logging.forward.forwarder import TAKEN
+from visigate_logging.forward.intake import TAKEN
 from visigate_logging.host import host_counts, host_drops, host_failures
 
 

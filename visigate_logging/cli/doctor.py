@@ -17,7 +17,8 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seen", action="store_true", help="what was lost so far is known: let it be no fault any more"
     )
-    parser.add_argument("--offline", action="store_true", help="do not ask the mail server")
+    parser.add_argument("--offline", action="store_true", help="ask no mail server and no target")
+    parser.add_argument("--quiet", action="store_true", help="print what is not well, and nothing else")
     add_json(parser)
 
 
@@ -29,7 +30,7 @@ def doctor(args: argparse.Namespace) -> int:
     if args.json:
         say_json([asdict(finding) for finding in findings])
     else:
-        for finding in findings:
+        for finding in [f for f in findings if not (args.quiet and f.well)]:
             mark = painted("ok  ", "green") if finding.well else painted("FAIL", "red")
             say(f"{mark}  {finding.about}: {plain(finding.text, one_line=True)}")
             if finding.cure and not finding.well:

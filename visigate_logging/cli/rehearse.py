@@ -95,6 +95,7 @@ def _summary(simulated: "Simulated") -> dict[str, Any]:
         "mails": sum(mails.values()),
         "handlers": mails,
         "incidents": sorted(incidents),
+        "forwarded": simulated.forwarded,
         "recoveries": dict(runs),
     }
 
@@ -115,6 +116,8 @@ def _told(
     yield bold(f"{before}{counted(new['mails'], 'mail')} with {args.config}")
     for name, count in new["handlers"].items():
         yield f"  {name}: {counted(count, 'mail')} of {counted(len(new['incidents']), 'incident')}"
+    for name, count in new["forwarded"].items():
+        yield f"  {name}: {counted(count, 'error')} forwarded"
     for incident in later:
         how = incident["told_later"] and f"by {incident['told_later'] - incident['told']:.0f} s"
         yield f"told later: {incident['group']} {how or 'never'}"

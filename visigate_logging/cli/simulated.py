@@ -10,6 +10,8 @@ from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.delivery.entries import signs_of
 from visigate_logging.delivery.throttle import Incident, Windows, after_telling, note, plan
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.forward.selection import Selection
+from visigate_logging.handlers.forward import ForwardHandler
 from visigate_logging.handlers.recovery import RecoveryHandler, key_of
 from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.recovery.budgets import full_key
@@ -123,7 +125,9 @@ class Simulated:
 
     def __init__(self, values: Mapping[str, Any], nowhere: str) -> None:
         self.mailings: dict[str, Throttled] = {}
+        self._selections: dict[str, Selection] = {}
         self.recoveries: dict[str, Recovering] = {}
+        self.forwarded: dict[str, int] = {}
         made = Built({name: values.get(name) or {} for name in ("filters", "handlers", "loggers", "root")})
         for name in made.config["filters"]:
             made.one("filters", name)
@@ -145,12 +149,17 @@ class Simulated:
             return telling
         if isinstance(kind, type) and issubclass(kind, RecoveryHandler):
             return self.recoveries.setdefault(name, Recovering(kind(**arguments), level))
+        is_forward = isinstance(kind, type) and issubclass(kind, ForwardHandler)
+        if is_forward and (options := kind(**arguments).options):
+            self.forwarded[name], self._selections[name] = 0, options.selection
         return _Nothing(level)
 
     def meet(self, detail: ErrorDetail, now: float) -> None:
         """Let a stored error take the way that it would take."""
         record = log_record(detail)
         record.__dict__[_ERROR] = now, detail
+        for name, selection in self._selections.items():
+            self.forwarded[name] += selection.lane(vars(detail)) is not None
         logger = self._loggers.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)

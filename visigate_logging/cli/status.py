@@ -77,6 +77,8 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
             f"outbox {name}: {counted(box['waiting'], 'mail')}{', ' + box['why'] if box['why'] else ''}",
             one_line=True,
         )
+    for name, one in found["forwarding"].items():
+        yield plain(f"{name}: {_forwarded(one)}", one_line=True)
     for standing in found["recoveries"]:
         yield f"recovery {standing['key']}: {counted(standing['attempts'], 'attempt')}, {standing['state']}"
     for text in found["unknown"]:
@@ -86,6 +88,13 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
     for message in found["messages"]:
         text = plain(f"{local_time(message['time'])} {message['pid']} {message['message']}", one_line=True)
         yield painted(text, COLOURS.get(message["level"], "dim"))
+
+
+def _forwarded(one: Mapping[str, Any]) -> str:
+    waiting = ", ".join(f"{n} {lane}" for lane, n in one["waiting"].items() if n)
+    since = f", the oldest of {local_time(one['oldest'])}" if one["oldest"] else ""
+    last = f"last delivery {local_time(one['delivered_at'])}" if one["delivered_at"] else "nothing delivered yet"
+    return ". ".join(filter(None, (f"{waiting} to be forwarded{since}" if waiting else "", last, one["trouble"])))
 
 
 def _standing(process: Mapping[str, Any]) -> str:

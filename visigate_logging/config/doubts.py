@@ -15,6 +15,7 @@ from visigate_logging.options import is_secret
 __all__ = ["look_behind_queues", "look_for_doubts"]
 
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
+_FORWARD = "visigate_logging.handlers.forward.ForwardHandler"
 _RECOVERY = "visigate_logging.handlers.recovery.RecoveryHandler"
 
 
@@ -27,6 +28,7 @@ def look_for_doubts(source: Source, objects: Sequence[Object]) -> None:
         _look_at_rotation(source, made)
         if readable:
             _look_for_secrets(source, made)
+    _look_at_followed_logs(source, objects)
     _look_at_thresholds(source, objects)
     _look_at_owners(source, objects)
     look_behind_queues(source, objects)
@@ -90,6 +92,16 @@ def _look_at_owners(source: Source, objects: Sequence[Object]) -> None:
             first = owners.setdefault(os.path.abspath(filename), made.key)
             if first != made.key:
                 source.add((*made.key, "filename"), f"{dotted(first)} writes to this file too", WARNING)
+
+
+def _look_at_followed_logs(source: Source, objects: Sequence[Object]) -> None:
+    """Note a log to be forwarded that no handler writes."""
+    written = {os.path.abspath(name) for made in objects if isinstance(name := made.given.get("filename"), str)}
+    for made in objects:
+        log = made.given.get("log", made.parameters["log"].default) if made.is_called(_FORWARD) else None
+        if isinstance(log, str) and os.path.abspath(log) not in written:
+            text = f"no handler of this file writes {log}: nothing is forwarded; write a JSON-file handler's filename"
+            source.add((*made.key, "log") if "log" in made.given else made.key, text, WARNING)
 
 
 def _look_at_thresholds(source: Source, objects: Sequence[Object]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from visigate_logging.config.build import Built, build_order
 from visigate_logging.config.objects import Object
-from visigate_logging.config.source import NOTE, Source, dotted
+from visigate_logging.config.source import NOTE, WARNING, Source, dotted
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of, path_of
 
@@ -58,6 +58,8 @@ def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     else:
         if why := getattr(found, "off", None):
             source.add(made.key, why, NOTE)
+        for text in found.doubts() if hasattr(found, "doubts") and made.is_ours else ():
+            source.add(made.key, text, WARNING)
 
 
 def _refer_to_what_is_made(config: dict[str, Any], trial: Built) -> bool:

@@ -4,17 +4,18 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
 from visigate_logging.forward.selection import LANES
-from visigate_logging.host import add_counts, failure, note_failure
+from visigate_logging.host import State, add_counts, failure, note_failure
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Books", "Changes", "LaneBooks", "load", "store"]
+__all__ = ["SCHEMA", "Books", "Changes", "LaneBooks", "load", "read_all", "store"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS forward (handler TEXT PRIMARY KEY, books TEXT NOT NULL) WITHOUT ROWID;
@@ -101,6 +102,23 @@ def load(connection: "sqlite3.Connection", handler: str) -> Books | None:
     lanes = {name: LaneBooks(**found["lanes"].get(name, {})) for name in LANES}
     known = {one.name for one in dataclasses.fields(Books)}
     return Books(**{name: value for name, value in found.items() if name in known} | {"lanes": lanes})
+
+
+def read_all(directory: Path) -> dict[str, Books]:
+    """Return the books of all handlers of a state directory; nothing is made.
+
+    Raises:
+        StateError: the state file cannot be used.
+    """
+    state = State(directory, SCHEMA)
+    if not state.path.exists():
+        return {}
+    try:
+        with state.transaction() as connection:
+            names = [name for (name,) in connection.execute("SELECT handler FROM forward ORDER BY handler")]
+            return {name: books for name in names if (books := load(connection, name))}
+    finally:
+        state.close()
 
 
 def store(connection: "sqlite3.Connection", handler: str, books: Books, changes: Changes) -> None:

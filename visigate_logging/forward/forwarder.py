@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from visigate_logging.detail.masking import mask
 from visigate_logging.forward.backoff import Backoff
 from visigate_logging.forward.books import SCHEMA, Books, Changes, load, store
+from visigate_logging.forward.intake import Intake
 from visigate_logging.forward.lane import Entry, Lane, Load
 from visigate_logging.forward.options import ForwardOptions
-from visigate_logging.forward.selection import LANES, parsed
+from visigate_logging.forward.selection import LANES
 from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Refused
 from visigate_logging.forward.times import rfc3339
 from visigate_logging.host import HostLock, Sheet, State, host_counts
@@ -20,16 +21,13 @@ from visigate_logging.host.files import make_directory
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["TAKEN", "Forwarder"]
+__all__ = ["Forwarder"]
 
-TAKEN = "removed before it could be sent"
-_UNREADABLE = "not a record"
 _REFUSED = "refused"
 _NOT_SELECTED = "not selected any more"
 _LOOK = 2.0
 """Seconds between two looks for what other processes have logged."""
 _LOOK_FOR_LOCK = 15.0
-_SCAN = 1 << 20
 _MOST_SET_ASIDE = 4 << 20
 _MOST_HALVINGS = 12
 _TRIES = 6
@@ -56,12 +54,12 @@ class Forwarder:
         self.lock = HostLock(options.state_dir / f"forward-{name}.lock")
         self.refused = JsonLines(options.state_dir / f"forward-{name}.refused.jsonl", max_bytes=_MOST_SET_ASIDE)
         self._follower = Follower(options.log)
+        self._intake = Intake(self._follower, options.selection, name)
         self._start = start
         most, selection = min(options.target.most, max(1, options.max_per_minute // 12)), options.selection
         self._lanes = [Lane(one, self._follower, selection, most, options.max_bytes) for one in LANES]
         self._books: Books | None = None
         self._changes = Changes()
-        self._absent: set[str] = set()
         self._backoff = Backoff()
         self._refusals = 0
 
@@ -74,12 +72,12 @@ class Forwarder:
         """
         if not self.lock.held:
             make_directory(self.options.state_dir)
+            self._books, self._changes = None, Changes()
             if not self.lock.acquire():
                 return _LOOK_FOR_LOCK
-            self._books, self._changes = None, Changes()
         books = self._books = self._books or self._begin()
-        self._scan(books)
-        self._write_off(books)
+        self._intake.scan(books, self._changes)
+        self._intake.write_off(books, self._changes)
         for lane in self._lanes if not self._backoff.wait else ():
             if found := self._next(books, lane):
                 return self._hand_over(books, lane, found)
@@ -92,8 +90,37 @@ class Forwarder:
         Raises:
             StateError: the state file cannot be used.
         """
+        if not self.state.path.exists():
+            return Books()
         with self.state.transaction() as connection:
             return load(connection, self.name) or Books()
+
+    @property
+    def told(self) -> str:
+        """What it does, in a few words; of the thread that turns it."""
+        if self._books is None:
+            return "another process forwards"
+        waiting = f"{self._books.pending} wait"
+        return f"{waiting}: {self._books.trouble}" if self._books.trouble else waiting
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which nothing is sent: after a failure, or because so many a minute are enough."""
+        return self._backoff.wait
+
+    def oldest(self) -> dict[str, str]:
+        """Return the time of the oldest record that waits, by lane, as RFC 3339; lanes without one are left out.
+
+        Raises:
+            StateError: the state file cannot be used.
+            OSError: the log cannot be read.
+        """
+        books, found = self.books(), {}
+        for lane in self._lanes:
+            own = books.lanes[lane.name]
+            if own.pending and (first := lane.next(own, books.since)):
+                found[lane.name] = str(first.entries[0].record.get("timestamp", ""))
+        return found
 
     def counts(self) -> Sheet:
         """Return what became of the records of the host.
@@ -120,40 +147,6 @@ class Forwarder:
             return Books.begin(self._start if self._start is not None else self._follower.end())
         return Books.begin({}, rfc3339(datetime.now(UTC) - backfill))
 
-    def _scan(self, books: Books) -> None:
-        """Accept what has come: from now on it is either sent, or dropped for a reason."""
-        while (batch := self._follower.read(books.scanned, _SCAN)).cursor != books.scanned:
-            found = Counter(self._lane_of(line, books.since) for line in batch.lines.splitlines() if line.strip())
-            file = list(batch.cursor)[-1]
-            for name, lane in books.lanes.items():
-                lane.count(file, found[name])
-                self._changes.accepted += found[name]
-            if broken := found[_UNREADABLE]:
-                self._changes.accepted += broken
-                self._changes.dropped[_UNREADABLE] += broken
-            books.scanned = dict(batch.cursor)
-
-    def _lane_of(self, line: bytes, since: str) -> str | None:
-        record = parsed(line)
-        return _UNREADABLE if record is None else self.options.selection.lane(record, since)
-
-    def _write_off(self, books: Books) -> None:
-        """Count what has gone from the disk before it could be sent."""
-        waiting = {file for lane in books.lanes.values() for file in lane.waiting}
-        absent = waiting - self._follower.end().keys() if waiting else set()
-        gone = absent & self._absent  # at two looks: between the renames of a rotation a file may be hidden at one
-        self._absent = absent
-        taken = 0
-        for lane in books.lanes.values():
-            taken += sum(lane.waiting.pop(file, 0) for file in gone)
-            lane.done = {file: done for file, done in lane.done.items() if file not in gone}
-            if not lane.pending:
-                lane.catch_up(books.scanned)
-        if taken:
-            self._changes.dropped[TAKEN] += taken
-            self._changes.failed = f"{taken} records were {TAKEN}: the log keeps too little for so long an outage"
-            _logger.warning("%s: %s", self.name, self._changes.failed)
-
     def _next(self, books: Books, lane: Lane) -> Load | None:
         own = books.lanes[lane.name]
         if not own.pending:
@@ -166,7 +159,7 @@ class Forwarder:
     def _hand_over(self, books: Books, lane: Lane, found: Load) -> float:
         started = time.monotonic()
         outcomes = self._send(books, lane, found.entries)
-        self._scan(books)  # what was read meanwhile must be accepted before it is settled
+        self._intake.scan(books, self._changes)  # what was read meanwhile must be accepted before it is settled
         self._changes.accepted += lane.settle(books.lanes[lane.name], found, outcomes)
         self._note(books, lane, found.entries, outcomes)
         self._keep(books)

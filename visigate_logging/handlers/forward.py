@@ -18,6 +18,7 @@ from visigate_logging.forward.options import (
     private,
     selected,
 )
+from visigate_logging.forward.targets.base import unreachable
 from visigate_logging.host import Sheet
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.worker import Worker
@@ -111,6 +112,11 @@ class ForwardHandler(logging.Handler):
         except Exception:
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
                 self.handleError(record)
+
+    def doubts(self) -> list[str]:
+        """What is doubtful about the options, as sentences: nobody answers at the target's address."""
+        problem = unreachable(self.options.target) if self.options else ""
+        return [f"{problem}; what is logged meanwhile waits"] if problem else []
 
     def counts(self) -> Sheet:
         """What became of the records of the log that the handlers of this name are to forward."""

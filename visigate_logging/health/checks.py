@@ -15,6 +15,7 @@ from visigate_logging.config.check import check, examine
 from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.health.backups import backups
 from visigate_logging.health.findings import Finding, Subject
+from visigate_logging.health.forwarding import forwarding, targets
 from visigate_logging.health.host import host_status
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.owner import made_by_root
@@ -37,7 +38,7 @@ def diagnose(config: Path, *, user: str | None = None, seen: bool = False, offli
         config: the configuration.
         user: the user that the application runs as; who asks when not given.
         seen: take what was lost so far for known, from now on.
-        offline: do not ask the mail server.
+        offline: ask no mail server and no target.
     """
     source = loading.read(config)
     subject = Subject(source, examine(source), host_status(config))
@@ -45,7 +46,7 @@ def diagnose(config: Path, *, user: str | None = None, seen: bool = False, offli
         dropped = {name: sheet["dropped"] for name, sheet in subject.status["handlers"].items()}
         write_atomically(_seen(subject), orjson.dumps(dropped))
     findings = [*_configuration(source, user)]
-    for look in CHECKS if offline else (*CHECKS, _mail_server):
+    for look in CHECKS if offline else (*CHECKS, *ASKING):
         findings += _safely(look, subject)
     return findings
 
@@ -194,4 +195,6 @@ def _mail_server(subject: Subject) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-CHECKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, backups)
+CHECKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, backups, forwarding)
+ASKING = (_mail_server, targets)
+"""Checks that ask others, over the network."""

@@ -11,6 +11,7 @@ from visigate_logging.config.load import dotted, read
 from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, present, state_directories
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.health.forwarding import standings
 from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def host_status(config: Path) -> dict[str, Any]:
         "processes": [{**facts, "current": facts.get("hash") == source.hash} for facts in processes],
         "handlers": dict(_sheets(directories)),
         "outboxes": dict(_outboxes(directories)),
+        "forwarding": standings(objects),
         "recoveries": recoveries,
         "unknown": [*(source.told(p) for p in source.errors if "cannot be imported" in p.text), *unknown],
         "messages": [message for directory in directories for message in last_messages(directory)],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import StateError
+from visigate_logging.health.forwarding import not_forwarded
 from visigate_logging.present.words import counted, local_time
 
 __all__ = ["health_of", "recoveries_of"]
@@ -17,8 +18,8 @@ OVERDUE = 600.0
 
 
 def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
-    """What a state directory tells of records dropped lately and mail not delivered, for the pages' ``health``."""
-    return lambda: [*_dropped(directory), *_undelivered(directory / "outbox")]
+    """What a state directory tells of what was dropped, not delivered, not forwarded: the pages' ``health``."""
+    return lambda: [*_dropped(directory), *_undelivered(directory / "outbox"), *not_forwarded(directory)]
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-__all__ = ["Accepted", "Later", "Outcome", "Record", "Refused", "Target", "divided"]
+__all__ = ["Accepted", "Later", "Outcome", "Record", "Refused", "Target", "divided", "unreachable"]
 
 Record = Mapping[str, Any]
 """A detail record as plain data, without what is to stay on the host."""
@@ -62,6 +62,23 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; the next `send` makes another."""
+
+
+def unreachable(target: Target, timeout: float = 3.0) -> str:
+    """Return why nobody answers at a target's address; empty when somebody does.
+
+    Args:
+        target: asked for its address only; nothing is sent.
+        timeout: seconds to wait.
+    """
+    import socket
+
+    host, port = target.address
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except (OSError, UnicodeError) as error:
+        return f"{host}:{port} cannot be reached: {error}"
+    return ""
 
 
 def divided(records: Sequence[Record], send: Callable[[Sequence[Record]], Sequence[Outcome]]) -> list[Outcome]:

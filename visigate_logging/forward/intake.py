@@ -1,0 +1,66 @@
+"""Accepting what the log has, whether it can be sent or not, and writing off what has gone from it unsent."""
+
+import logging
+from collections import Counter
+
+from visigate_logging.forward.books import Books, Changes
+from visigate_logging.forward.selection import Selection, parsed
+from visigate_logging.host.follower import Follower
+
+__all__ = ["TAKEN", "Intake"]
+
+TAKEN = "removed before it could be sent"
+_UNREADABLE = "not a record"
+_AT_ONCE = 1 << 20
+
+_logger = logging.getLogger("visigate_logging")
+
+
+class Intake:
+    """Looks through the log.
+
+    Args:
+        follower: of the log.
+        selection: which records there are for the target.
+        name: of the handler.
+    """
+
+    def __init__(self, follower: Follower, selection: Selection, name: str) -> None:
+        self._follower = follower
+        self._selection = selection
+        self._name = name
+        self._absent: set[str] = set()
+
+    def scan(self, books: Books, changes: Changes) -> None:
+        """Accept what has come: from now on it is either sent, or dropped for a reason."""
+        while (batch := self._follower.read(books.scanned, _AT_ONCE)).cursor != books.scanned:
+            found = Counter(self._lane_of(line, books.since) for line in batch.lines.splitlines() if line.strip())
+            file = list(batch.cursor)[-1]
+            for name, lane in books.lanes.items():
+                lane.count(file, found[name])
+                changes.accepted += found[name]
+            if broken := found[_UNREADABLE]:
+                changes.accepted += broken
+                changes.dropped[_UNREADABLE] += broken
+            books.scanned = dict(batch.cursor)
+
+    def _lane_of(self, line: bytes, since: str) -> str | None:
+        record = parsed(line)
+        return _UNREADABLE if record is None else self._selection.lane(record, since)
+
+    def write_off(self, books: Books, changes: Changes) -> None:
+        """Count what has gone from the disk before it could be sent."""
+        waiting = {file for lane in books.lanes.values() for file in lane.waiting}
+        absent = waiting - self._follower.end().keys() if waiting else set()
+        gone = absent & self._absent  # at two looks: between the renames of a rotation a file may be hidden at one
+        self._absent = absent
+        taken = 0
+        for lane in books.lanes.values():
+            taken += sum(lane.waiting.pop(file, 0) for file in gone)
+            lane.done = {file: done for file, done in lane.done.items() if file not in gone}
+            if not lane.pending:
+                lane.catch_up(books.scanned)
+        if taken:
+            changes.dropped[TAKEN] += taken
+            changes.failed = f"{taken} records were {TAKEN}: the log keeps too little for so long an outage"
+            _logger.warning("%s: %s", self._name, changes.failed)
