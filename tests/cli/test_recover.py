@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sqlite3
+import sys
 import time
 from contextlib import closing
 
@@ -185,7 +186,10 @@ def test_rows_brings_all_back_or_none(gate, capsys):
     assert main(["recover", "rows", "camera"]) == 1
 
 
-def test_list_and_history_fit_80_columns_with_the_outcome_readable(gate, capsys):
+def test_list_and_history_fit_80_columns_with_the_outcome_readable(gate, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
     DAMAGE["pages in the middle"](gate / "gate.db")
     main(["recover", "run", "database"])
     for action in ("list", "history"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
-from visigate_logging.cli.output import complain, counted, painted, plain, say, say_json
+from visigate_logging.cli.output import complain, counted, painted, paragraph, plain, say, say_json
 from visigate_logging.cli.where import find_config
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
@@ -82,7 +82,7 @@ def _tell(found: Sequence[tuple[Source, Sequence[Problem]]]) -> None:
     for source, problems in found:
         for problem in problems:
             severity = painted(f"{problem.severity:<7}", COLOURS[problem.severity])
-            say(f"{severity} {plain(source.told(problem), one_line=True)}")
+            say(paragraph(f"{severity} ", source.told(problem)))
         errors, warnings = (sum(p.severity == what for p in problems) for what in (ERROR, WARNING))
         complain(f"{source.path}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
 

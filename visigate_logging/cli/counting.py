@@ -40,14 +40,14 @@ __all__ = [
 COLUMNS = (
     Column("COUNT", right=True),
     Column("LAST"),
-    Column(""),
+    Column("IS"),
     Column("ERROR", stretches=True),
     Column("DAYS", dropped=1),
     Column("GROUP"),
 )
 MOVING = (
     Column("COUNT", right=True),
-    Column(""),
+    Column("IS"),
     Column("LAST BURST"),
     Column("ERROR", stretches=True),
     Column("GROUP"),
@@ -90,9 +90,12 @@ def stats(args: argparse.Namespace) -> int:
     _bars("by day", found["daily_counts"], 0)
     by_facet = {facet.name: found[facet.counts] for facet in FACETS} | found["facets"]
     for name, counts in by_facet.items():
-        if counts.keys() - {""}:
+        if len(counts) > 1:
             _bars(f"by {name}", dict(list(counts.items())[:SHOWN]), max(0, len(counts) - SHOWN))
-    _bars("by hour of the day", found["hours"], 0)
+    only = [f"{name} {word}" for name, counts in by_facet.items() for word in counts if word and len(counts) == 1]
+    if only:
+        say(f"\n{bold('all of them')}\n" + paragraph("  ", ", ".join(only)))
+    say(f"\n{bold('by hour of the day, 0 to 23')}\n  {painted(sparkline(found['hours'].values()), 'blue')}")
     return DONE
 
 
@@ -180,22 +183,28 @@ def _one_group(args: argparse.Namespace) -> int:
     for decision in found["history"]:
         say(paragraph("  ", decision_in_words(decision)))
     if found["events"]:
-        say("\n" + bold("latest errors"))
-        ids = briefly((record.event_id for record in found["events"]), ends=True)
-        for record in found["events"][:SHOWN] if not args.wide else found["events"]:
-            said = plain(record.error_message, one_line=True)
-            say(_line(f"  {brief_time_of(record).short}  {ids[record.event_id].short}  {said}"))
-        _bars_of(found["varying"], len(found["events"]))
-        say("\n" + bold("why they belong together"))
-        for part, value in found["why"].items():
-            say(paragraph(f"  {part}: ", worded(value)))
+        _say_events(found, len(found["events"]) if args.wide else SHOWN)
     return DONE
 
 
-def _line(text: str) -> str:
-    """Return a text on one line of the terminal."""
+def _say_events(found: Mapping[str, Any], most: int) -> None:
+    """Say which errors a group has, in what they differ, and why they belong together."""
+    say("\n" + bold("latest errors"))
+    ids = briefly((record.event_id for record in found["events"]), ends=True)
+    for record in found["events"][:most]:
+        when, short = brief_time_of(record).short, ids[record.event_id].short
+        say(f"  {when}  {short}  {_line(record.error_message, len(when) + len(short) + 6)}")
+    _bars_of(found["varying"], len(found["events"]))
+    if found["why"]:
+        say("\n" + bold("why they belong together"))
+    for part, value in found["why"].items():
+        say(paragraph(f"  {part}: ", worded(value)))
+
+
+def _line(text: str, taken: int = 0) -> str:
+    """Return a text on one line of the terminal, of which some columns are taken."""
     text = as_written(plain(text, one_line=True))
-    return fitted(text, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else text
+    return fitted(text, shutil.get_terminal_size((80, 24)).columns - taken) if sys.stdout.isatty() else text
 
 
 def _insights(found: Mapping[str, Any]) -> Iterator[str]:
@@ -217,7 +226,11 @@ def _bars_of(varying: Mapping[str, Mapping[str, int]], events: int) -> None:
     if varying:
         say("\n" + bold(f"what differs between the last {events}"))
     for name, values in varying.items():
-        told = ", ".join(f"{worded(value) or '(none)'} x {n}" for value, n in values.items())
+        each = max(values.values()) == 1
+        told = ", ".join(
+            (worded(v) or "(none)") if each else f"{worded(v) or '(none)'} x {n}" for v, n in values.items()
+        )
+        told += ", … each time another" if each else ""
         say(paragraph(f"  {plain(name, one_line=True)}: ", told))
 
 

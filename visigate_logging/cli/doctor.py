@@ -6,7 +6,7 @@ from dataclasses import asdict
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import painted, plain, say, say_json
+from visigate_logging.cli.output import painted, paragraph, say, say_json
 
 __all__ = ["doctor"]
 
@@ -32,7 +32,7 @@ def doctor(args: argparse.Namespace) -> int:
     else:
         for finding in [f for f in findings if not (args.quiet and f.well)]:
             mark = painted("ok  ", "green") if finding.well else painted("FAIL", "red")
-            say(f"{mark}  {finding.about}: {plain(finding.text, one_line=True)}")
+            say(paragraph(f"{mark}  ", f"{finding.about}: {finding.text}"))
             if finding.cure and not finding.well:
-                say(f"      {finding.cure}")
+                say(paragraph("      ", finding.cure))
     return DONE if all(finding.well for finding in findings) else FAILED

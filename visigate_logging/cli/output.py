@@ -3,6 +3,7 @@
 import codecs
 import io
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+PAINT = re.compile(r"\x1b\[\d+m")
 BLOCKS = " ▏▎▍▌▋▊▉█"
 LOOK_ALIKE = str.maketrans(
     {
@@ -118,10 +120,13 @@ def as_written(text: str) -> str:
 
 
 def paragraph(head: str, text: str) -> str:
-    """Return text beside or below its head, in lines that fit the terminal (80 columns where there is none)."""
+    """Return text beside its head, on a terminal in lines that fit it."""
+    if not sys.stdout.isatty():
+        return f"{head}{as_written(plain(text, one_line=True))}".rstrip()
     columns = shutil.get_terminal_size((80, 24)).columns
-    lines = textwrap.wrap(plain(text, one_line=True), max(columns - len(head), 20), break_on_hyphens=False)
-    return "\n".join(f"{head if n == 0 else ' ' * len(head)}{line}" for n, line in enumerate(lines or [""])).rstrip()
+    indent = width(PAINT.sub("", head))
+    lines = textwrap.wrap(as_written(plain(text, one_line=True)), max(columns - indent, 20), break_on_hyphens=False)
+    return "\n".join(f"{head if n == 0 else ' ' * indent}{line}" for n, line in enumerate(lines or [""])).rstrip()
 
 
 def width(text: str) -> int:

@@ -117,6 +117,8 @@ def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:
             if e["event"] == "decision":
                 who = f"for {e['error_type']} {e['event_id']}" if e["event_id"] else "by hand"
                 say(paragraph("    ", who))
+        if not shown:
+            complain("no recovery has run")
     return DONE if shown else FAILED
 
 

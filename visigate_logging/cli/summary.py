@@ -12,7 +12,7 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import bold, complain, counted, dim, painted, paragraph, say, say_json
 from visigate_logging.cli.table import Brief, Column, briefly, table
 from visigate_logging.cli.where import find_config, find_log
-from visigate_logging.present.severities import COLOURS, rank, worst_first
+from visigate_logging.present.severities import rank, worst_first
 from visigate_logging.present.words import brief_time, local_time, spoken
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ WORST = 5
 GROUPS = 200
 """Groups of the last day that are looked at."""
 COLUMNS = (
-    Column("COUNT", right=True),
+    Column("2 DAYS", right=True),
     Column("LAST"),
     Column("SEVERITY", dropped=1),
     Column("ERROR", stretches=True),
@@ -65,7 +65,6 @@ def summary(args: argparse.Namespace) -> int:
 def _found(store: "ErrorStore", state: Path) -> dict[str, Any]:
     from visigate_logging.health.log import banners
     from visigate_logging.health.state_dir import health_of
-    from visigate_logging.insight.trends import trend_of
 
     health = banners(store, health_of(state))
     if not store.path.parent.is_dir():
@@ -83,7 +82,7 @@ def _found(store: "ErrorStore", state: Path) -> dict[str, Any]:
         "health": [banner._asdict() for banner in health],
         "errors": sum(severities.values()),
         "severities": dict(sorted(severities.items(), key=lambda item: rank(item[0]))),
-        "trend": trend_of(tuple(day["total"] for day in days[:-1])).direction if days else "too few days",
+        "trend": store.trends(DAYS)["total"]["trend"] if days else "too few days",
         "newest": newest and newest.isoformat(),
         "open": len(open_),
         "worst": sorted(open_, key=worst_first)[:WORST],
@@ -95,7 +94,7 @@ def _told(store: "ErrorStore", found: Mapping[str, Any]) -> Iterator[str]:
         yield painted("ok  ", "green") + f"  error handling; log {store.path}"
     for banner in found["health"]:
         yield paragraph(painted("FAIL" if banner["severity"] == "error" else "warn", "red") + "  ", banner["text"])
-    yield _counts(found)
+    yield paragraph(*_counts(found))
     if found["worst"]:
         yield ""
         yield bold(f"open groups of the last 24 hours: {found['open']}")
@@ -104,14 +103,14 @@ def _told(store: "ErrorStore", found: Mapping[str, Any]) -> Iterator[str]:
     yield dim(NEXT)
 
 
-def _counts(found: Mapping[str, Any]) -> str:
+def _counts(found: Mapping[str, Any]) -> tuple[str, str]:
     mark = painted("FAIL", "red") if found["severities"].get("CRITICAL") else painted("ok  ", "green")
     told = counted(found["errors"], "error") + " in 24 hours"
-    kinds = ", ".join(painted(f"{n} {name}", COLOURS.get(name, "bold")) for name, n in found["severities"].items())
+    kinds = ", ".join(f"{n} {name}" for name, n in found["severities"].items())
     newest = found["newest"] and datetime.now(UTC) - datetime.fromisoformat(found["newest"])
     last = f"; the last {spoken(max(newest.total_seconds(), 0.0))} ago" if newest else ""
     trend = "" if found["trend"] == "too few days" else f"; {found['trend']} over {DAYS} days"
-    return f"{mark}  {told}{f': {kinds}' if kinds else ''}{last}{trend}"
+    return f"{mark}  ", f"{told}{f': {kinds}' if kinds else ''}{last}{trend}"
 
 
 def _row(group: "Group", key: Brief) -> tuple[str | Brief, ...]:

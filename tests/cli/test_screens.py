@@ -1,0 +1,36 @@
+"""What commands show is what somebody has read and found good: the screens stored in ``screens/``."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.screening import COMMANDS, file_of
+from visigate_logging.cli.output import width
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """The screens as they are now, by command; the path of the gate is as long as when they were stored."""
+    with tempfile.TemporaryDirectory(prefix="gate-", dir="/tmp") as directory:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.cli.screening", directory],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            check=True,
+        )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_shows_what_was_read_and_found_good(shown, command):
+    assert shown[command] == file_of(command).read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["recent", "groups", "groups d79f", "trends", "stats", "doctor --offline"])
+def test_no_line_of_a_list_is_wider_than_the_terminal(command):
+    narrow = file_of(command).read_text("utf-8").partition("--- 120 columns")[0]
+    assert max(map(width, narrow.splitlines())) <= 80
