@@ -14,7 +14,7 @@ BELOW_ALL = {"exceptions", "host", "options"}
 MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "exceptions": set(),
-    "hooks": BELOW_ALL,
+    "hooks": {"lifecycle"} | BELOW_ALL,
     "host": {"exceptions"},
     "options": {"exceptions"},
     "detail": BELOW_ALL,
@@ -22,14 +22,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "present": {"detail", "triage"} | BELOW_ALL,
     "delivery": {"detail", "present", "triage"} | BELOW_ALL,
     "recovery": {"detail"} | BELOW_ALL,
+    "lifecycle": {"detail"} | BELOW_ALL,
     "forward": {"detail", "_version"} | BELOW_ALL,
     "handlers": {"formatters", "detail", "delivery", "recovery", "forward"} | BELOW_ALL,
     "insight": set(),
     "triage": BELOW_ALL,
     "store": {"detail", "insight", "triage"} | BELOW_ALL,
-    "config": {"detail", "hooks"} | BELOW_ALL,
+    "config": {"detail", "hooks", "lifecycle"} | BELOW_ALL,
     "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
-    "health": {"config", "store", "delivery", "recovery", "forward", "handlers", "detail", "present"} | BELOW_ALL,
+    "health": {"config", "lifecycle", "store", "delivery", "recovery", "forward", "handlers", "detail", "present"}
+    | BELOW_ALL,
     "web": {"health", "store", "insight", "present", "triage"} | BELOW_ALL,
 }
 HEAVY = {

@@ -9,7 +9,12 @@
     ├── StoreError                         the stored errors cannot be read
     │   ├── UnknownEventError (LookupError)  no record has that id
     │   └── DecisionError (ValueError)     a decision about a group cannot be made as asked
-    └── RecoveryError                      a recovery cannot be run as asked
+    ├── RecoveryError                      a recovery cannot be run as asked
+    └── IncidentError                      what no program could raise; its records have these types
+        ├── ProcessCrashedError              native code has ended a process
+        ├── ProcessKilledError               the kernel or somebody else has
+        ├── ProcessHungError                 it made no progress any more
+        └── PowerLostError                   the host was off without having been shut down
 
 None of them ever leaves a handler's ``emit``.
 """
@@ -19,7 +24,12 @@ from collections.abc import Sequence
 __all__ = [
     "ConfigurationError",
     "DecisionError",
+    "IncidentError",
     "MissingExtraError",
+    "PowerLostError",
+    "ProcessCrashedError",
+    "ProcessHungError",
+    "ProcessKilledError",
     "RecoveryError",
     "StateError",
     "StoreError",
@@ -84,3 +94,23 @@ class DecisionError(StoreError, ValueError):
 
 class RecoveryError(VisigateLoggingError):
     """A recovery cannot be run as asked."""
+
+
+class IncidentError(VisigateLoggingError):
+    """What no program could raise; never raised here either, but the type of its record."""
+
+
+class ProcessCrashedError(IncidentError):
+    """Native code has ended a process."""
+
+
+class ProcessKilledError(IncidentError):
+    """The kernel, or somebody else, has ended a process."""
+
+
+class ProcessHungError(IncidentError):
+    """A process made no progress any more."""
+
+
+class PowerLostError(IncidentError):
+    """The host was off without having been shut down."""

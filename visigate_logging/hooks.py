@@ -1,16 +1,22 @@
 """Errors that nobody caught: of the interpreter, of threads, of destructors, of multiprocessing children.
 
 Each is logged on ``visigate.uncaught``; the hook that was there before is called afterwards. KeyboardInterrupt and
-SystemExit are no errors. What asyncio has to say arrives through its own logger.
+SystemExit are no errors. What asyncio has to say arrives through its own logger. What native code ends is told by the
+next process of the host that looks, see ``lifecycle``.
 """
 
+import faulthandler
 import functools
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from visigate_logging.lifecycle.life import begin, life, state_directory
+from visigate_logging.lifecycle.stack_dump import give_up
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -67,6 +73,13 @@ def install_hooks(prepare_child: Prepare | None = None) -> None:
     hooks.put(threading, "excepthook", _uncaught_in_thread, functools.partial)
     hooks.put(sys, "unraisablehook", _unraisable, functools.partial)
     hooks.put(BaseProcess, "start", _start, functools.partialmethod)
+    hooks.put(os, "_exit", _exit_at_once, functools.partial)
+    hooks.put(os, "execv", _execute, functools.partial)
+    hooks.put(os, "execve", _execute, functools.partial)
+    hooks.put(faulthandler, "enable", _arm_faulthandler, functools.partial)
+    alive = life() or begin(state_directory())
+    if alive is not None:
+        alive.arm()
 
 
 def uninstall_hooks() -> None:
@@ -75,6 +88,8 @@ def uninstall_hooks() -> None:
     hooks, _installed = _installed, None
     if hooks is not None:
         hooks.take_away()
+        if alive := life():
+            alive.disarm()
 
 
 def _uncaught(
@@ -137,3 +152,30 @@ def _run(process: "BaseProcess", prepare: Prepare | None) -> None:
     except BaseException:
         _log.critical("uncaught exception ends process %s", process.name, exc_info=True)
         raise
+
+
+def _exit_at_once(hooks: _Hooks, before: Callable[[int], Any], status: int) -> None:
+    """Say goodbye before a process leaves without any of Python's ends, as a forked child does."""
+    try:
+        if hooks.active and (alive := life()):
+            alive.leave_with(status)
+    finally:
+        before(status)
+
+
+def _execute(hooks: _Hooks, before: Callable[..., Any], *args: Any) -> None:
+    """Say goodbye before another program takes the place of this one."""
+    alive = life() if hooks.active else None
+    if alive is not None:
+        alive.presence.leave()
+    try:
+        before(*args)
+    finally:  # it did not come
+        if alive is not None:
+            alive.presence.go_on()
+
+
+def _arm_faulthandler(_hooks: _Hooks, before: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Let an application have faulthandler for itself."""
+    give_up()
+    before(*args, **kwargs)

@@ -9,6 +9,7 @@ import pytest
 from visigate_logging.config import apply
 from visigate_logging.config import watch as watching
 from visigate_logging.hooks import uninstall_hooks
+from visigate_logging.lifecycle.life import begin
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -35,9 +36,9 @@ def fresh_process(monkeypatch, tmp_path):
     running = apply.running()
     if running is not None:
         running.confirm()
-        if running.presence is not None:
-            logging.getLogger("visigate_logging").removeHandler(running.presence)
-            running.presence.close()
+        if running.messages is not None:
+            logging.getLogger("visigate_logging").removeHandler(running.messages)
+        begin(None)
         for handler in running.built.made:
             handler.close()
     signal.signal(signal.SIGHUP, hangup)

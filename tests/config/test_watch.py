@@ -10,7 +10,8 @@ import pytest
 
 from visigate_logging.config import apply, watch
 from visigate_logging.config.apply import configure
-from visigate_logging.config.presence import last_messages, present
+from visigate_logging.config.presence import last_messages
+from visigate_logging.lifecycle.presence import present
 
 TEXT = """
 version: 1

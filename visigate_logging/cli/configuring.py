@@ -18,7 +18,8 @@ from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
-from visigate_logging.config.presence import present, state_directories
+from visigate_logging.config.presence import state_directories
+from visigate_logging.lifecycle.presence import present
 
 __all__ = [
     "add_config",

@@ -16,7 +16,7 @@ from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import before_abandoned, put_back
 from visigate_logging.config.doubts import look_behind_queues
 from visigate_logging.config.load import read
-from visigate_logging.config.presence import Presence, state_directories
+from visigate_logging.config.presence import Messages, state_directories
 from visigate_logging.config.replace import replace, set_levels
 from visigate_logging.config.reports import report, safely
 from visigate_logging.config.settings import Settings, environment
@@ -26,6 +26,7 @@ from visigate_logging.detail.masking import unless_refused
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host.clock import utc_text
 from visigate_logging.host.forks import in_forked_child
+from visigate_logging.lifecycle.life import Life, begin
 
 __all__ = ["Applied", "apply", "configure", "running"]
 
@@ -49,7 +50,8 @@ class Applied:
     settings: Settings
     built: Built
     since: str
-    presence: Presence | None = field(default=None, repr=False)
+    life: Life | None = field(default=None, repr=False)
+    messages: Messages | None = field(default=None, repr=False)
     watch: Watch | None = field(default=None, repr=False)
     going_back: threading.Timer | None = field(default=None, repr=False)
 
@@ -135,9 +137,9 @@ def _apply(source: Source) -> Applied:
             built = replace(source, values, before.built if before else None)
     _running = applied = Applied(source, settings, built, utc_text())
     # It is in effect: from here on nothing may raise.
+    safely("telling other processes", lambda: _be_present(applied, before, state_directories(objects)))
     safely("logging what nobody catches", lambda: _hook(applied, before))
     safely("watching the file", lambda: _watch(applied, before))
-    safely("telling other processes", lambda: _be_present(applied, before, state_directories(objects)))
     report(logging.INFO, "configuration %s %s is in effect", source.path, source.hash)
     for problem in source.warnings:
         report(logging.WARNING, "configuration %s", source.told(problem))
@@ -171,23 +173,31 @@ def _apply_change(path: Path, content: bytes) -> None:
 
 def _be_present(applied: Applied, before: Applied | None, directories: Sequence[Path]) -> None:
     """Let the other processes of the host see what this one runs; without a state directory nobody can."""
-    presence = before.presence if before is not None else None
-    if presence is not None and presence.directory not in directories[:1]:
-        presence.close()
-        presence = None
-    if presence is None and directories:
-        presence = Presence(directories[0])
-    if presence is not None and presence not in _OURS.handlers:
-        _OURS.addHandler(presence)
-    applied.presence = presence
+    directory = directories[0] if directories else None
+    messages = before.messages if before is not None else None
+    if messages is not None and messages.directory != directory:
+        _OURS.removeHandler(messages)
+        messages.close()
+        messages = None
+    if messages is None and directory is not None:
+        messages = Messages(directory)
+    if messages is not None and messages not in _OURS.handlers:
+        _OURS.addHandler(messages)
+    applied.messages, applied.life = messages, begin(directory)
     path = os.path.abspath(applied.source.path)
-    facts = {"service": applied.settings.service, "watch": applied.settings.watch, "since": applied.since}
+    set_here = applied.settings
+    facts = {
+        "service": set_here.service,
+        "release": set_here.release,
+        "watch": set_here.watch,
+        "since": applied.since,
+    }
     _tell(applied, path=path, hash=applied.source.hash, refused=None, **facts)
 
 
 def _tell(applied: Applied, **facts: Any) -> None:
-    if applied.presence is not None:
-        applied.presence.tell(**facts)
+    if applied.life is not None:
+        applied.life.tell(**facts)
 
 
 def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float) -> None:

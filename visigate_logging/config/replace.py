@@ -10,7 +10,7 @@ from typing import Any
 
 from visigate_logging.config.beside import attached, keep_libraries_quiet, lost
 from visigate_logging.config.build import Built, whole_story
-from visigate_logging.config.presence import Presence
+from visigate_logging.config.presence import Messages
 from visigate_logging.config.reports import report
 from visigate_logging.config.source import Source, refuse
 from visigate_logging.config.swap import stopped
@@ -128,7 +128,7 @@ def _take_away(before: Built | None) -> None:
 def _retire(old: Sequence[logging.Handler], built: Built) -> None:
     """Hand on, flush and close what no logger uses any more, those that hand records to others first."""
     used = {id(h) for logger in _loggers() for h in logger.handlers} | {id(h) for h in built.made}
-    unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Presence)]
+    unused = [h for h in reversed(old) if id(h) not in used and not isinstance(h, Messages)]
     for handler in unused:
         _hand_on(handler, built.handlers.get(handler.name or ""))
     # A thread: a recovery that runs is given some seconds to end, for which nobody else is to wait.

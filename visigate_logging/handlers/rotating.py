@@ -115,6 +115,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode))
         self._file = BufferedFile(file, self._counts, buffer_bytes, syncs=sync != "never")
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
+        self.state_dir = self._state.directory
         self._task = Task(f"Upkeep of {self.baseFilename}", self._upkeep, close=self.close)
         self._closed = False
         self._told: set[str] = set()

@@ -9,13 +9,14 @@ from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
 from visigate_logging.config.load import dotted, read
 from visigate_logging.config.objects import Object
-from visigate_logging.config.presence import last_messages, present, state_directories
+from visigate_logging.config.presence import last_messages, state_directories
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.forwarding import standings
 from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
+from visigate_logging.lifecycle.presence import present
 
 __all__ = ["host_status", "runners"]
 

@@ -1,0 +1,1 @@
+"""What is told of processes and hosts that end."""

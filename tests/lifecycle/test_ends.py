@@ -1,0 +1,216 @@
+"""Whoever ends without a word is told of by the next of the host's processes, once and rightly."""
+
+import os
+import signal
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.lifecycle.gate import Gate
+
+CRASHES = {
+    "a null pointer": ("ctypes.string_at(0)", "Segmentation fault (SIGSEGV)", -signal.SIGSEGV),
+    "abort": ("os.abort()", "Aborted (SIGABRT)", -signal.SIGABRT),
+    "a bus error": (
+        """import mmap
+    with open("mapped", "w+b") as file:
+        file.truncate(8192); view = mmap.mmap(file.fileno(), 8192); file.truncate(0); view[5000]""",
+        "Bus error (SIGBUS)",
+        -signal.SIGBUS,
+    ),
+    "a stack overflow": (
+        "faulthandler._stack_overflow()",
+        "Segmentation fault (SIGSEGV)",
+        -signal.SIGSEGV,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CRASHES)
+def test_a_native_crash_is_a_critical_record_of_the_process_that_crashed(gate: Gate, kind: str) -> None:
+    code, said, status = CRASHES[kind]
+    begin = datetime.now(UTC)
+    program = f"""
+def read_frame():
+    {code}
+def watch():
+    threading.Event().wait()
+threading.Thread(target=watch, name="watcher", daemon=True).start()
+read_frame()
+"""
+    assert gate.run(program) == status, gate.complained
+    gate.look()
+    gate.look()
+    [record] = gate.records
+    assert (record["error_type"], record["level"], record["pid"]) == ("ProcessCrashedError", "CRITICAL", gate.pid)
+    assert record["message"] == f"camera.py (pid {gate.pid}) crashed: {said}"
+    assert "read_frame" in [frame["function"] for frame in record["exceptions"][0]["frames"]]
+    assert record["exceptions"][0]["frames"][0]["code"] == "read_frame()"
+    assert begin <= datetime.fromisoformat(record["timestamp"]) <= datetime.now(UTC)
+    assert (record["service"], record["release"], record["process"]) == ("gate", "1.4.2", "camera.py")
+    assert [event for event, _ in gate.ends] == ["crash"]
+    others = [" ".join(stack["frames"]) for stack in record["additional_info"]["threads"][1:]]
+    assert len([frames for frames in others if "in watch" in frames]) == 1
+
+
+def test_crashes_at_one_place_are_one_group(gate: Gate) -> None:
+    for _ in range(2):
+        gate.run("ctypes.string_at(0)")
+        gate.look()
+    first, second = gate.records
+    assert first["fingerprint"] == second["fingerprint"]
+    assert first["pid"] != second["pid"]
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", -9, ("vanished", "ended without a word")),
+        ("os.kill(os.getpid(), signal.SIGTERM)", -15, ("stop", "was told to end (SIGTERM)")),
+        ("os._exit(3)", 3, ("exit", "left at once with exit code 3 (os._exit)")),
+    ],
+    ids=["kill -9", "SIGTERM by default", "os._exit"],
+)
+def test_an_end_that_is_no_error_is_an_event_alone(
+    gate: Gate, program: str, status: int, told: tuple[str, str]
+) -> None:
+    assert gate.run(program) == status
+    gate.look()
+    gate.look()
+    event, text = told
+    assert gate.ends == [(event, f"camera.py (pid {gate.pid}) {text}")]
+    assert gate.records == []
+
+
+CLEAN = {
+    "at its last line": "",
+    "sys.exit": "sys.exit(3)",
+    "os._exit": "os._exit(0)",
+    "SIGTERM, handled": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); os.kill(os.getpid(), signal.SIGTERM)",
+    "another program": "os.execv(sys.executable, [sys.executable, '-c', ''])",
+    "a forked child": "child = os.fork()\nif child == 0: os._exit(0)\nos.wait()",
+    "a pool": "from multiprocessing import get_context\n"
+    "with get_context('fork').Pool(2) as pool: pool.map(abs, range(4)); pool.close(); pool.join()",
+}
+
+
+@pytest.mark.parametrize("kind", CLEAN)
+def test_of_a_clean_end_nothing_is_told(gate: Gate, kind: str) -> None:
+    gate.run(CLEAN[kind])
+    assert gate.complained == ""
+    gate.look()
+    assert (gate.ends, gate.records) == ([], [])
+
+
+def test_a_hundred_clean_ends_are_no_word(gate: Gate) -> None:
+    """Forked one after the other, so that it takes a moment only."""
+    gate.run("for n in range(100):\n    if os.fork() == 0: sys.exit(n)\n    os.wait()")
+    gate.look()
+    assert (gate.complained, gate.ends, gate.records) == ("", [], [])
+    assert len(list((gate.directory / "logs/state/processes").iterdir())) <= 2  # of the one that has looked
+
+
+def test_a_sibling_tells_while_it_runs(gate: Gate) -> None:
+    sibling = gate.start("print('ready', flush=True); _life.OTHERS_EVERY = 0.1; sys.stdin.read()", "sibling.py",
+                         stdin=subprocess.PIPE)  # fmt: skip
+    assert sibling.stdout is not None
+    assert sibling.stdout.readline() == "ready\n"
+    gate.run("ctypes.string_at(0)")
+    gate.waits_for(1)
+    sibling.communicate("")
+    gate.look()
+    assert len(gate.records) == 1
+
+
+def test_several_that_look_at_once_tell_once(gate: Gate) -> None:
+    gate.run("ctypes.string_at(0)")
+    several = [gate.start("until_looked()", f"next{n}.py") for n in range(4)]
+    for process in several:
+        process.communicate(timeout=60)
+    assert len(gate.records) == 1
+
+
+def test_the_descriptor_is_looked_at_and_no_crash_is_written_into_another_file(gate: Gate) -> None:
+    program = """
+    dump = _life.life()._dump
+    high = dump._file.fd
+    os.closerange(3, 4096)
+    database = os.open("database", os.O_RDWR | os.O_CREAT)
+    os.dup2(database, high)  # the worst case: it gets the number itself
+    while _life.life()._dump is dump: time.sleep(0.01)
+    ctypes.string_at(0)
+    """
+    assert gate.run(program) == -signal.SIGSEGV
+    gate.look()
+    assert (gate.directory / "database").read_bytes() == b""
+    assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
+    assert [event for event, _ in gate.ends] == ["crash"]
+
+
+def test_what_is_opened_after_all_is_closed_gets_another_number(gate: Gate) -> None:
+    gate.run("high = _life.life()._dump._file.fd; os.closerange(3, 4096); print(high, os.open('x', os.O_CREAT))")
+    high, low = map(int, gate.said.split())
+    assert low < 10 < 900 < high
+
+
+def test_an_application_that_has_armed_faulthandler_keeps_it(gate: Gate) -> None:
+    for when in ("before", "after"):
+        arm = "faulthandler.enable(open('mine', 'w'))"
+        program = "if os.fork() == 0: ctypes.string_at(0)\nos.wait()"
+        if when == "before":
+            program = f"visigate_logging.uninstall_hooks()\n{arm}\nvisigate_logging.install_hooks()\n{program}"
+        else:
+            program = f"{arm}\n{program}"
+        gate.run(program)
+        assert "Segmentation fault" in (gate.directory / "mine").read_text()
+        (gate.directory / "mine").unlink()
+    gate.look()
+    assert [event for event, _ in gate.ends] == ["vanished", "vanished"]
+
+
+def test_a_forked_child_that_crashes_is_told_as_itself(gate: Gate) -> None:
+    gate.run("child = os.fork()\nif child == 0: ctypes.string_at(0)\nos.wait()\nprint(child)")
+    gate.look()
+    assert [r["pid"] for r in gate.records] == [int(gate.said)]
+
+
+def test_hooks_beside_plain_dictconfig_tell_as_well(gate: Gate) -> None:
+    plain = """
+    import logging.config, yaml
+    visigate_logging.uninstall_hooks(); _life.begin(None)
+    logging.config.dictConfig(yaml.safe_load(open("logging.yaml")))
+    visigate_logging.install_hooks()
+    """
+    assert gate.run(f"{plain}ctypes.string_at(0)") == -signal.SIGSEGV, gate.complained
+    assert gate.run(f"{plain}until_looked()") == 0, gate.complained
+    assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
+
+
+def test_a_crash_in_the_last_moment_after_the_goodbye_is_told(gate: Gate) -> None:
+    gate.run("class Late:\n    def __del__(self): ctypes.string_at(0)\nkept = Late(); kept.me = kept")
+    gate.look()
+    assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
+
+
+def test_a_process_of_an_earlier_version_is_passed_over(gate: Gate) -> None:
+    folder = gate.directory / "logs/state/processes"
+    folder.mkdir(parents=True)
+    (folder / "812.json").write_text('{"pid": 812, "name": "run.py", "hash": "1"}')
+    (folder / "813.json").write_text("")
+    gate.look()
+    assert (gate.ends, gate.records) == ([], [])
+    assert not {"812.json", "813.json"} & set(os.listdir(folder))
+
+
+@pytest.mark.stress
+def test_many_crashes_are_each_told_once(gate: Gate) -> None:
+    pids = set()
+    for _ in range(50):
+        gate.run("ctypes.string_at(0)")
+        pids.add(gate.pid)
+    gate.look()
+    while len(gate.records) < 50:
+        gate.look()
+    assert {r["pid"] for r in gate.records} == pids
+    assert len(gate.records) == 50

@@ -1,0 +1,86 @@
+"""The timeline: what happened to the host and its processes, and what was changed; for people, between errors.
+
+One line of JSON each in ``timeline.jsonl`` of the state directory. What a recovery has done has a file of its own,
+the audit trail beside it, and is read from there.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from visigate_logging.host.clock import clock, utc_text
+from visigate_logging.host.json_lines import JsonLines
+
+__all__ = ["CHANGES", "Timeline", "when"]
+
+CHANGES = frozenset(["boot", "clock", "configuration", "packages", "power", "recovery", "release", "start"])
+"""Kinds of events after which something may be different; the others are ends of processes."""
+
+_LARGEST = 262_144
+_AUDIT_LARGEST = 2_000_000
+
+
+class Timeline:
+    """Events of the host, the oldest first.
+
+    Args:
+        directory: the state directory; made when absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "timeline.jsonl"
+        self._lines = JsonLines(self.path, max_bytes=_LARGEST)
+        self._audit = JsonLines(directory / "recovery.jsonl", max_bytes=_AUDIT_LARGEST)
+
+    def append(self, event: str, text: str, **facts: Any) -> None:
+        """Add what has happened now; facts may say that it was at another ``time``.
+
+        Args:
+            event: its kind.
+            text: it in words, in one line.
+            facts: what else is known, for programs.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        now = clock()
+        told = {"event": event, "text": text, "boot_id": now.boot_id, "monotonic": round(now.seconds, 3)}
+        self._lines.append({"time": utc_text(timespec="milliseconds"), "pid": os.getpid(), **told, **facts})
+
+    def read(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Return the events, recoveries among them, the oldest first; what is no event is passed over.
+
+        Args:
+            since: only later ones; default all that are kept.
+        """
+        found = [(at, event) for event in self._all() if (at := when(event)) and (since is None or at > since)]
+        return [event for _, event in sorted(found, key=lambda one: one[0])]
+
+    def mark(self) -> tuple[int, ...]:
+        """Return what changes when an event comes."""
+        return tuple(_size(path) for path in (self.path, self._audit.path))
+
+    def _all(self) -> Iterator[dict[str, Any]]:
+        yield from (line for line in self._lines.read() if {"time", "event", "text"} <= line.keys())
+        for line in self._audit.read():
+            if line.get("event") == "outcome" and line.get("status") not in (None, "refused", "deferred"):
+                text = f"recovery {line.get('procedure')}: {line.get('status')}, {line.get('message')}"
+                yield {"time": line.get("timestamp", ""), "event": "recovery", "text": text}
+
+
+def when(event: Mapping[str, Any]) -> datetime | None:
+    """Return the time of an event; None when it has none that can be read."""
+    try:
+        at = datetime.fromisoformat(event["time"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

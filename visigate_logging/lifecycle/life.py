@@ -1,0 +1,201 @@
+"""The life of this process: seen by others while it lasts, and a look at those that have ended."""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from visigate_logging.host.clock import boot_id, monotonic, utc_text
+from visigate_logging.host.forks import ForkAware, watch_forks
+from visigate_logging.host.timeline import Timeline
+from visigate_logging.host.upkeep import Task
+from visigate_logging.lifecycle.evidence import control_group, memory, oom_kills
+from visigate_logging.lifecycle.inquest import Inquest
+from visigate_logging.lifecycle.presence import DUMP, Presence
+from visigate_logging.lifecycle.stack_dump import StackDump
+
+__all__ = ["Life", "begin", "life", "state_directory"]
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at this process's own descriptors."""
+TELL_EVERY = 60.0
+"""Seconds between two samples that others see, and that wear the card; 10 when memory is short."""
+OTHERS_EVERY = 5.0
+"""Seconds between two looks at other processes."""
+STARTED_AFTER = 10.0
+"""Seconds that a process has to live for its start to be an event: a command that is over soon is none."""
+SHORT = 0.85
+MOST_SAMPLES = 6
+
+_life: "Life | None" = None
+
+
+class Life(ForkAware):
+    """Lets other processes see this one, and tells of those that ended without a word.
+
+    Args:
+        directory: a state directory; made when absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.presence = Presence(directory)
+        self.timeline = Timeline(directory)
+        self._inquest = Inquest(directory, self.timeline)
+        self._dump: StackDump | None = None
+        self._is_armed = False
+        self._is_over = False
+        self._group = control_group()
+        self._samples: list[float] = []
+        self._begin_afresh()
+        self._task = Task("Looking after processes", self._look, close=self.leave)
+        watch_forks(self)
+        atexit.register(self.leave)
+
+    def _begin_afresh(self) -> None:
+        self._arming = threading.Lock()
+        self._told = self._looked = -TELL_EVERY
+        self._started: float | None = monotonic()
+
+    def tell(self, **facts: Any) -> None:
+        """Change what others see of the process."""
+        self.presence.tell(**facts)
+        self._task.wake()
+
+    def arm(self) -> None:
+        """Have the interpreter leave the stacks of all threads when native code ends it."""
+        self.presence.tell()
+        with self._arming:
+            self._is_armed = True
+            if self._dump is None:
+                self._arm()
+        self._task.wake()
+
+    def disarm(self) -> None:
+        """Have it do so no more."""
+        with self._arming:
+            self._is_armed = False
+            if self._dump is not None:
+                self._dump.close()
+                self._dump = None
+
+    def leave(self) -> None:
+        """Say goodbye; the process ends in an orderly way."""
+        self._is_over = True
+        self._task.stop(2.0)
+        self.presence.leave(keep=self._dump is not None)
+
+    def leave_with(self, status: int) -> None:
+        """Say goodbye in the last moment: nothing may be waited for.
+
+        Args:
+            status: what the process exits with.
+        """
+        if status and not self._is_over:
+            with contextlib.suppress(OSError):
+                text = f"{self.presence.facts['name']} (pid {os.getpid()}) left at once with exit code {status}"
+                self.timeline.append("exit", f"{text} (os._exit)", is_error=False)
+        self._is_over = True
+        self.presence.leave()
+
+    def close(self) -> None:
+        """Begin no more to look after anything: another takes the place of this."""
+        atexit.unregister(self.leave)
+        self.disarm()
+        self.leave()
+
+    def after_fork_in_child(self) -> None:
+        """The child has a life of its own."""
+        if self._is_over:
+            return
+        self._begin_afresh()
+        self._inquest.after_fork_in_child()
+        self.presence.after_fork_in_child()
+        if self._dump is not None:
+            self._arm()
+        self._task.wake()
+
+    def _arm(self) -> None:
+        path = self.presence.path
+        if path is not None and not self._is_over:
+            with contextlib.suppress(OSError):
+                before, self._dump = self._dump, StackDump(path.with_suffix(DUMP))
+                if before is not None:
+                    before.leave()
+
+    def _look(self) -> float:
+        now = monotonic()
+        is_seen = self.presence.is_seen
+        if not is_seen:
+            self.presence.tell()
+        with self._arming:
+            if self._is_armed and not (is_seen and self._dump is not None and self._dump.is_held):
+                self._arm()
+        if self._started is not None and now - self._started >= STARTED_AFTER:
+            self._tell_of_start(now - self._started)
+        if now - self._told >= (TELL_EVERY if not self._is_short() else TELL_EVERY / 6):
+            self._told = now
+            self._sample()
+        if now - self._looked >= OTHERS_EVERY:
+            self._inquest.look(is_first=self._looked < 0)
+            self._looked = now
+        return LOOK_EVERY
+
+    def _is_short(self) -> bool:
+        return bool(self._samples) and self._samples[-1] >= SHORT
+
+    def _sample(self) -> None:
+        found = memory(self._group)
+        if found is not None:
+            self._samples = [*self._samples[1 - MOST_SAMPLES :], found.used]
+        self.presence.tell(
+            memory=self._samples,
+            rss=found.own if found else None,
+            cgroup=self._group,
+            oom_kills=oom_kills(self._group),
+            invocation=os.environ.get("INVOCATION_ID", ""),
+            threads={str(t.ident): t.name for t in threading.enumerate()},
+        )
+
+    def _tell_of_start(self, ago: float) -> None:
+        self._started = None
+        facts = self.presence.facts
+        name = facts.get("service") or facts["name"]
+        text = f"{facts['name']} (pid {os.getpid()}) started{f', service {name}' if name != facts['name'] else ''}"
+        with contextlib.suppress(OSError):
+            self.timeline.append(
+                "start",
+                text,
+                time=utc_text(time.time() - ago, "milliseconds"),
+                monotonic=round(monotonic() - ago, 3),
+                boot_id=boot_id(),
+            )
+
+
+def life() -> Life | None:
+    """Return the life of this process, if anybody can see it."""
+    return _life
+
+
+def begin(directory: Path | None) -> Life | None:
+    """Let other processes see this one in a state directory, and no more in another; None: nowhere."""
+    global _life  # noqa: PLW0603 -- a process has one
+    if _life is not None and _life.presence.directory != directory:
+        _life.close()
+        _life = None
+    if _life is None and directory is not None:
+        _life = Life(directory)
+    return _life
+
+
+def state_directory() -> Path | None:
+    """Return where the handlers that are attached to loggers now keep what the processes of the host share."""
+    known = [logging.root, *logging.root.manager.loggerDict.values()]
+    for logger in known:
+        for handler in getattr(logger, "handlers", ()):
+            if directory := getattr(handler, "state_dir", None):
+                return Path(directory)
+    return None

@@ -1,0 +1,103 @@
+"""An incident that no program saw becomes a record like any other, of the process and the moment that it is about."""
+
+import linecache
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from visigate_logging.detail.record import CACHED_AS, DetailOptions, ErrorDetail
+from visigate_logging.detail.stacks import HEADING
+from visigate_logging.exceptions import IncidentError
+from visigate_logging.lifecycle.dumps import Stack
+
+__all__ = ["Origin", "handlers_of", "tell"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where and when something happened.
+
+    Args:
+        name: of the process.
+        pid: its number.
+        at: seconds since 1970.
+        boot_id: of the boot in which it was.
+        monotonic: seconds since that boot.
+        service, release: of the process's configuration; empty for this one's.
+    """
+
+    name: str
+    pid: int
+    at: float
+    boot_id: str
+    monotonic: float
+    service: str = ""
+    release: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tell(
+    logger: str, level: int, kind: type[IncidentError], text: str, origin: Origin, stacks: Sequence[Stack] = ()
+) -> None:
+    """Hand a record to the handlers of a logger, as if its process had logged it at that moment.
+
+    Args:
+        logger: its name.
+        level: of the record.
+        kind: the type that it is recorded under.
+        text: what happened.
+        origin: where and when.
+        stacks: of the process's threads, the one that counts first.
+    """
+    frames = stacks[0].frames if stacks else ()
+    innermost = frames[-1] if frames else ("", 0, "")
+    values: dict[str, Any] = {
+        "name": logger,
+        "levelno": level,
+        "levelname": logging.getLevelName(level),
+        "msg": text,
+        "exc_text": f"{''.join(_lines(frames))}{kind.__module__}.{kind.__name__}: {text}",
+        "pathname": innermost[0],
+        "lineno": innermost[1],
+        "funcName": innermost[2],
+        "module": origin.name,
+        "created": origin.at,
+        "msecs": origin.at % 1 * 1000,
+        "process": origin.pid,
+        "processName": origin.name,
+        "threadName": stacks[0].name if stacks else "",
+        **origin.more,
+    }
+    if len(stacks) > 1:
+        values["threads"] = [stack.as_data() for stack in stacks]
+    record = logging.makeLogRecord(values)
+    detail = ErrorDetail.from_record(record, _options()).to_dict()
+    where = {"boot_id": origin.boot_id, "monotonic": origin.monotonic}
+    named = {"service": origin.service, "release": origin.release}
+    # As it would have come from that process over a socket: every handler takes it as it is.
+    record.__dict__[CACHED_AS] = detail | where | {name: value for name, value in named.items() if value}
+    logging.getLogger(logger).handle(record)
+
+
+def handlers_of(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Return the handlers that a logger's records reach."""
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def _lines(frames: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+    """Frames as a traceback has them."""
+    if frames:
+        yield HEADING
+    for file, line, function in frames:
+        yield f'  File "{file}", line {line}, in {function}\n'
+        if code := linecache.getline(file, line).strip():
+            yield f"    {code}\n"
+
+
+def _options() -> DetailOptions | None:
+    """What the installation has set about detail records."""
+    found = (getattr(handler.formatter, "options", None) for handler in handlers_of(logging.getLogger("visigate")))
+    return next((options for options in found if isinstance(options, DetailOptions)), None)
