@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from tests.records import detail, settle, write
-from visigate_logging.store.files import log_files
+from visigate_logging.host.log_files import log_files
 from visigate_logging.store.lines import read_lines
 
 

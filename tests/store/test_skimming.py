@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.records import NOON, detail, uuid7, write
-from visigate_logging.store.files import log_files
+from visigate_logging.host.log_files import log_files
 from visigate_logging.store.index import Index, prepared
 from visigate_logging.store.ingest import Part, take
 from visigate_logging.store.lines import read_lines, skimmer

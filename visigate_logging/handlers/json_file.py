@@ -2,12 +2,16 @@
 
 import copy
 import logging
-from typing import Any
+import os
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.detail.repeats import Recent
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler
+from visigate_logging.options import Count, Size, Via, checked
+from visigate_logging.retention.schedule import Retention, read_age
 
 __all__ = ["JsonFileHandler"]
 
@@ -19,9 +23,26 @@ class JsonFileHandler(SharedRotatingFileHandler):
 
     Args:
         args, kwargs: as for :class:`~visigate_logging.SharedRotatingFileHandler`.
+        retention: age after which errors go, as ``90d``, ``12w``, ``1y``; default None, none by age.
+        keep_per_group: errors of each group, the first and the newest ones, that are kept in ``filename.kept`` when
+            the oldest file goes, for 30 days or as long as ``retention`` says; ``maxBytes`` at most; default 0.
+        keep_free: bytes of the card below which the oldest file goes; default 0, none for that.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    @checked
+    def __init__(
+        self,
+        *args: Any,
+        retention: Annotated[str | None, Via(read_age, "an age such as 90d", raw=True)] = None,
+        keep_per_group: Count = 0,
+        keep_free: Size = 0,
+        **kwargs: Any,
+    ) -> None:
+        log = Path(os.path.abspath(kwargs.get("filename", args[0] if args else "")))
+        age = cast(float | None, retention)
+        if age or keep_per_group or keep_free:
+            size = kwargs.get("maxBytes", args[2] if len(args) > 2 else 0)
+            self._retention = Retention(log, age=age, per_group=keep_per_group, max_bytes=size, free=keep_free)
         super().__init__(*args, **kwargs)
         self.setFormatter(DetailFormatter())
         self._recent = Recent()

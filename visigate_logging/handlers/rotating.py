@@ -21,6 +21,7 @@ from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.host.upkeep import Task
 from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
+from visigate_logging.retention.schedule import Retention
 
 __all__ = ["SharedRotatingFileHandler"]
 
@@ -88,6 +89,10 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         ConfigurationError: a value that cannot be.
     """
 
+    _retention: Retention | None = None
+    """What goes from the file; set before the constructor here, by a class that knows what is in it."""
+    _retention_error: OSError | None = None
+
     @checked  # before logging knows of the handler: logging.shutdown would meet one that is half made
     def __init__(
         self,
@@ -112,7 +117,10 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         "".encode(self.encoding)  # looked up now for the same reason
         self._sync_from = SYNC_FROM[sync]
         self._counts = CountSheet(self.baseFilename)
-        file = SharedFile(self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode))
+        leave = self._retention.leave if self._retention else None
+        file = SharedFile(
+            self.baseFilename, max_bytes=maxBytes, backups=backupCount, mode=int(file_mode), leave=leave
+        )
         self._file = BufferedFile(file, self._counts, buffer_bytes, syncs=sync != "never")
         self._state = State(state_dir or os.path.join(os.path.dirname(self.baseFilename), "state"))
         self.state_dir = self._state.directory
@@ -208,7 +216,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
             self._sync_all()
         if not self._closed:  # logging.shutdown then holds the lock of the handler that this may be told to
             self._tell()
-        waits = [self._publish_in_time(now)]
+        waits = [self._publish_in_time(now), self._let_go()]
         self._awake = False  # before it looks: whoever writes from here on wakes it
         if self._file.keeps_lines:
             waits.append(RETRY_EVERY)
@@ -216,6 +224,17 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
             waits.append(SYNC_EVERY - (now - self._synced))
         wait = min((wait for wait in waits if wait is not None), default=None)
         self._awake = wait is not None and wait <= max(RETRY_EVERY, SYNC_EVERY)
+        return wait
+
+    def _let_go(self) -> float | None:
+        """Remove what is to go; returns the seconds until there may be more."""
+        if self._retention is None:
+            return None
+        try:
+            self._file.file.let_go()
+            wait, self._retention_error = self._retention.act(), None
+        except OSError as error:
+            wait, self._retention_error = PUBLISH_EVERY, error
         return wait
 
     def _sync_all(self) -> None:
@@ -233,6 +252,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         if not trouble:
             self._told_lost = lost
         self._tell_change("rotated", self._file.file.rotation_error, "it grows on")
+        self._tell_change("cleared of what is old", self._retention_error, "its files stay")
         self._tell_change("synced", self._file.sync_error, "a power cut may take its last lines")
 
     def _tell_change(self, what: str, error: OSError | None, meaning: str, addition: str = "") -> None:

@@ -156,7 +156,9 @@ def _disk(subject: Subject) -> Iterator[Finding]:
         device = place.stat().st_dev
         used = sum(p.stat().st_size for p in place.glob(f"{path.name}*")) if place == path.parent else 0
         places[device] = place
-        wanted[device] = wanted.get(device, 0) + max(0, size * (count + 1) - used)
+        wanted[device] = wanted.get(device, 0) + max(
+            0, size * (count + (3 if made.given.get("keep_per_group") else 1)) - used
+        )
     for device, place in places.items():
         free = shutil.disk_usage(place).free
         text = f"{place}: {free >> 20} MiB free, logs may take {wanted[device] >> 20} MiB more"

@@ -9,6 +9,7 @@ still has a name; only rotation takes a lock, and who does not get it at once wr
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -34,10 +35,18 @@ class SharedFile:
         max_bytes: size at which it is rotated; 0 for never.
         backups: how many rotated files are kept, ``path.1`` the newest; 0 for no rotation.
         mode: permissions of files that are made.
+        leave: what is done with a file that is to be removed, before it is; None for nothing. The file waits as the
+            one behind the last for `let_go`, which the next rotation calls at the latest.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, max_bytes: int = 0, backups: int = 0, mode: int = 0o640
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = 0,
+        backups: int = 0,
+        mode: int = 0o640,
+        leave: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = os.path.abspath(path)
         self.rotation_error: OSError | None = None
@@ -45,6 +54,8 @@ class SharedFile:
         self._max_bytes = max_bytes if backups else 0
         self._backups = backups
         self._mode = mode
+        self._leave_file = leave
+        self._leaving = Path(f"{self.path}.{backups + 1}")
         directory, name = os.path.split(self.path)
         # Who may write the file may stop its rotation, and nobody else.
         self._lock = HostLock(Path(directory, f".{name}.lock"), mode & 0o600 | mode & 0o022 | (mode & 0o022) << 1)
@@ -158,11 +169,35 @@ class SharedFile:
     def _rename_all(self, length: int) -> None:
         if not self._is_due(os.stat(self.path).st_size, length):  # another process has done it
             return
-        names = [self.path, *(f"{self.path}.{number}" for number in range(1, self._backups + 1))]
+        self._remove_leaving()
+        backups = self._backups + (self._leave_file is not None)
+        names = [self.path, *(f"{self.path}.{number}" for number in range(1, backups + 1))]
         # Only up to a gap, which a rotation that was killed has left: a kept file is not pushed out for it.
-        last = next((n for n, name in enumerate(names) if not os.path.lexists(name)), self._backups)
+        last = next((n for n, name in enumerate(names) if not os.path.lexists(name)), backups)
         for number in range(last, 0, -1):
             os.replace(names[number - 1], names[number])
+
+    def _remove_leaving(self) -> None:
+        if self._leaving.exists():
+            try:
+                if self._leave_file:
+                    self._leave_file(self._leaving)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:  # a full card needs the room more
+                    raise
+            self._leaving.unlink(missing_ok=True)
+
+    def let_go(self) -> None:
+        """Do what is to be done with a file that waits to be removed, and remove it; unless somebody else is at it.
+
+        Raises:
+            OSError: it cannot be done.
+        """
+        if self._backups and self._leaving.exists() and self._lock.acquire():
+            try:
+                self._remove_leaving()
+            finally:
+                self._lock.release()
 
     def aside(self) -> "SharedFile":
         """The same file for one line in the middle of another's ``append``; it does not rotate."""

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.store.files import log_files
+from visigate_logging.host.log_files import log_files
 from visigate_logging.store.imported import imported_log, legacy_tie
 from visigate_logging.store.lines import read_lines
 from visigate_logging.store.times import from_micros, micros

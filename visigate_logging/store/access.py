@@ -12,10 +12,10 @@ from typing import TypeVar
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, VisigateLoggingError
 from visigate_logging.host import clock as host_clock
+from visigate_logging.host.log_files import LogFile, log_files
 from visigate_logging.store.catchup import catch_up, share_read
 from visigate_logging.store.clocks import ReaderClock
 from visigate_logging.store.fetch import fetch
-from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index, Row, is_damage, open_index, remove_older
 
 __all__ = ["Access"]

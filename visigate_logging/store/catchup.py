@@ -1,14 +1,14 @@
 """Catching up: what is new in the files goes into the index, and what has been rotated out leaves it."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
+from visigate_logging.host.log_files import LogFile, log_files
 from visigate_logging.store.clocks import ReaderClock, reader_moved, settle_all
-from visigate_logging.store.files import LogFile, log_files
 from visigate_logging.store.index import Index
 from visigate_logging.store.ingest import Part, take
 from visigate_logging.store.lines import read_lines, skimmer
@@ -20,6 +20,8 @@ __all__ = ["catch_up", "share_read"]
 BATCH = 10_000
 """Lines to a transaction: what an interrupted build loses, and how long another reader waits."""
 HEAD = 64 * 1024
+STAYING = {".kept", ".imported"}
+"""Endings of files that no rotation removes."""
 
 
 @dataclass(slots=True)
@@ -128,11 +130,14 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
             settle_all(index, reader)
         placed = _place(index, files)
         known = {source.id: source for source in _sources(index)}
-        _drop_gone(index, [s for s in known.values() if s.present and s.id not in placed])
+        gone = [s for s in known.values() if s.present and s.id not in placed]
         budget = BATCH
         for number, file in placed.items():  # the newest first: what has just happened is asked for most
             if budget and not known[number].is_unchanged(file):
-                budget -= _read(index, known[number], file, budget, reader)
+                part = _part(known[number], placed)
+                budget -= _read(index, known[number], file, part, budget, reader)
+        if budget:  # only now: their records may have been met again in a file that was written anew
+            _drop_gone(index, gone)
         follow_merges(index)
         index.db.execute("COMMIT")
     except BaseException:
@@ -171,7 +176,8 @@ def _head(file: LogFile) -> bytes | None:
 
 
 def _by_content(sources: Iterable[Source], file: LogFile, head: bytes) -> Source | None:
-    same = [s for s in sources if s.head == head]
+    """The source that a file is; one that was written anew, for what is to be forgotten, is another."""
+    same = [s for s in sources if s.head == head and (file.gzipped or not (s.present and s.ino) or s.ino == file.ino)]
     return min(same, key=lambda s: ((s.dev, s.ino) != (file.dev, file.ino), not s.present), default=None)
 
 
@@ -202,10 +208,17 @@ def _forget(index: Index, source: Source) -> None:
     index.db.execute("DELETE FROM unreadable WHERE source = ?", (source.id,))
 
 
-def _read(index: Index, source: Source, file: LogFile, most: int, reader: ReaderClock) -> int:
+def _part(source: Source, placed: Mapping[int, LogFile]) -> Part:
+    """The part of a file that has not been read; files that are not rotated will be there for longest."""
+    order = sorted(placed, key=lambda number: placed[number].path.suffix not in STAYING)
+    lasting = order[: order.index(source.id)]
+    return Part(source.id, source.indexed, source.counted, source.carried, lasting)
+
+
+def _read(index: Index, source: Source, file: LogFile, part: Part, most: int, reader: ReaderClock) -> int:
     """Read on in a file; how many lines there were."""
     lines = islice(read_lines(file, source.indexed, skimmer()), most)
-    taken = take(index, lines, Part(source.id, source.indexed, source.counted, source.carried))
+    taken = take(index, lines, part)
     whole = taken.lines < most and (file.gzipped or taken.position == file.size)
     if taken.lines or whole:
         times = [at for at in (source.first, source.last, taken.first, taken.last) if at is not None]

@@ -10,7 +10,7 @@ from typing import IO
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.store.files import LogFile
+from visigate_logging.host.log_files import LogFile
 from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Row
 from visigate_logging.store.search import cursor_at

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO
 
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host.log_files import BUFFER, LogFile, log_files
 from visigate_logging.store.facets import Filter, fits
 from visigate_logging.store.fetch import searchable
-from visigate_logging.store.files import BUFFER, LogFile, log_files
 from visigate_logging.store.identity import identify
 from visigate_logging.store.lines import Line, parse
 from visigate_logging.store.times import micros, parse_timestamp

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import StoreError
-from visigate_logging.store.files import log_files
+from visigate_logging.host.log_files import log_files
 from visigate_logging.store.lines import holds_records
 from visigate_logging.store.schema import APPLICATION, PAGE, VERSION, prepare, version_of
 from visigate_logging.triage.decisions import DecisionLog, decisions_path

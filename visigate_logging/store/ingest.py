@@ -19,6 +19,13 @@ from visigate_logging.store.times import QUARTER, parse_timestamp
 __all__ = ["Part", "Taken", "take"]
 
 
+MOVED = (
+    "UPDATE record SET source = ?, offset = ?, length = ? "
+    "WHERE at = ? AND tie = ? AND source NOT IN (SELECT value FROM json_each(?))"
+)
+"""A record that is met again stands in that file of the two which will be there for longer."""
+
+
 class Taken(NamedTuple):
     """What came of reading on in a file: lines read, the position after them, the records' times and clocks."""
 
@@ -47,12 +54,14 @@ class Part(NamedTuple):
         start: offset of the first line.
         counted: offset up to which the records are in the counts already.
         carried: offset up to which an index of an older form had counted them.
+        lasting: numbers of the files that will be there for longer.
     """
 
     source: int
     start: int = 0
     counted: int = 0
     carried: int = 0
+    lasting: Sequence[int] = ()
 
 
 def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:  # noqa: C901 -- the loop that runs a million times
@@ -105,7 +114,7 @@ def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:  # noqa: C90
         rows.append((at, whole[8:], source, offset, length, facet, clock, repeats))
         if offset < part.carried:
             carried[at, whole[8:]] = carried_facet(index, facet, record), stamped // QUARTER
-    _count(index, _insert(index, rows), part, carried)
+    _count(index, _insert(index, rows, part.lasting), part, carried)
     _note_groups(index, groups)
     index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
     first = min((newest.first for newest in groups.values()), default=None)
@@ -127,7 +136,7 @@ def _count(
     count(index, changes)
 
 
-def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
+def _insert(index: Index, rows: Sequence[Row], lasting: Sequence[int]) -> Sequence[Row]:
     """Put rows in; those that were not there before."""
     statement = "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     index.db.execute("SAVEPOINT rows")
@@ -136,9 +145,14 @@ def _insert(index: Index, rows: Sequence[Row]) -> Sequence[Row]:
     if index.db.total_changes - before == len(rows):
         index.db.execute("RELEASE rows")
         return rows
-    # Some stand in another file too, such as a copy: find out which, so that none is counted twice.
+    # Some stand in another file too, such as a copy, or one that this has been made of: none is counted twice.
     index.db.execute("ROLLBACK TO rows")
-    fresh = [row for row in rows if index.db.execute(statement, row).rowcount]
+    fresh = []
+    for row in rows:
+        if index.db.execute(statement, row).rowcount:
+            fresh.append(row)
+        else:
+            index.db.execute(MOVED, (*row[2:5], *row[:2], orjson.dumps(lasting).decode()))
     index.db.execute("RELEASE rows")
     return fresh
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.store.files import LogFile
+from visigate_logging.host.log_files import LogFile
 
 __all__ = ["Line", "holds_records", "parse", "read_lines", "skimmer"]
 

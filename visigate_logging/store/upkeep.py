@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.host.log_files import LogFile
 from visigate_logging.store.catchup import catch_up
 from visigate_logging.store.clocks import ReaderClock
-from visigate_logging.store.files import LogFile
 from visigate_logging.store.index import Index, prepared
 from visigate_logging.store.times import micros
 

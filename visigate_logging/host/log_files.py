@@ -83,7 +83,7 @@ def log_files(log: Path) -> list[LogFile]:
 
 
 def _rotated(log: Path, names: Sequence[str]) -> list[LogFile]:
-    pattern = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported)?(?:\.gz)?")
+    pattern = re.compile(re.escape(log.name) + r"(?:[.-](\d[\d-]*)|\.imported|\.kept)?(?:\.gz)?")
     found = []
     for name in names:
         if name == log.name or (name.endswith(".gz") and name.removesuffix(".gz") in names):

@@ -1,0 +1,1 @@
+"""What of a log goes, and what stays."""
