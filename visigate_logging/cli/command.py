@@ -66,6 +66,7 @@ COMMANDS = (
     Command("status", "what runs on this host, and what became of its errors", "status.status"),
     Command("doctor", "look at all that errors depend on, and say what to do", "doctor.doctor"),
     Command("rehearse", "what a configuration would have done with the stored errors", "rehearse.rehearse"),
+    Command("metrics", "counts and ages for Prometheus, as text or as a file for node_exporter", "metrics.metrics"),
     Command("serve", "the errors on pages, by a web server of their own", "serve.serve"),
     Command("recover", "recoveries: list, run, history, reset, rows", "recover.recover"),
     Command("backup", "make a checked backup of a SQLite database, for a timer or cron", "backup.backup"),

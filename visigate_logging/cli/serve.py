@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 HASH = "VISIGATE_PASSWORD_HASH"
+METRICS_TOKEN = "VISIGATE_METRICS_TOKEN"  # noqa: S105 -- the name of the variable
 SHORTEST = 8
 
 
@@ -40,6 +41,12 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="a proxy in front, by its address: what it says of who asks and by which scheme is believed; "
         "may be given again for another",
+    )
+    parser.add_argument(
+        "--metrics-token-file",
+        type=Path,
+        metavar="PATH",
+        help=f"holds the token for /errors/metrics (default: {METRICS_TOKEN}); without one there are no metrics",
     )
     parser.add_argument("--set-password", action="store_true", help="ask for a password, write its hash, and end")
     parser.add_argument(
@@ -87,8 +94,10 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         )
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
+    from visigate_logging.health.metrics import metrics_of
     from visigate_logging.health.state_dir import health_of, recoveries_of
 
+    metrics_token = _metrics_token(args.metrics_token_file)
     store = open_store(args)
     state = args.state_dir or store.path.parent / "state"
     return create_app(
@@ -99,7 +108,18 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         trusted_proxies=args.trusted_proxy,
         health=health_of(state),
         recoveries=recoveries_of(state),
+        metrics=metrics_of(store, state) if metrics_token else None,
+        metrics_token=metrics_token,
     )
+
+
+def _metrics_token(path: Path | None) -> str:
+    if path is None:
+        return os.environ.get(METRICS_TOKEN, "")
+    try:
+        return _secret_text(path, "--metrics-token-file").strip()
+    except OSError as error:
+        raise ConfigurationError("--metrics-token-file", f"{path}: {error.strerror}") from error
 
 
 def _has_password(args: argparse.Namespace) -> bool:
@@ -130,12 +150,12 @@ def _try_hash(path: Path | None) -> None:
         raise ConfigurationError(str(path or HASH), f"{error}; make one with --set-password") from error
 
 
-def _secret_text(path: Path) -> str:
+def _secret_text(path: Path, option: str = "--password-file") -> str:
     with path.open(encoding="utf-8") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o027:
             raise ConfigurationError(
-                "--password-file", f"{path} can be read or changed by others (mode {mode:04o}); chmod 600 {path}"
+                option, f"{path} can be read or changed by others (mode {mode:04o}); chmod 600 {path}"
             )
         return file.read(10_000)
 

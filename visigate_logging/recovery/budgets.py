@@ -55,6 +55,13 @@ class Budgets:
         values = json.loads(row[0])
         return Budget(**values | {"attempts": tuple(values["attempts"])}), now
 
+    def all(self) -> dict[str, Budget]:
+        """Return the budgets of all keys, of the reboot's too."""
+        with self.state.transaction() as connection:
+            rows = connection.execute("SELECT key, budget FROM recovery ORDER BY key").fetchall()
+        found = {key: json.loads(text) for key, text in rows}
+        return {key: Budget(**values | {"attempts": tuple(values["attempts"])}) for key, values in found.items()}
+
     def save(self, key: str, budget: Budget) -> None:
         """Keep a key's budget."""
         text = json.dumps(asdict(budget))

@@ -8,6 +8,7 @@ from typing import Any
 from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.group_questions import GroupQuestions
 from visigate_logging.store.statistics import count_errors, count_over_time
+from visigate_logging.store.totals import count_totals
 from visigate_logging.store.upkeep import check_index, files_before, overview
 
 __all__ = ["ErrorStore"]
@@ -60,6 +61,18 @@ class ErrorStore(GroupQuestions):
             return count_over_time(db, self._period(days), hours=hours, facets=facets)
 
         return self._access.ask(question)
+
+    def totals(self, limit: int = 100) -> dict[str, Any]:
+        """All that was ever counted, also of files that are gone: numbers that only grow while the index stands.
+
+        Args:
+            limit: at most so many of each.
+
+        Returns:
+            ``kinds`` (severity and category, count) and ``types`` (name, count), the most frequent first; ``groups``
+            (key, type, count), the latest seen first; ``last``, when the last error was, in seconds since 1970.
+        """
+        return self._access.ask(lambda db: count_totals(db, limit))
 
     def choices(self) -> dict[str, list[str]]:
         """The values that errors can be filtered by, by facet; those of the application's own as well."""

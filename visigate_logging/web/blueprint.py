@@ -7,9 +7,11 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
 from visigate_logging.health.log import HealthSource
+from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.charts import kind_of, sparkline
 from visigate_logging.web.pages import Pages, group_url
+from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
 
@@ -46,6 +48,8 @@ def create_blueprint(
     health: HealthSource | None = None,
     recoveries: RecoverySource | None = None,
     layout: str = LAYOUT,
+    metrics: MetricsSource | None = None,
+    metrics_token: str = "",
 ) -> Blueprint:
     """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
@@ -61,6 +65,10 @@ def create_blueprint(
         layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``. In one of the
             application's own, pages come without a Content-Security-Policy: what they need of the application's is
             ``visigate_logging.web.NEEDED_POLICY``.
+        metrics: what ``/errors/metrics`` tells, from ``visigate_logging.web.metrics_of``; None for no such page.
+        metrics_token: who brings it as a bearer may read them, without a login.
+
+    ``/errors/healthz`` says to everybody whether all is well, and nothing else.
 
     Raises:
         ConfigurationError: a decorator is missing and ``unprotected`` is not said, or both are given.
@@ -85,6 +93,8 @@ def create_blueprint(
         for guard in reversed(guards):
             view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], merge_slashes=False)
+    for rule, endpoint, view in Probes(store, health, metrics, metrics_token).routes():
+        blueprint.add_url_rule(rule, endpoint, view, methods=["GET"])
     blueprint.before_request(_on_one_line)
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)

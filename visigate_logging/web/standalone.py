@@ -14,6 +14,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.log import HealthSource
+from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
@@ -36,6 +37,8 @@ def create_app(
     trusted_proxies: Iterable[str] = (),
     health: HealthSource | None = None,
     recoveries: RecoverySource | None = None,
+    metrics: MetricsSource | None = None,
+    metrics_token: str = "",
 ) -> Flask:
     """Return the application.
 
@@ -48,6 +51,8 @@ def create_app(
         trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
         health: see :func:`~visigate_logging.web.create_blueprint`.
         recoveries: likewise.
+        metrics: likewise.
+        metrics_token: likewise.
 
     Raises:
         ConfigurationError: neither a password nor a token is given.
@@ -59,7 +64,15 @@ def create_app(
     door = _Door(sessions or Sessions(), password or (lambda: token))
     guard = door.guard if password else door.token_guard
     app.register_blueprint(
-        create_blueprint(store, health=health, recoveries=recoveries, login_required=guard, admin_required=guard)
+        create_blueprint(
+            store,
+            health=health,
+            recoveries=recoveries,
+            login_required=guard,
+            admin_required=guard,
+            metrics=metrics,
+            metrics_token=metrics_token,
+        )
     )
     app.add_url_rule("/", "home", guard(lambda: redirect(url_for("errors.system_errors"))))
     app.after_request(with_headers)
