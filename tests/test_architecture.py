@@ -31,7 +31,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"detail", "insight", "triage"} | BELOW_ALL,
     "config": {"detail", "hooks", "lifecycle"} | BELOW_ALL,
     "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
-    "health": {"config", "lifecycle", "store", "delivery", "recovery", "forward", "handlers", "detail", "present"}
+    "health": {
+        "_version",
+        "config",
+        "lifecycle",
+        "store",
+        "delivery",
+        "recovery",
+        "forward",
+        "handlers",
+        "detail",
+        "present",
+    }
     | BELOW_ALL,
     "web": {"health", "store", "insight", "present", "triage"} | BELOW_ALL,
 }
