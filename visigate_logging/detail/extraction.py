@@ -111,7 +111,7 @@ class Extractor:
         values["pid"] = record.process or os.getpid()
         if task := task_of(record):
             values["task"] = self._clean.text(task)
-        values["monotonic"] = clock.monotonic()
+        values["monotonic"] = clock.since_boot(record.created)
         if len(given) > OWN_COUNT or type(record.msg) is not str:
             self._add_given(values, record)
         if not record.args and type(record.msg) is str:

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -10,9 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Instant", "boot_id", "clock", "host_seconds", "monotonic", "utc_text"]
+__all__ = ["Epochs", "Instant", "boot_id", "clock", "host_seconds", "monotonic", "since_boot", "utc_text"]
 
 _SAVE_EVERY = 600.0
+_FRESH = 1.0
+"""Seconds within which a record that is looked at has been made."""
+_MOST_EPOCHS = 16
 
 
 class Instant(NamedTuple):
@@ -35,6 +40,42 @@ if hasattr(time, "CLOCK_BOOTTIME"):
 
 else:
     monotonic = time.monotonic
+
+
+class Epochs:
+    """When this boot began, by the wall clock, which somebody may put forward or back; kept for each time it did.
+
+    Args:
+        wall, since_boot: clocks, for tests.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, since_boot: Callable[[], float] = monotonic) -> None:
+        self._wall, self._since_boot = wall, since_boot
+        self._epoch = wall() - since_boot()
+        self._known = deque([(0.0, self._epoch)], maxlen=_MOST_EPOCHS)
+
+    def since_boot(self, created: float) -> float:
+        """Return the seconds from the boot to a time by the wall clock, which may be that of a record held since.
+
+        Args:
+            created: seconds since 1970. Where no clock of this boot can have said so, it is taken for now.
+        """
+        now = self._since_boot()
+        if -_FRESH < created - now - self._epoch < _FRESH:
+            return now
+        epoch = self._wall() - now
+        if not -_FRESH < epoch - self._epoch < _FRESH:
+            self._epoch = epoch
+            self._known.append((now, epoch))
+        end = now
+        for begun, epoch in reversed(self._known):
+            if begun - _FRESH <= created - epoch <= end + _FRESH:
+                return min(created - epoch, end)
+            end = begun
+        return now
+
+
+since_boot = Epochs().since_boot
 
 
 def utc_text(seconds: float | None = None, timespec: str = "seconds") -> str:
