@@ -2,8 +2,10 @@
 
 import logging
 import logging.handlers
+import os
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -142,3 +144,31 @@ def test_lists_are_plain_again_when_the_change_fails():
         raise RuntimeError
     assert logger.handlers is handlers
     assert type(logger.handlers) is list
+
+
+def test_a_fork_waits_for_the_end_of_a_change():
+    """A child forked in the middle would have loggers that nobody lets go on."""
+    call_handlers, inside, over, codes = logging.Logger.callHandlers, threading.Event(), threading.Event(), []
+
+    def change():
+        with stopped():
+            inside.set()
+            over.wait(30)
+
+    def fork():
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if logging.Logger.callHandlers is call_handlers else 1)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    threads = [threading.Thread(target=change), threading.Thread(target=fork)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
+        threads[0].start()
+        inside.wait(30)
+        threads[1].start()
+        threads[1].join(0.3)
+        over.set()
+        for thread in threads:
+            thread.join(30)
+    assert codes == [0]

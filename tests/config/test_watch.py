@@ -151,3 +151,17 @@ def test_the_packages_own_messages_are_kept_for_others(write, tmp_path):
     logging.getLogger("visigate_logging.anything").warning("said %s", "once")
     assert last_messages(tmp_path / "state")[-1]["message"] == "said once"
     assert last_messages(tmp_path / "state")[0]["pid"] == os.getpid()
+
+
+def test_what_is_half_written_waits_until_two_looks_have_seen_the_same(tmp_path):
+    path, applied = tmp_path / "logging.yaml", []
+    path.write_bytes(b"version: 1")
+    watching = watch.Watch(path, lambda _, content: applied.append(content))
+    watching.stop()  # the looks are ours
+    for content in (b"version: 1", b"version: 1\nroot: {le", b"version: 1\nroot: {level: INFO}"):
+        path.write_bytes(content)
+        watching._look_at_content(at_once=False)
+        assert applied == []
+    watching._look_at_content(at_once=False)
+    watching._change.join(10)
+    assert applied == [b"version: 1\nroot: {level: INFO}"]

@@ -437,3 +437,12 @@ def test_keys_that_are_remembered_are_bounded() -> None:
 
 def test_a_key_to_mask_that_has_no_words_is_passed_over() -> None:
     assert Redactor(["---", ""]).text("--- = 5") == "--- = 5"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_secret"), [("123", False), ("1234", True), ("123456789012", True), ("1234567890123", False)]
+)
+def test_a_pin_has_four_to_twelve_digits_and_the_pins_of_a_board_have_fewer(value, is_secret):
+    assert (R.text(f"pin={value}") == "pin=***") is is_secret
+    assert (R.text(f"the pin is {value}") == "the pin is ***") is is_secret
+    assert R.is_secret("pin", value) is is_secret

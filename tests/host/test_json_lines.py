@@ -32,7 +32,7 @@ def test_a_line_that_must_last_is_on_the_medium_when_append_returns(tmp_path, mo
     monkeypatch.setattr(os, "write", lambda *args: calls.append("write") or write(*args))
     monkeypatch.setattr(os, "fsync", lambda *args: calls.append("fsync") or fsync(*args))
     JsonLines(tmp_path / "trail.jsonl", max_bytes=1000, syncs=True).append({})
-    assert calls == ["write", "fsync"]
+    assert calls == ["write", "fsync", "fsync"]  # of the line, and of the new file's name
 
 
 def _append_many(path):

@@ -13,7 +13,7 @@ import weakref
 
 import pytest
 
-from visigate_logging.host.worker import Worker
+from visigate_logging.host.worker import Guarded, Worker
 
 
 class Sink:
@@ -311,3 +311,14 @@ def test_a_multiprocessing_child_works_off_its_queue_before_it_ends(tmp_path, me
 def test_importing_the_worker_does_not_import_multiprocessing():
     code = "import sys, visigate_logging.host.worker; sys.exit('multiprocessing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_after_failures_in_a_row_the_wait_doubles_up_to_a_minute_and_begins_anew_after_success(caplog):
+    def fail():
+        raise OSError("no space")
+
+    guarded = Guarded("test-worker")
+    assert [guarded(fail) for _ in range(8)] == [2, 4, 8, 16, 32, 64, 64, 64]
+    assert [r.getMessage().rpartition(" ")[2] for r in caplog.records] == ["1", "2", "4", "8"]
+    assert guarded(lambda: None) is None
+    assert guarded(fail) == 2

@@ -110,6 +110,7 @@ def test_every_answer_forbids_foreign_and_inline_content_framing_sniffing_and_st
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cache-Control"] == ("no-cache" if "static" in address else "no-store")
 
 

@@ -56,6 +56,8 @@ def make_directory(path: str | os.PathLike[str], mode: int = 0o777) -> None:
     make_directory(path.parent)
     with opened_directory(path.parent) as above, contextlib.suppress(FileExistsError):
         os.mkdir(path.name, mode & 0o755, dir_fd=above)
+        with contextlib.suppress(OSError):  # a file system that cannot
+            os.fsync(above)  # what is made durable in it would go with it
         if _is_root():
             place = os.fstat(above)
             os.chown(path.name, place.st_uid, place.st_gid, dir_fd=above, follow_symlinks=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from visigate_logging.host import HostLock
-from visigate_logging.host.files import identity, is_still, make_directory, open_safely
+from visigate_logging.host.files import identity, is_still, make_directory, open_safely, opened_directory
 
 __all__ = ["SharedFile", "ShortWriteError"]
 
@@ -62,6 +62,7 @@ class SharedFile:
         self._fd: int | None = None
         self._identity = (0, 0)
         self._like: os.stat_result | None = None  # whose owner the next file gets, when root makes it
+        self._is_new = False  # whether its name may not be on the medium yet
         self._end = -1  # where our last line ended, to know without reading that the file ends with a whole line
         self._cut: tuple[int, int] | None = None  # where the last write was a short one: a pipe cannot be looked at
         # Files that were written to and then left, to be synced: descriptors, and what they are of.
@@ -138,6 +139,7 @@ class SharedFile:
         fd = open_safely(self.path, flags, self._mode, like=self._like)
         self._like = status = os.fstat(fd)
         self._fd, self._identity, self._end = fd, identity(status), -1
+        self._is_new = self._is_new or status.st_size == 0
         return fd
 
     def _leave(self) -> Literal[False]:
@@ -206,11 +208,17 @@ class SharedFile:
     def unsynced(self) -> list[int]:
         """Descriptors to be synced and closed by the caller: of the file, and of those left since the last time.
 
+        Of the directory as well, when it has got a new file: a power cut could leave that without a name.
+
         Raises:
             OSError: the process has no descriptor free; nothing has changed.
         """
         fd, ours = self._fd, self._identity
         current = [os.dup(fd)] if fd is not None and is_still(fd, ours) else []
+        if self._is_new:
+            self._is_new = False
+            with contextlib.suppress(OSError), opened_directory(os.path.dirname(self.path)) as directory:
+                current.append(os.dup(directory))
         taken, self._left = self._left, []
         return [left for left, known in taken if is_still(left, known)] + current
 

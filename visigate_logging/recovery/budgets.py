@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from visigate_logging.host import HostLock, State, host_seconds
-from visigate_logging.host.files import make_directory, write_atomically
+from visigate_logging.host.files import make_directory, sync_directory, write_atomically
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
 
@@ -116,8 +116,10 @@ class Marks:
         return _read(self._path(context))
 
     def clear(self, context: Context) -> None:
-        """It is finished."""
-        self._path(context).unlink(missing_ok=True)
+        """It is finished: no power cut brings it back."""
+        with suppress(FileNotFoundError):
+            self._path(context).unlink()
+            sync_directory(self._folder)
 
     def forget(self, procedure: str) -> int:
         """Forget what waits for a procedure, for all its keys; how many there were."""
