@@ -3,14 +3,29 @@
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from visigate_logging import Classifier, JsonFileHandler, SharedRotatingFileHandler, TextFormatter
+from visigate_logging import (
+    Classifier,
+    ErrorDetail,
+    JsonFileHandler,
+    RecoveryHandler,
+    SharedRotatingFileHandler,
+    TextFormatter,
+    ThrottledSMTPHandler,
+)
+from visigate_logging.delivery.journal import Journal
+from visigate_logging.host import State
+from visigate_logging.host.files import write_atomically
+from visigate_logging.host.worker import Worker
 
 PASSING = [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError]
 
@@ -107,3 +122,116 @@ print(sorted(set(sys.modules) - before - {{"sqlite3", "sqlite3.dbapi2", "_sqlite
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert done.stdout == "[]\n"
+
+
+class Once:
+    """Calls what it stands for, but the first time raises what a signal handler may raise in that moment."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self.calls = real, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            raise KeyboardInterrupt
+        return self._real(*args, **kwargs)
+
+
+def test_a_worker_whose_waking_was_interrupted_is_woken_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    worker: Worker[None] = Worker("test-worker", lambda _: done.set())
+    worker.start()
+    real = worker._queue
+    others = {name: getattr(real, name) for name in ("get", "get_nowait", "qsize", "empty")}
+    monkeypatch.setattr(worker, "_queue", SimpleNamespace(put=Once(real.put), **others))
+    with pytest.raises(KeyboardInterrupt):
+        worker.wake()
+    worker.wake()
+    assert done.wait(10)
+    monkeypatch.undo()
+    assert worker.stop(10)
+
+
+def test_the_upkeep_whose_waking_was_interrupted_is_woken_by_the_next(tmp_path, monkeypatch) -> None:
+    made = JsonFileHandler(tmp_path / "details.jsonl")
+    wake = Once(made._task.wake)
+    monkeypatch.setattr(made._task, "wake", wake)
+    record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), None)
+    with pytest.raises(KeyboardInterrupt):
+        made.handle(record)
+    made.handle(record)
+    assert wake.calls == 2
+    made.close()
+
+
+def test_mail_whose_waking_was_interrupted_is_woken_by_the_next(tmp_path, monkeypatch) -> None:
+    made = ThrottledSMTPHandler("127.0.0.1", "a@b.c", "a@b.c", severity="ERROR", state_dir=tmp_path)
+    notifier = made._notifier(made.routes[0])
+    wake = Once(lambda: None)
+    monkeypatch.setattr(notifier._worker, "wake", wake)
+    record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), None)
+    with pytest.raises(KeyboardInterrupt):
+        made.handle(record)
+    made.handle(record)
+    assert wake.calls == 2
+    monkeypatch.undo()
+    made.close()
+
+
+def test_an_error_after_a_line_of_the_journal_that_was_interrupted_is_written_whole(tmp_path, monkeypatch) -> None:
+    journal = Journal(tmp_path / "journal", 1800.0)
+    detail = ErrorDetail.from_record(logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), None))
+    append = journal._file.append
+    for _ in range(2):  # of the first and the second error of a group all is written, of the third a few words
+        monkeypatch.setattr(journal._file, "append", Once(append))
+        with pytest.raises(KeyboardInterrupt):
+            journal.append(detail)
+    journal.append(detail)
+    assert json.loads((tmp_path / "journal").read_bytes())["message"] == "m"
+    journal.close()
+
+
+def test_a_kind_of_error_whose_queueing_was_interrupted_is_queued_again(tmp_path, monkeypatch) -> None:
+    steps = {"exceptions": ["BaseException"], "steps": [{"command": {"argv": ["true"]}}]}
+    made = RecoveryHandler({"all": steps}, tmp_path / "state")
+    monkeypatch.setattr(made._desk._worker, "put", Once(made._desk._worker.put))
+    record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), (OSError, OSError("gone"), None))
+    with pytest.raises(KeyboardInterrupt):
+        made.handle(record)
+    made.handle(record)
+    assert made.wait(30)
+    counts = made.counts()
+    assert (counts["accepted"], counts["delivered"], counts["dropped"]) == (2, 1, {"interrupted": 1})
+    made.close()
+
+
+def test_a_transaction_that_is_interrupted_while_it_begins_does_not_stand_in_the_way_of_the_next(tmp_path) -> None:
+    state = State(tmp_path)
+    with state.transaction():
+        pass
+    begin = state._begin
+
+    def interrupted(timeout: float) -> Any:
+        begin(timeout)
+        raise KeyboardInterrupt
+
+    state._begin = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), state.transaction():
+        pass
+    state._begin = begin  # type: ignore[method-assign]
+    with state.transaction():
+        pass
+    state.close()
+
+
+def test_a_file_that_is_interrupted_right_after_it_has_got_its_name_says_so(tmp_path, monkeypatch) -> None:
+    rename = os.rename
+
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        rename(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", b"content")
+    assert os.listdir(tmp_path) == ["file"]

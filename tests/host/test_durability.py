@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from visigate_logging import JsonFileHandler
-from visigate_logging.delivery.outbox import Outbox
+from visigate_logging.delivery.spool import Spool
 from visigate_logging.host import State
 from visigate_logging.host.files import make_directory
 from visigate_logging.recovery.audit import Audit
@@ -89,7 +89,7 @@ def test_the_mark_of_a_recovery_that_has_begun_and_of_one_that_is_finished(tmp_p
 def test_a_mail_in_the_outbox(tmp_path: Path, calls: list[str]) -> None:
     make_directory(tmp_path / "outbox")
     calls.clear()
-    outbox = Outbox(tmp_path / "outbox")
+    outbox = Spool(tmp_path / "outbox")
     outbox.stage("1", ["admin@example.org"], b"Subject: no picture\n\n")
     assert calls == ["fsync new file", "rename new file", "fsync outbox/"]
     calls.clear()
