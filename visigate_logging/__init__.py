@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from visigate_logging.formatters import TextFormatter as TextFormatter
     from visigate_logging.handlers.forward import ForwardHandler as ForwardHandler
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
+    from visigate_logging.handlers.notification import NotificationHandler as NotificationHandler
     from visigate_logging.handlers.recovery import RecoveryHandler as RecoveryHandler
     from visigate_logging.handlers.rotating import SharedRotatingFileHandler as SharedRotatingFileHandler
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler as ThrottledSMTPHandler
@@ -35,6 +36,7 @@ _HOME = {
     "ErrorHandler": "migrate.error_handler",
     "ErrorStore": "store.store",
     "ForwardHandler": "handlers.forward",
+    "NotificationHandler": "handlers.notification",
     "RecoveryHandler": "handlers.recovery",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",

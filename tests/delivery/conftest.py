@@ -62,15 +62,18 @@ class Clock:
 class Mailing:
     """Incidents, outbox and sender of one process, on a clock of the test's."""
 
-    def __init__(self, directory, server, clock=None, windows=None, schedule=None, to=TO):
+    def __init__(
+        self, directory, server=None, clock=None, windows=None, schedule=None, to=TO, channel=None, **options
+    ):
         self.clock = clock or Clock()
         self.news = False
         self.directory = directory
         self.state = State(directory, SCHEMA)
-        self.incidents = Incidents(self.state, "mail", windows or Windows(), now=self.clock, schedule=schedule)
+        options |= {"now": self.clock, "summary": schedule}
+        self.incidents = Incidents(self.state, "mail", windows or Windows(), **options)
         self.spool = Spool(directory / "outbox")
         self.outbox = Outbox(self.state, "mail", self.spool, now=self.clock)
-        channel = SmtpChannel(server, MailTemplate("gate@example.org", to, "VisiGate Error"))
+        channel = channel or SmtpChannel(server, MailTemplate("gate@example.org", to, "VisiGate Error"))
         self.composer = Composer(self.incidents, self.outbox, channel)
         self.sender = Sender(self.outbox, channel, directory / "mail.lock")
 

@@ -60,6 +60,7 @@ COMMANDS = (
     Command("init", "write the shipped logging.yaml, with this gate's paths and mail server", "init.init"),
     Command("convert-config", "VisiGate's present configuration as a logging.yaml", "converting.convert_config"),
     Command("mail", "try the mail server, or look after the outbox", "mail.mail"),
+    Command("notify", "try the notification services, or look after their outbox", "mail.notify"),
     Command("forward", "send what the log has to other systems; list what they refused", "forwarding.forward"),
     Command("check", "name all that is wrong with a configuration, with its line", "configuring.run_check"),
     Command("apply", "put a checked configuration into effect; go back unless confirmed", "configuring.run_apply"),

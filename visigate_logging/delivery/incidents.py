@@ -1,7 +1,8 @@
 """Incidents: what is to be told of each group of errors, and which message tells it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -56,7 +57,9 @@ class Incidents(Tables):
         handler: the handler's name.
         windows: how long to wait before telling.
         now: for tests.
-        schedule: when summaries are told.
+        summary: when summaries are told.
+        digest: when all is told together; None for as soon as the windows have it.
+        today: for tests, the time by which a digest is due.
     """
 
     def __init__(
@@ -65,12 +68,16 @@ class Incidents(Tables):
         handler: str,
         windows: Windows,
         now: Callable[[], Instant] = clock,
-        schedule: Schedule | None = None,
+        summary: Schedule | None = None,
+        digest: Schedule | None = None,
+        today: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         super().__init__(state, handler, now)
         self._windows = windows
         self._recoveries = Recoveries(state.directory)
-        self.weeks = Weeks(state, handler, now, schedule)
+        self._schedule = digest
+        self._today = today
+        self.weeks = Weeks(state, handler, now, summary)
 
     def book(self, read: Callable[[Cursor], tuple[Iterable[Entry], Cursor]]) -> Cursor:
         """Enter what is new in the journal, and how far it has been read, in one step.
@@ -120,8 +127,10 @@ class Incidents(Tables):
         """
         windows = replace(self._windows, group_wait=0.0) if hurry else self._windows
         with self._open() as (connection, now):
-            groups = self._groups(connection)
-            decision = plan(groups.values(), self._mailed(connection), now, windows)
+            groups, mailed = self._groups(connection), self._mailed(connection)
+            if wait := self._until_digest(groups.values(), mailed, now):
+                return wait
+            decision = plan(groups.values(), mailed, now, windows)
             if not decision.due:
                 return None if decision.look_again is None else max(decision.look_again - now, 0.01)
             digest = self._digest(connection, decision, now)
@@ -143,6 +152,17 @@ class Incidents(Tables):
                     groups[group.fingerprint] = after
             self._keep(connection, groups)
         return 0.0
+
+    def _until_digest(self, groups: Iterable[Incident], mailed: Sequence[float], now: float) -> float:
+        """Return the seconds until all is to be told together; 0.0 for now."""
+        if self._schedule is None:
+            return 0.0
+        today = self._today()
+        last, following = self._schedule.last(today), self._schedule.next(today)
+        since = [datetime.fromisoformat(group.first_time) for group in groups if group.untold]
+        was_told = any(at > now - (today - last).total_seconds() for at in mailed)
+        is_due = not was_told and (not since or min(since) <= last)
+        return 0.0 if is_due else max((following - today).total_seconds(), 0.01)
 
     def waiting(self) -> list[tuple[Waiting, float, str]]:
         """Return what is in no message yet: why, for how many seconds, and the error's title."""

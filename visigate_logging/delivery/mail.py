@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MailTemplate",
+    "cleaned",
     "compose",
     "compose_text",
+    "held_back",
+    "new_message",
     "shortened",
     "subject_of",
     "thread_id",
@@ -29,6 +32,7 @@ __all__ = [
 ]
 
 _LONGEST_SUBJECT = 120
+_LONGEST_SITE = 30
 _SHORT = 1000
 """Characters of the short form of a mail."""
 _COUNTS = re.compile(r"- |New: |It |Quiet since ")
@@ -65,15 +69,15 @@ def compose(digest: Digest, message_id: str, template: MailTemplate) -> bytes:
         template: what is the same for all mails.
     """
     sections = [section(item, template.url, template.advice) for item in digest.items]
-    notice = " ".join(filter(None, (digest.notice, _held_back(digest.held_back))))
+    notice = " ".join(filter(None, (digest.notice, held_back(digest.held_back))))
     end = footer(digest.sheet)
-    message = _message(message_id, template, subject_of(digest, template.subject))
+    message = new_message(message_id, template.sender, template.recipients, subject_of(digest, template.subject))
     _put_into_threads(message, [item.group for item in digest.items[:IN_FULL]])
     if any(level_number(item.group.severity) >= _CRITICAL for item in digest.items if item.group.untold):
         message["Importance"] = "high"
         message["X-Priority"] = "1"
-    message.set_content(_clean(as_text(sections, notice, end)))
-    message.add_alternative(_clean(as_html(sections, notice, end)), subtype="html")
+    message.set_content(cleaned(as_text(sections, notice, end)))
+    message.add_alternative(cleaned(as_html(sections, notice, end)), subtype="html")
     return bytes(message)
 
 
@@ -81,7 +85,8 @@ def subject_of(digest: Digest, begin: str = "") -> str:
     """Return one line: which gate, the worst group, its count and its place, and how many more groups there are."""
     worst = digest.items[0]
     detail, group = worst.detail, worst.group
-    where = f"[{site(detail)}] " if site(detail) else ""
+    gate = site(detail)
+    where = f"[{gate if len(gate) <= _LONGEST_SITE else gate[:_LONGEST_SITE] + '…'}] " if gate else ""
     word = f"{group.severity} " if level_number(group.severity) >= _CRITICAL else ""
     start = f"{begin} {where}{word}".lstrip()
     end = f" ({group.untold:,}{_TIMES})" if group.untold > 1 else "" if group.untold else " (quiet)"
@@ -130,9 +135,14 @@ def compose_text(title: str, text: str, message_id: str, template: MailTemplate)
     """
     import socket
 
-    message = _message(message_id, template, f"{template.subject} [{socket.gethostname()}] {title}".strip())
-    message.set_content(_clean(text))
-    message.add_alternative(_clean(text_page(text)), subtype="html")
+    message = new_message(
+        message_id,
+        template.sender,
+        template.recipients,
+        f"{template.subject} [{socket.gethostname()}] {title}".strip(),
+    )
+    message.set_content(cleaned(text))
+    message.add_alternative(cleaned(text_page(text)), subtype="html")
     return bytes(message)
 
 
@@ -141,9 +151,8 @@ def trial_message(template: MailTemplate) -> bytes:
     import socket
     import uuid
 
-    message = _message(
-        uuid.uuid4().hex, template, f"{template.subject} [{socket.gethostname()}] a test of mails".strip()
-    )
+    subject = f"{template.subject} [{socket.gethostname()}] a test of mails".strip()
+    message = new_message(uuid.uuid4().hex, template.sender, template.recipients, subject)
     message.set_content("This is a test of visigate-errors. Mails about errors will arrive like this one.\n")
     return bytes(message)
 
@@ -187,15 +196,16 @@ def with_notice(content: bytes, notice: str) -> bytes:
     return bytes(message)
 
 
-def _message(message_id: str, template: MailTemplate, subject: str) -> "EmailMessage":
+def new_message(message_id: str, sender: str, recipients: Sequence[str], subject: str) -> "EmailMessage":
+    """Return a message with its headers, and nothing in it."""
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import formatdate
 
     message = EmailMessage(policy=SMTP)
-    message["From"] = template.sender
-    message["To"] = ", ".join(template.recipients)
-    _set_subject(message, " ".join(_clean(subject).split()))  # no newline gets into a header
+    message["From"] = sender
+    message["To"] = ", ".join(recipients)
+    _set_subject(message, " ".join(cleaned(subject).split()))  # no newline gets into a header
     message["Date"] = formatdate(localtime=True)
     message["Message-ID"] = thread_id(message_id)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's vacation notice answers
@@ -211,11 +221,15 @@ def _set_subject(message: "EmailMessage", subject: str) -> None:
         message.set_raw("Subject", Header(subject, "utf-8", header_name="Subject").encode())
 
 
-def _held_back(seconds: float) -> str:
+def held_back(seconds: float, noun: str = "mail") -> str:
+    """Return that a message had to wait for its limit, and how long; empty when it had not."""
     if not seconds:
         return ""
-    return f"This mail was held back for {spoken(seconds)}: the limit of mails an hour (max_per_hour) was reached."
+    return (
+        f"This {noun} was held back for {spoken(seconds)}: the limit of {noun}s an hour (max_per_hour) was reached."
+    )
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """Return a text without control characters, bidirectional marks and surrogates."""
     return _CONTROL.sub("�", text).encode("utf-8", "replace").decode()

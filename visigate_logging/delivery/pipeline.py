@@ -43,6 +43,7 @@ class Delivery:
         windows: how long to wait before telling.
         state_dir: directory that the processes of the host share.
         summary: when summaries are told.
+        digest: when all is told together; None for as soon as the windows have it.
         notice: what stands above all else in each message.
     """
 
@@ -50,6 +51,7 @@ class Delivery:
     windows: Windows
     state_dir: Path
     summary: Schedule | None = None
+    digest: Schedule | None = None
     notice: str = ""
 
     def in_memory(self) -> "Delivery":
@@ -78,7 +80,9 @@ class Pipeline:
         self.lock: Path = directory / f"mail-{safe}.lock"
         self.state = State(directory, SCHEMA)
         self.journal = Journal(directory / f"journal-{safe}", delivery.windows.quiet / 2)
-        self.incidents = Incidents(self.state, name, delivery.windows, schedule=delivery.summary)
+        self.incidents = Incidents(
+            self.state, name, delivery.windows, summary=delivery.summary, digest=delivery.digest
+        )
         self.outbox = Outbox(self.state, name, Spool(directory / "outbox" / safe))
         self.composer = Composer(self.incidents, self.outbox, delivery.channel, delivery.notice)
         self.sender = Sender(self.outbox, delivery.channel, self.lock)

@@ -31,6 +31,10 @@ class Schedule:
             moment -= timedelta(days=1)
         return moment
 
+    def next(self, now: datetime) -> datetime:
+        """Return the first such moment that is after ``now``."""
+        return self.last(now + timedelta(days=7 if self.weekday is not None else 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Week:

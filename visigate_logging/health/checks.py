@@ -198,5 +198,18 @@ def _mail_server(subject: Subject) -> Iterator[Finding]:
 
 
 CHECKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, backups, forwarding)
-ASKING = (_mail_server, targets)
+
+
+def _notifications(subject: Subject) -> Iterator[Finding]:
+    from visigate_logging.handlers.notification import NotificationHandler
+
+    for made in subject.objects:
+        if made.makes(NotificationHandler):
+            handler = made.factory(**{p.name: value for p, value in made.arguments()})
+            for service in (s for route in handler.routes for s in route.delivery.channel.services):
+                told, cure = service.looked_at()
+                yield Finding("notifications", not cure, f"{service.name}: {told}", cure)
+
+
+ASKING = (_mail_server, _notifications, targets)
 """Checks that ask others, over the network."""

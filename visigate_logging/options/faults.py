@@ -47,6 +47,8 @@ def shown(value: Any) -> str:
 
 def is_secret(path: KeyPath) -> bool:
     """Return whether the value at a path is nobody's business; whose, or where, a secret is may be told."""
+    if "urls" in path:  # addresses of services: the key is in them
+        return True
     if not path or _NO_SECRET.search(last := str(path[-1])):
         return False
     return "credentials" in path or bool(_SECRET.search(last))
