@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler as ThrottledSMTPHandler
     from visigate_logging.hooks import install_hooks as install_hooks
     from visigate_logging.hooks import uninstall_hooks as uninstall_hooks
+    from visigate_logging.lifecycle.watchdog import heartbeat as heartbeat
     from visigate_logging.migrate.error_handler import ErrorHandler as ErrorHandler
     from visigate_logging.migrate.error_handler import setup_error_handler as setup_error_handler
     from visigate_logging.migrate.error_logs import get_error_logs as get_error_logs
@@ -42,6 +43,7 @@ _HOME = {
     "TextFormatter": "formatters",
     "ThrottledSMTPHandler": "handlers.smtp",
     "configure": "config.apply",
+    "heartbeat": "lifecycle.watchdog",
     "get_error_logs": "migrate.error_logs",
     "install_hooks": "hooks",
     "setup_error_handler": "migrate.error_handler",

@@ -65,6 +65,8 @@ COMMANDS = (
     Command("check", "name all that is wrong with a configuration, with its line", "configuring.run_check"),
     Command("apply", "put a checked configuration into effect; go back unless confirmed", "configuring.run_apply"),
     Command("status", "what runs on this host, and what became of its errors", "status.status"),
+    Command("timeline", "releases, restarts, crashes, power cuts: what happened to the host", "lifecycle.timeline"),
+    Command("power", "when the power was away; up and down, for the systemd unit", "lifecycle.power"),
     Command("doctor", "look at all that errors depend on, and say what to do", "doctor.doctor"),
     Command("rehearse", "what a configuration would have done with the stored errors", "rehearse.rehearse"),
     Command("metrics", "counts and ages for Prometheus, as text or as a file for node_exporter", "metrics.metrics"),

@@ -203,6 +203,10 @@ def follow(args: argparse.Namespace) -> int:
     store = open_store(args)
     asked = filters(store, args)
     backlog = (0 if args.json else 10) if args.backlog is None else args.backlog
+    if not args.json and not any(asked.values()):
+        from visigate_logging.cli.lifecycle import say_events_aside
+
+        say_events_aside(store.path.parent / "state")
     for record in store.follow(backlog=backlog, **asked):
         if args.json:
             say_json(record.to_dict(), line=True)

@@ -83,6 +83,7 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"recovery {standing['key']}: {counted(standing['attempts'], 'attempt')}, {standing['state']}"
     for text in found["unknown"]:
         yield painted(plain(f"not loaded: {text}", one_line=True), "yellow")
+    yield from map(_event, found["events"])
     if found["messages"]:
         yield ""
     for message in found["messages"]:
@@ -101,6 +102,11 @@ def _standing(process: Mapping[str, Any]) -> str:
     if process.get("refused"):
         return f"refused {process['refused']['hash']}: {process['refused']['reason']}"
     return "" if process["current"] else "still on the old one"
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    text = plain(f"{local_time(event['time'])} {event['event']}: {event['text']}", one_line=True)
+    return painted(text, "red" if event.get("is_error") else "dim")
 
 
 def _time(timestamp: str) -> Brief:

@@ -193,6 +193,8 @@ def _be_present(applied: Applied, before: Applied | None, directories: Sequence[
         "since": applied.since,
     }
     _tell(applied, path=path, hash=applied.source.hash, refused=None, **facts)
+    if applied.life is not None:
+        applied.life.watch(set_here.watchdog)
 
 
 def _tell(applied: Applied, **facts: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from visigate_logging.detail.adopted import VARIABLE
-from visigate_logging.options import Via, meant
+from visigate_logging.options import Range, Via, meant
 
 __all__ = ["Settings", "environment"]
 
@@ -35,6 +35,8 @@ class Settings:
         handled_exceptions: name of the level from which a record gets the exception that is being handled where it
             is logged; false: none does. Children inherit it as ``VISIGATE_HANDLED_EXCEPTIONS``.
         hooks: log what nobody caught, as `install_hooks` does; default false.
+        watchdog: seconds after which a loop that has called `heartbeat` once, and does so no more, is told of as an
+            error with the stacks of all threads; default 0, never.
         watch: apply changes of the file within 2 s, and at once on SIGHUP; default false.
     """
 
@@ -42,6 +44,7 @@ class Settings:
     release: str = ""
     handled_exceptions: Annotated[str | bool, Via(_level_or_false, "the name of a level, or false")] = "ERROR"
     hooks: bool = False
+    watchdog: Annotated[float, Range(0, unit="seconds")] = 0.0
     watch: bool = False
 
 

@@ -19,6 +19,7 @@ from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
+from visigate_logging.host.timeline import last_changes
 
 __all__ = ["DetailOptions", "Extractor", "extractor"]
 
@@ -112,6 +113,7 @@ class Extractor:
         if task := task_of(record):
             values["task"] = self._clean.text(task)
         values["monotonic"] = clock.since_boot(record.created)
+        values["changes"] = last_changes()
         if len(given) > OWN_COUNT or type(record.msg) is not str:
             self._add_given(values, record)
         if not record.args and type(record.msg) is str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -63,6 +63,7 @@ class ErrorDetail:
     handled: bool = False
     repeats: str = ""
     facets: Mapping[str, Any] = field(default_factory=dict)
+    changes: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":

@@ -12,13 +12,16 @@ from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, state_directories
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.forwarding import standings
+from visigate_logging.host.timeline import Timeline
+from visigate_logging.lifecycle.presence import present
 from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
-from visigate_logging.lifecycle.presence import present
 
 __all__ = ["host_status", "runners"]
+
+LAST_EVENTS = 5
 
 
 def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
@@ -55,6 +58,7 @@ def host_status(config: Path) -> dict[str, Any]:
         "forwarding": standings(objects),
         "recoveries": recoveries,
         "unknown": [*(source.told(p) for p in source.errors if "cannot be imported" in p.text), *unknown],
+        "events": [event for directory in directories for event in Timeline(directory).read()[-LAST_EVENTS:]],
         "messages": [message for directory in directories for message in last_messages(directory)],
     }
 

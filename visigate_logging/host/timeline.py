@@ -6,20 +6,24 @@ the audit trail beside it, and is read from there.
 
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["CHANGES", "Timeline", "when"]
+__all__ = ["CHANGES", "Timeline", "last_changes", "note_changes", "when"]
 
 CHANGES = frozenset(["boot", "clock", "configuration", "packages", "power", "recovery", "release", "start"])
 """Kinds of events after which something may be different; the others are ends of processes."""
 
 _LARGEST = 262_144
 _AUDIT_LARGEST = 2_000_000
+_MOST_NOTED = 3
+_NOTED_FOR = timedelta(days=1)
+
+_noted: tuple[dict[str, Any], ...] = ()
 
 
 class Timeline:
@@ -68,6 +72,18 @@ class Timeline:
             if line.get("event") == "outcome" and line.get("status") not in (None, "refused", "deferred"):
                 text = f"recovery {line.get('procedure')}: {line.get('status')}, {line.get('message')}"
                 yield {"time": line.get("timestamp", ""), "event": "recovery", "text": text}
+
+
+def note_changes(timeline: Timeline) -> None:
+    """Keep at hand what was changed in the last day, for the records of this process."""
+    global _noted  # noqa: PLW0603 -- a process lives on one host
+    found = [e for e in timeline.read(datetime.now(UTC) - _NOTED_FOR) if e["event"] in CHANGES]
+    _noted = tuple({name: e[name] for name in ("time", "event", "text")} for e in found[-_MOST_NOTED:])
+
+
+def last_changes() -> tuple[dict[str, Any], ...]:
+    """Return what was changed in the last day, as far as this process has looked: time, event and text of each."""
+    return _noted
 
 
 def when(event: Mapping[str, Any]) -> datetime | None:

@@ -9,14 +9,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.host.clock import boot_id, monotonic, utc_text
+from visigate_logging.host.clock import monotonic, utc_text
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.host.upkeep import Task
+from visigate_logging.lifecycle.announcements import tell_of_absences, tell_of_hang
+from visigate_logging.lifecycle.changes import Changes
+from visigate_logging.lifecycle.ends import told_of
 from visigate_logging.lifecycle.evidence import control_group, memory, oom_kills
 from visigate_logging.lifecycle.inquest import Inquest
+from visigate_logging.lifecycle.power import Power
 from visigate_logging.lifecycle.presence import DUMP, Presence
 from visigate_logging.lifecycle.stack_dump import StackDump
+from visigate_logging.lifecycle.watchdog import Hang, Watchdog
 
 __all__ = ["Life", "begin", "life", "state_directory"]
 
@@ -45,6 +50,10 @@ class Life(ForkAware):
         self.presence = Presence(directory)
         self.timeline = Timeline(directory)
         self._inquest = Inquest(directory, self.timeline)
+        self._power = Power(directory)
+        self._changes = Changes(directory, self.timeline)
+        self._watchdog: Watchdog | None = None
+        self._rearmed = 0.0
         self._dump: StackDump | None = None
         self._is_armed = False
         self._is_over = False
@@ -86,6 +95,8 @@ class Life(ForkAware):
         """Say goodbye; the process ends in an orderly way."""
         self._is_over = True
         self._task.stop(2.0)
+        if self._dump is not None:
+            self._dump.expect_nothing()
         self.presence.leave(keep=self._dump is not None)
 
     def leave_with(self, status: int) -> None:
@@ -139,10 +150,41 @@ class Life(ForkAware):
         if now - self._told >= (TELL_EVERY if not self._is_short() else TELL_EVERY / 6):
             self._told = now
             self._sample()
+        if self._watchdog is not None:
+            self._watch(self._watchdog, now)
         if now - self._looked >= OTHERS_EVERY:
-            self._inquest.look(is_first=self._looked < 0)
+            self._look_at_host()
             self._looked = now
         return LOOK_EVERY
+
+    def _look_at_host(self) -> None:
+        with contextlib.suppress(OSError):  # the card: its handlers say so
+            absences = self._power.look()
+            if absences is not None:
+                tell_of_absences(absences, self.timeline, self.presence.facts)
+                self._power.told(absences)
+                self._inquest.look(is_first=self._looked < 0)
+            self._changes.look(self.presence.facts)
+
+    def watch(self, limit: float) -> None:
+        """Tell of loops that do not beat any more.
+
+        Args:
+            limit: seconds without a beat; 0 for no watch.
+        """
+        self._watchdog = Watchdog(limit, self._tell_of_hang) if limit else None
+        self._task.wake()
+
+    def _watch(self, watchdog: Watchdog, now: float) -> None:
+        if self._dump is not None and (held := self._dump.take_timeout()):
+            self._tell_of_hang(Hang("the interpreter", watchdog.limit, held))
+        beats = watchdog.look()
+        if beats and self._dump is not None and now - self._rearmed >= min(watchdog.limit / 4, OTHERS_EVERY):
+            self._rearmed = now
+            self._dump.expect_within(watchdog.limit + 2 * LOOK_EVERY)
+
+    def _tell_of_hang(self, hang: Hang) -> None:
+        tell_of_hang(hang, self.timeline, self.presence.facts)
 
     def _is_short(self) -> bool:
         return bool(self._samples) and self._samples[-1] >= SHORT
@@ -163,15 +205,13 @@ class Life(ForkAware):
     def _tell_of_start(self, ago: float) -> None:
         self._started = None
         facts = self.presence.facts
-        name = facts.get("service") or facts["name"]
-        text = f"{facts['name']} (pid {os.getpid()}) started{f', service {name}' if name != facts['name'] else ''}"
         with contextlib.suppress(OSError):
             self.timeline.append(
                 "start",
-                text,
+                f"{told_of({**facts, 'pid': os.getpid()})} started",
                 time=utc_text(time.time() - ago, "milliseconds"),
                 monotonic=round(monotonic() - ago, 3),
-                boot_id=boot_id(),
+                service=facts.get("service") or "",
             )
 
 

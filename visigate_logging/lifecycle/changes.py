@@ -1,0 +1,139 @@
+"""What has changed on a host: release, configuration, packages, its clock; each an event of the timeline."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from visigate_logging.host.clock import boot_id, monotonic
+from visigate_logging.host.files import write_atomically
+from visigate_logging.host.lock import HostLock
+from visigate_logging.host.timeline import Timeline, note_changes
+
+__all__ = ["Changes", "packages"]
+
+JUMP = 5.0
+"""Seconds by which the clock is set at once; less is drift, or its cure."""
+_SAME = 30.0
+_NOTE_EVERY = 3600.0
+_MOST_NAMED = 5
+_NAME = "changes.json"
+
+
+class Changes:
+    """Notes what is different from what the host's processes knew.
+
+    Args:
+        directory: the state directory.
+        timeline: of the host.
+    """
+
+    def __init__(self, directory: Path, timeline: Timeline) -> None:
+        self._path = directory / _NAME
+        self._lock = HostLock(directory / f".{_NAME}.lock", 0o660)
+        self._timeline = timeline
+        self._told: dict[str, Any] = {}
+        self._mark: tuple[int, ...] | None = None
+        self._noted = 0.0
+        self._offset = time.time() - monotonic()
+
+    def look(self, facts: Mapping[str, Any]) -> None:
+        """Compare what is with what was.
+
+        Args:
+            facts: what this process tells of itself.
+
+        Raises:
+            OSError: the state directory cannot be used.
+        """
+        now = {
+            f"release:{facts.get('service') or facts.get('name')}": facts.get("release") or "",
+            f"configuration:{facts.get('path')}": facts.get("hash") or "",
+        }
+        if not self._told:  # read once: what is installed later this process does not use
+            now[f"packages:{sys.prefix}"] = packages()
+        new = {key: value for key, value in now.items() if value and self._told.get(key) != value}
+        if new and self._lock.acquire():
+            try:
+                self._compare(new)
+            finally:
+                self._lock.release()
+            self._told |= new
+        self._look_at_clock()
+        self._refresh()
+
+    def _compare(self, new: Mapping[str, Any]) -> None:
+        known: dict[str, Any] = {}
+        with contextlib.suppress(OSError, orjson.JSONDecodeError):
+            known = orjson.loads(self._path.read_bytes())
+        for key, value in new.items():
+            event, _, of = key.partition(":")
+            if known.get(key) == value:
+                continue
+            if text := _told(event, of, known.get(key), value):
+                self._timeline.append(event, text, of=of)
+        if any(known.get(key) != value for key, value in new.items()):
+            write_atomically(self._path, orjson.dumps({**known, **new}))
+
+    def _look_at_clock(self) -> None:
+        offset = time.time() - monotonic()
+        jump, self._offset = offset - self._offset, offset
+        if abs(jump) < JUMP or not self._lock.acquire():
+            return
+        try:
+            for event in reversed(list(self._timeline.read())):
+                same_boot = event["event"] == "clock" and event.get("boot_id") == boot_id()
+                if same_boot and abs(monotonic() - event.get("monotonic", 0.0)) < _SAME:
+                    return  # another process has seen it
+            self._timeline.append("clock", f"the clock was set {_span(jump)}", seconds=round(jump, 3))
+        finally:
+            self._lock.release()
+
+    def _refresh(self) -> None:
+        mark = self._timeline.mark()
+        if mark != self._mark or monotonic() - self._noted >= _NOTE_EVERY:
+            self._mark, self._noted = mark, monotonic()
+            note_changes(self._timeline)
+
+
+def packages() -> dict[str, str]:
+    """Return what is installed beside this program: names and versions, from the names of folders alone."""
+    found: dict[str, str] = {}
+    for path in sys.path:
+        if path.endswith(("site-packages", "dist-packages")):
+            with contextlib.suppress(OSError):
+                for name in os.listdir(path):
+                    if name.endswith(".dist-info"):
+                        package, _, version = name.removesuffix(".dist-info").rpartition("-")
+                        found.setdefault(package, version)
+    return found
+
+
+def _told(event: str, of: str, before: Any, now: Any) -> str:
+    """An event in words; empty when it is the first time that anybody looks, and nothing has changed."""
+    if event == "release":
+        return f"release {now} of {of}" + (f", before it {before}" if before else "")
+    if event == "configuration":
+        return f"configuration {os.path.basename(of)} {now}" + (f", before it {before}" if before else "")
+    if not isinstance(before, dict):
+        return ""
+    changed = [
+        f"{name} {before.get(name, 'not there')} → {now.get(name, 'gone')}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    return f"packages changed: {', '.join(changed[:_MOST_NAMED])}{more}"
+
+
+def _span(seconds: float) -> str:
+    size = abs(seconds)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if size >= 2 * length:
+            return f"{'forward' if seconds > 0 else 'back'} by {size / length:.0f} {unit}"
+    return f"{'forward' if seconds > 0 else 'back'} by {size:.0f} s"

@@ -1,0 +1,148 @@
+"""Loops that stop beating: told with the stacks of all threads, while the process still lives.
+
+systemd's watchdog is fed from the same place (https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html):
+as long as all loops beat. A C function that does not let go of the interpreter stops the thread that looks as well;
+`faulthandler` then leaves the stacks from a thread of its own.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from visigate_logging.host.forks import in_forked_child
+from visigate_logging.lifecycle.dumps import Stack
+
+__all__ = ["Hang", "Watchdog", "heartbeat"]
+
+LONGEST_GAP = 2.0
+"""Seconds between two looks that count at most: meanwhile the process itself may have been stopped."""
+MOST_FRAMES = 100
+
+_beats: dict[int, float] = {}
+in_forked_child(_beats.clear)
+
+
+def heartbeat(*, last: bool = False) -> None:
+    """Say that the loop in this thread goes on; from the first beat on it is watched.
+
+    With ``watchdog: 30`` in the ``visigate`` section a loop that has not beaten for 30 seconds is told of as an
+    error, with the stacks of all threads. A thread that ends is watched no more.
+
+    Args:
+        last: the loop ends here, and its thread goes on with something else.
+    """
+    if last:
+        _beats.pop(threading.get_ident(), None)
+    else:
+        _beats[threading.get_ident()] = time.monotonic()
+
+
+class Hang:
+    """A loop that has stopped, or goes on again.
+
+    Args:
+        thread: its name.
+        seconds: since its last beat.
+        stacks: of all threads, its own first; none when it goes on.
+    """
+
+    def __init__(self, thread: str, seconds: float, stacks: tuple[Stack, ...] = ()) -> None:
+        self.thread = thread
+        self.seconds = seconds
+        self.stacks = stacks
+
+
+class _Watched:
+    """What is known of a thread that beats."""
+
+    def __init__(self) -> None:
+        self.beat = 0.0
+        self.waited = 0.0
+        self.is_told = False
+
+
+class Watchdog:
+    """Looks whether all loops beat.
+
+    Args:
+        limit: seconds without a beat after which a loop has stopped.
+        tell: called with each loop that has stopped, once, and once more when it goes on.
+    """
+
+    def __init__(self, limit: float, tell: Callable[[Hang], object]) -> None:
+        self.limit = limit
+        self._tell = tell
+        self._watched: dict[int, _Watched] = {}
+        self._looked = time.monotonic()
+
+    def look(self) -> bool:
+        """Look at all loops, and feed systemd's watchdog when they beat; returns whether there is any."""
+        now = time.monotonic()
+        gap, self._looked = min(now - self._looked, LONGEST_GAP), now
+        alive = _running()
+        for ident, beat in list(_beats.items()):
+            if ident not in alive:
+                _beats.pop(ident, None)
+            else:
+                self._look_at(ident, alive[ident], beat, gap)
+        for ident in self._watched.keys() - _beats.keys():
+            del self._watched[ident]
+        if not any(one.is_told for one in self._watched.values()):
+            feed()
+        return bool(_beats)
+
+    def _look_at(self, ident: int, name: str, beat: float, gap: float) -> None:
+        one = self._watched.setdefault(ident, _Watched())
+        if beat != one.beat:
+            if one.is_told:
+                self._tell(Hang(name, beat - one.beat))
+            one.beat, one.waited, one.is_told = beat, 0.0, False
+            return
+        one.waited += gap
+        if one.waited >= self.limit and not one.is_told:
+            one.is_told = True
+            self._tell(Hang(name, one.waited, stacks(ident)))
+
+
+def stacks(first: int) -> tuple[Stack, ...]:
+    """Return where all threads are.
+
+    Args:
+        first: ident of the one that counts.
+    """
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = [
+        Stack(ident, ident == first, _frames(frame), names.get(ident, ""))
+        for ident, frame in sys._current_frames().items()
+        if ident != threading.get_ident()
+    ]
+    return tuple(sorted(found, key=lambda stack: not stack.is_current))
+
+
+def feed() -> None:
+    """Tell systemd that the service lives, if it wants to know."""
+    address, wanted = os.environ.get("NOTIFY_SOCKET", ""), os.environ.get("WATCHDOG_USEC", "")
+    if not address or not wanted or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(b"WATCHDOG=1", f"\0{address[1:]}" if address.startswith("@") else address)
+
+
+def _running() -> dict[int, str]:
+    """The threads that run, and their names; the main thread not any more when it waits for others to end."""
+    threads = [thread for thread in threading.enumerate() if thread.is_alive()]
+    return {thread.ident: thread.name for thread in threads if thread.ident is not None}
+
+
+def _frames(frame: FrameType | None) -> tuple[tuple[str, int, str], ...]:
+    found: list[tuple[str, int, str]] = []
+    while frame is not None and len(found) < MOST_FRAMES:
+        found.append((frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name))
+        frame = frame.f_back
+    return tuple(reversed(found))
