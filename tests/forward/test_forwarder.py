@@ -12,6 +12,7 @@ import pytest
 from tests.forward.servers import CLOSE, HALF, HANG, Answer
 from visigate_logging.forward.intake import TAKEN
 from visigate_logging.host import host_counts, host_drops, host_failures
+from visigate_logging.retention.rewriting import rewrite_log
 
 
 def sums(gate):
@@ -361,3 +362,33 @@ def test_a_password_in_a_url_is_told_nowhere(gate, warnings_of):
     assert "geheim" not in str(told)
     assert "geheim" not in str(sqlite3.connect(forwarder.state.path).execute("SELECT * FROM forward").fetchall())
     assert host_counts(forwarder.state)["forward"]["pending"] == 1
+
+
+def test_a_file_that_is_written_anew_without_what_is_old_is_not_sent_again(gate):
+    old = gate.write(3, timestamp="2020-01-01T00:00:00.000000Z")
+    young = gate.write(3)
+    gate.rotate()
+    newest = gate.write(1)
+    forwarder = gate.forward()
+    assert gate.received == old + young + newest
+    changed = rewrite_log(gate.log, lambda line: b"" if b'"timestamp":"2020' in line else line)
+    assert changed
+    last = gate.write(1)
+    gate.forward(forwarder)
+    gate.forward(gate.forwarder())
+    assert gate.received == old + young + newest + last
+
+
+def test_of_a_file_that_is_written_anew_what_waits_is_sent(gate):
+    gate.write(3, timestamp="2020-01-01T00:00:00.000000Z")
+    young = gate.write(3)
+    gate.rotate()
+    gate.sink.stop()
+    forwarder = gate.forwarder()
+    forwarder.turn()
+    rewrite_log(gate.log, lambda line: b"" if b'"timestamp":"2020' in line else line)
+    gate.sink.start()
+    forwarder._backoff.reset()
+    gate.forward(forwarder)
+    assert gate.received == young
+    assert sums(gate)["pending"] == 0

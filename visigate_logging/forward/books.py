@@ -57,6 +57,7 @@ class Books:
 
     Args:
         scanned: cursor of what has been looked through and accepted.
+        ends: by file, the id of the last record that was looked through: it names the file when it is written anew.
         since: records that are older are not forwarded, RFC 3339 in UTC; empty for all.
         lanes: by name.
         delivered_at: when a target last accepted something, RFC 3339 in UTC; empty for never.
@@ -64,6 +65,7 @@ class Books:
     """
 
     scanned: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
     since: str = ""
     lanes: dict[str, LaneBooks] = field(default_factory=lambda: {name: LaneBooks() for name in LANES})
     delivered_at: str = ""
@@ -72,7 +74,7 @@ class Books:
     @classmethod
     def begin(cls, cursor: Mapping[str, int], since: str = "") -> Self:
         """Return the books of somebody who has nothing to do with what stands before a cursor."""
-        return cls(dict(cursor), since, {name: LaneBooks(dict(cursor)) for name in LANES})
+        return cls(dict(cursor), {}, since, {name: LaneBooks(dict(cursor)) for name in LANES})
 
     @property
     def pending(self) -> int:

@@ -33,6 +33,7 @@ class Intake:
 
     def scan(self, books: Books, changes: Changes) -> None:
         """Accept what has come: from now on it is either sent, or dropped for a reason."""
+        self._recognise(books, changes)
         while (batch := self._follower.read(books.scanned, _AT_ONCE)).cursor != books.scanned:
             found = Counter(self._lane_of(line, books.since) for line in batch.lines.splitlines() if line.strip())
             file = list(batch.cursor)[-1]
@@ -43,10 +44,30 @@ class Intake:
                 changes.accepted += broken
                 changes.dropped[_UNREADABLE] += broken
             books.scanned = dict(batch.cursor)
+            if last := next(filter(None, map(parsed, reversed(batch.lines.splitlines()))), None):
+                books.ends[file] = last["event_id"]
+            books.ends = {name: end for name, end in books.ends.items() if name in books.scanned}
 
     def _lane_of(self, line: bytes, since: str) -> str | None:
         record = parsed(line)
         return _UNREADABLE if record is None else self._selection.lane(record, since)
+
+    def _recognise(self, books: Books, changes: Changes) -> None:
+        """Know a file again that was written anew without what was too old: its first line names it no more."""
+        present = self._follower.end()
+        gone = {name: books.ends[name] for name in books.ends if name not in present}
+        for name in [name for name in present if gone and name not in books.scanned]:
+            for old, end in gone.items():
+                place = self._follower.after(name, f'"event_id":"{end}"'.encode())
+                if place is None:
+                    continue
+                waiting = sum(lane.waiting.pop(old, 0) for lane in books.lanes.values())
+                if waiting:
+                    changes.accepted -= waiting  # all of it is accepted once more
+                else:
+                    books.scanned[name], books.ends[name] = place, end
+                    for lane in books.lanes.values():
+                        lane.cursor[name] = place
 
     def write_off(self, books: Books, changes: Changes) -> None:
         """Count what has gone from the disk before it could be sent."""

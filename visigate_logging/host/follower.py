@@ -7,6 +7,7 @@ there, because a writer that was stopped in the middle may append to a file afte
 
 import contextlib
 import hashlib
+import mmap
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,21 @@ class Follower:
         """Return the cursor of somebody who has read all that there is."""
         with self._files() as files:
             return {name: os.fstat(fd).st_size for name, fd in reversed(files)}
+
+    def after(self, name: str, mark: bytes) -> int | None:
+        """Return where the last line of a file ends that has a mark in it; None when none has.
+
+        Args:
+            name: of the file, as a cursor has it.
+            mark: bytes.
+        """
+        with self._files() as files:
+            fd = dict(files).get(name)
+            if fd is None:
+                return None
+            with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
+                end = content.find(b"\n", content.rfind(mark)) if content.rfind(mark) >= 0 else -1
+                return end + 1 or None
 
     def read_through(self, cursor: Cursor) -> list[Path]:
         """Return the predecessors of which nothing is left to read, the newest first."""
