@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ class Bugsink:
     def issues(self, project: int = 1) -> list[tuple[str, int]]:
         """Its issues: id, and how many events each has."""
         sql = "SELECT id, stored_event_count FROM issues_issue WHERE project_id = ?"
-        return [(str(issue), n) for issue, n in self._ask(sql, project)]
+        return [(str(uuid.UUID(str(issue))), n) for issue, n in self._ask(sql, project)]
 
     def _ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         connection = sqlite3.connect(f"file:{self._directory}/db.sqlite3?mode=ro", uri=True, timeout=30)

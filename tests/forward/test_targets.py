@@ -110,7 +110,7 @@ def test_a_chain_comes_with_the_last_exception_last():
     frame = values[1]["stacktrace"]["frames"][-1]
     assert frame["function"] == "chained"
     assert frame["context_line"].startswith("raise RuntimeError")
-    assert frame["filename"] == "test_targets.py"
+    assert frame["filename"] == "tests/forward/test_targets.py"
 
 
 def test_a_group_is_an_exception_group():

@@ -202,7 +202,7 @@ def _source(chain: Sequence[Mapping[str, Any]], number: int) -> str:
 def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
     found = {
         "abs_path": frame.get("file"),
-        "filename": str(frame.get("file", "")).rpartition("/")[2],
+        "filename": _relative(str(frame.get("file", "")), str(frame.get("module", ""))),
         "lineno": frame.get("line"),
         "function": frame.get("function"),
         "module": frame.get("module"),
@@ -211,6 +211,13 @@ def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
         "vars": frame.get("values") or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _relative(file: str, module: str) -> str:
+    """Return a file's path from where its module is imported: ``gate/camera.py`` of ``gate.camera``."""
+    path = module.replace(".", "/")
+    found = next((tail for tail in (f"{path}.py", f"{path}/__init__.py") if f"/{file}".endswith(f"/{tail}")), None)
+    return found or file.rpartition("/")[2]
 
 
 def _breadcrumb(crumb: Mapping[str, Any]) -> dict[str, Any]:
