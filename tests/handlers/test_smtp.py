@@ -6,6 +6,7 @@ import logging.config
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from tests.delivery.conftest import error
 from tests.delivery.servers import RawServer, Server, say_nothing, told, wait_for
 from tests.handlers.mail_child import configure, raise_in_group
+from tests.host.users import NEIGHBOUR, give, needs_root
 from visigate_logging.detail.classification import Classifier
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import DetailFormatter
@@ -481,6 +483,21 @@ def test_memory_that_somebody_else_may_write_is_not_used(make, server, dead_card
     logger_with(handler).critical("away")
     wait_for(lambda: notifier_of(handler)._troubled)
     assert list(foreign.iterdir()) == []
+
+
+@needs_root
+def test_where_a_neighbour_has_taken_the_place_in_memory_another_is_used(make, server, dead_card):
+    dead_card.mkdir()
+    handler = make()
+    taken = notifier_of(handler)._spare.state.directory
+    handler.close()
+    shutil.rmtree(taken, ignore_errors=True)
+    give(taken, NEIGHBOUR)
+    handler = make()
+    logger_with(handler).critical("the card is away")
+    wait_for(lambda: sum(told(messages(server))) == 1)
+    assert list(taken.iterdir()) == []
+    assert [path.name for path in dead_card.iterdir() if path != taken] == [f"{taken.name}-1"]
 
 
 def test_what_can_be_stored_nowhere_is_kept_and_told_when_it_can(make, server, tmp_path, dead_card, caplog):

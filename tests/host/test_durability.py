@@ -14,7 +14,7 @@ import pytest
 from visigate_logging import JsonFileHandler
 from visigate_logging.delivery.spool import Spool
 from visigate_logging.host import State
-from visigate_logging.host.files import make_directory
+from visigate_logging.host.directories import make_directory
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Marks, host_lock
 from visigate_logging.recovery.steps.base import Context
@@ -94,7 +94,7 @@ def test_a_mail_in_the_outbox(tmp_path: Path, calls: list[str]) -> None:
     assert calls == ["fsync new file", "rename new file", "fsync outbox/"]
     calls.clear()
     outbox.publish("1")
-    assert calls == ["replace 1.staged", "fsync outbox/"]
+    assert calls == ["rename 1.staged", "fsync outbox/"]
 
 
 def test_a_critical_record_and_the_name_of_its_file(tmp_path: Path, calls: list[str], monkeypatch) -> None:

@@ -1,15 +1,22 @@
 """Files are written whole or not at all, and nowhere else than meant."""
 
+import contextlib
+import fcntl
+import multiprocessing
 import os
 import stat
+import threading
+import warnings
 
 import pytest
 
 from tests.host.users import GATE, NEIGHBOUR, as_user, give, needs_root, open_directory
 from visigate_logging.host import HostLock
-from visigate_logging.host.files import make_directory, open_safely, opened_directory, write_atomically
+from visigate_logging.host.directories import make_directory, opened_directory
+from visigate_logging.host.files import open_safely, write_atomically
 from visigate_logging.host.json_lines import JsonLines
 from visigate_logging.host.shared_file import SharedFile
+from visigate_logging.recovery.sqlite.files import folder_lock
 
 
 @pytest.fixture
@@ -181,3 +188,56 @@ def test_a_neighbour_can_neither_hold_nor_plant_a_lock(tmp_path):
     assert not as_user(GATE, lambda: HostLock(everybodys / "planted").acquire())
     assert as_user(NEIGHBOUR, lambda: (everybodys / "link").symlink_to(everybodys / "elsewhere"))
     assert not as_user(GATE, lambda: HostLock(everybodys / "link").acquire())
+
+
+@needs_root
+def test_root_rotates_no_files_of_a_place_that_the_gate_puts_in_the_way_in_that_moment(tmp_path, monkeypatch):
+    theirs, roots = give(tmp_path / "gate"), tmp_path / "roots"
+    logs = give(theirs / "logs")
+    roots.mkdir()
+    (roots / "a.log").write_bytes(b"root's own, and long enough to be rotated\n")
+    file = SharedFile(logs / "a.log", max_bytes=20, backups=3)
+    file.append(b"the first of two lines\n")
+    acquire = file._lock.acquire
+
+    def swap():
+        def put_in_the_way():
+            logs.rename(theirs / "elsewhere")
+            logs.symlink_to(roots)
+
+        assert as_user(GATE, put_in_the_way)
+        return True
+
+    monkeypatch.setattr(file._lock, "acquire", swap)
+    file.append(b"the second\n")
+    assert "not root's" in str(file.rotation_error)
+    assert os.listdir(roots) == ["a.log"]
+    monkeypatch.setattr(file._lock, "acquire", acquire)
+    file.close()
+
+
+@needs_root
+def test_a_neighbour_cannot_hold_up_a_restore_or_a_backup(tmp_path):
+    databases = give(tmp_path / "gate")
+
+    def lock_all():
+        for path in (databases, *databases.iterdir()):
+            with contextlib.suppress(PermissionError):
+                fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked.set()
+        over.wait(30)
+
+    def work():
+        with folder_lock(databases):
+            pass
+
+    assert as_user(GATE, work)
+    locked, over = multiprocessing.get_context("fork").Event(), multiprocessing.get_context("fork").Event()
+    neighbour = threading.Thread(target=as_user, args=(NEIGHBOUR, lock_all))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child does nothing but lock
+        neighbour.start()
+        assert locked.wait(30)
+        assert as_user(GATE, work)
+    over.set()
+    neighbour.join()

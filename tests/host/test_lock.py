@@ -61,13 +61,3 @@ def test_a_forked_child_neither_holds_the_lock_nor_keeps_it_alive(tmp_path):
     for fd in (end, go, told, tell):
         os.close(fd)
     os.waitpid(pid, 0)
-
-
-def test_a_folder_can_be_locked_and_nothing_is_made_in_it(tmp_path):
-    first, second = HostLock(tmp_path), HostLock(tmp_path)
-    assert first.acquire()
-    assert not second.acquire()
-    first.release()
-    assert second.acquire()
-    second.release()
-    assert list(tmp_path.iterdir()) == []

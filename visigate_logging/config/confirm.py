@@ -17,7 +17,8 @@ from visigate_logging.config.source import hash_of
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host import HostLock
 from visigate_logging.host.clock import boot_id
-from visigate_logging.host.files import followed, write_atomically
+from visigate_logging.host.directories import followed
+from visigate_logging.host.files import write_atomically
 from visigate_logging.host.forks import process_lives
 
 __all__ = ["before_abandoned", "is_abandoned", "put", "put_back", "put_on_trial"]

@@ -32,6 +32,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- the directory there is ours al
 _MOST_AT_ONCE = 4 * 1024 * 1024
 _POLL_WHILE_BUSY = 1.0
 _AT_EXIT = 1.0
+_MOST_NAMES = 100
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ class Delivery:
             f"{self.state_dir} cannot be used, or errors come faster than they can be told: "
             "what is to be told is kept in memory, until the next boot."
         )
-        return replace(
-            self, state_dir=SHARED_MEMORY / f"visigate-{os.geteuid()}-{digest}", summary=None, notice=notice
-        )
+        place = _place(f"visigate-{os.geteuid()}-{digest}")
+        return replace(self, state_dir=place, summary=None, notice=notice)
 
 
 class Pipeline:
@@ -103,11 +103,7 @@ class Pipeline:
     @property
     def is_begun(self) -> bool:
         """Return whether the directory is there, and nobody else's."""
-        try:
-            found = self.state.directory.lstat()
-        except OSError:
-            return False
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+        return _is_ours(self.state.directory)
 
     def turn(self, other: "Pipeline | None" = None, *, follows_other: bool = False, hurry: bool = False) -> float:
         """Read what is new, and send what is due; return in how many seconds to come again.
@@ -200,3 +196,18 @@ def _overwrite(path: Path, content: bytes) -> None:
 
 def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+
+
+def _place(name: str) -> Path:
+    """Return a directory in shared memory that is ours or may become so: others may have taken the first names."""
+    places = [SHARED_MEMORY / (f"{name}-{number}" if number else name) for number in range(_MOST_NAMES)]
+    free = (place for place in places if not os.path.lexists(place))
+    return next(filter(_is_ours, places), None) or next(free, places[0])
+
+
+def _is_ours(directory: Path) -> bool:
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022

@@ -1,14 +1,14 @@
 """Messages that wait to be sent, as files: written whole, kept over crashes."""
 
 import contextlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from visigate_logging.detail.masking import mask
-from visigate_logging.host.files import make_directory, sync_directory, write_atomically
+from visigate_logging.host.directories import make_directory, rename, sync_directory
+from visigate_logging.host.files import write_atomically
 
 __all__ = ["Message", "Spool"]
 
@@ -76,7 +76,7 @@ class Spool:
         """Put a staged message into the spool, and return where it is; do nothing when it is there."""
         path = self.path(message_id)
         with contextlib.suppress(FileNotFoundError):
-            os.replace(self._staged(message_id), path)
+            rename(self._staged(message_id), path.name)
             sync_directory(self.directory)
         return path
 

@@ -17,7 +17,7 @@ from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Refu
 from visigate_logging.forward.times import rfc3339
 from visigate_logging.host import HostLock, Sheet, State, host_counts
 from visigate_logging.host.clock import utc_text
-from visigate_logging.host.files import make_directory
+from visigate_logging.host.directories import make_directory
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.json_lines import JsonLines
 

@@ -10,57 +10,10 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from pathlib import Path
 
-__all__ = [
-    "followed",
-    "identity",
-    "is_still",
-    "make_directory",
-    "open_safely",
-    "opened_directory",
-    "sync_directory",
-    "write_atomically",
-]
+from visigate_logging.host.directories import is_root, opened_directory, refused
 
-_MOST_LINKS = 40
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-@contextlib.contextmanager
-def opened_directory(path: str | os.PathLike[str]) -> Iterator[int]:
-    """A descriptor of a directory; for root by no link but root's own.
-
-    Raises:
-        PermissionError: somebody else has put a link in the way.
-        OSError: it cannot be opened.
-    """
-    fd = _open_directory(os.path.abspath(path)) if _is_root() else os.open(path, _DIRECTORY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def make_directory(path: str | os.PathLike[str], mode: int = 0o777) -> None:
-    """Make a directory, and those above it, unless they are there; what root makes belongs to the owner of the place.
-
-    Args:
-        path: the directory.
-        mode: permissions, less those that the umask takes, and never more than all may read.
-    """
-    path = Path(path).absolute()
-    if path.is_dir():
-        return
-    make_directory(path.parent)
-    with opened_directory(path.parent) as above, contextlib.suppress(FileExistsError):
-        os.mkdir(path.name, mode & 0o755, dir_fd=above)
-        with contextlib.suppress(OSError):  # a file system that cannot
-            os.fsync(above)  # what is made durable in it would go with it
-        if _is_root():
-            place = os.fstat(above)
-            os.chown(path.name, place.st_uid, place.st_gid, dir_fd=above, follow_symlinks=False)
+__all__ = ["identity", "is_still", "open_safely", "write_atomically"]
 
 
 def open_safely(
@@ -133,27 +86,6 @@ def write_atomically(
         os.fsync(directory)
 
 
-def followed(path: str | os.PathLike[str]) -> Path:
-    """Where a path leads, if it is a link; for root by no link but root's own.
-
-    Raises:
-        PermissionError: somebody else has put a link there.
-    """
-    found = Path(path).absolute()
-    for _ in range(_MOST_LINKS):
-        with opened_directory(found.parent) as directory:
-            try:
-                status = os.stat(found.name, dir_fd=directory, follow_symlinks=False)
-            except FileNotFoundError:
-                return found
-            if not stat.S_ISLNK(status.st_mode):
-                return found
-            if _is_root() and status.st_uid:
-                raise _refused(str(found), "is a link that is not root's")
-            found = Path(os.path.abspath(found.parent / os.readlink(found.name, dir_fd=directory)))
-    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-
-
 def identity(status: os.stat_result) -> tuple[int, int]:
     """What tells a file from every other of the host: device and inode."""
     return status.st_dev, status.st_ino
@@ -171,19 +103,9 @@ def is_still(fd: int, known: tuple[int, int]) -> bool:
         return False
 
 
-def sync_directory(path: str | os.PathLike[str]) -> None:
-    """Let a power cut not take back what was made, renamed or removed in a directory."""
-    with opened_directory(path) as directory:
-        os.fsync(directory)
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
 def _is_anybodys(place: os.stat_result) -> bool:
     """Whether somebody whom we need not trust may have put what is in a directory."""
-    if _is_root():
+    if is_root():
         return place.st_uid != 0 or bool(place.st_mode & 0o022)
     return bool(place.st_mode & 0o002)
 
@@ -192,7 +114,7 @@ def _make(name: str, flags: int, mode: int, directory: int, owner: os.stat_resul
     fd = os.open(name, flags | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
     try:
         found = os.fstat(fd)
-        if (found.st_uid, found.st_gid) != (owner.st_uid, owner.st_gid) and (strict or _is_root()):
+        if (found.st_uid, found.st_gid) != (owner.st_uid, owner.st_gid) and (strict or is_root()):
             os.fchown(fd, owner.st_uid, owner.st_gid)
         with contextlib.suppress(OSError):  # a file system without permissions
             os.fchmod(fd, mode)  # past the umask
@@ -217,44 +139,12 @@ def _open_own(name: str, flags: int, directory: int, place: os.stat_result, path
         fd = os.open(name, flags | os.O_NOFOLLOW, dir_fd=directory)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _refused(path, "is a link") from None
+            raise refused(path, "is a link") from None
         raise
     found = os.fstat(fd)
     # For root a second name for a file of its own is as good as a link to it.
-    linked = _is_root() and found.st_nlink > 1
+    linked = is_root() and found.st_nlink > 1
     if linked or found.st_uid not in {0, os.geteuid(), place.st_uid}:
         os.close(fd)
-        raise _refused(path, "belongs to somebody else")
+        raise refused(path, "belongs to somebody else")
     return fd
-
-
-def _open_directory(path: str) -> int:
-    """Open a directory step by step, as root."""
-    fd, parts, links = os.open("/", _DIRECTORY), [*reversed(Path(path).parts[1:])], 0
-    while parts:
-        name = parts.pop()
-        try:
-            child = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-        except OSError as error:
-            try:
-                if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
-                    raise
-                link = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                links += 1
-                if not stat.S_ISLNK(link.st_mode) or links > _MOST_LINKS:
-                    raise
-                if link.st_uid:
-                    raise _refused(path, f"leads through the link {name}, which is not root's") from None
-                target = Path(os.readlink(name, dir_fd=fd))
-                parts += reversed(target.parts)
-                child = os.open("/", _DIRECTORY) if target.is_absolute() else os.dup(fd)
-            finally:
-                os.close(fd)
-        else:
-            os.close(fd)
-        fd = child
-    return fd
-
-
-def _refused(path: str, why: str) -> PermissionError:
-    return PermissionError(errno.EPERM, f"{why}, and is not trusted here; remove it, or run this as its owner", path)

@@ -23,7 +23,7 @@ class HostLock(ForkAware):
     by one thread at a time.
 
     Args:
-        path: the file, which is made when absent and stays; or a folder.
+        path: the file, which is made when absent and stays.
         mode: permissions of the file, whatever the umask: who can open it can hold the lock, and stop the others.
     """
 
@@ -66,8 +66,6 @@ class HostLock(ForkAware):
                 return True
 
     def _open(self) -> int:
-        if self.path.is_dir():
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         fd = open_safely(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, self._mode)
         if stat.S_IMODE(os.fstat(fd).st_mode) != self._mode:  # made by an earlier version
             with contextlib.suppress(PermissionError):  # another's

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from visigate_logging.host.files import opened_directory
+from visigate_logging.host.directories import opened_directory
 
 __all__ = ["become_owner_of", "made_by_root"]
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from visigate_logging.host import HostLock
-from visigate_logging.host.files import identity, is_still, make_directory, open_safely, opened_directory
+from visigate_logging.host.directories import make_directory, opened_directory
+from visigate_logging.host.files import identity, is_still, open_safely
 
 __all__ = ["SharedFile", "ShortWriteError"]
 
@@ -173,11 +174,14 @@ class SharedFile:
             return
         self._remove_leaving()
         backups = self._backups + (self._leave_file is not None)
-        names = [self.path, *(f"{self.path}.{number}" for number in range(1, backups + 1))]
-        # Only up to a gap, which a rotation that was killed has left: a kept file is not pushed out for it.
-        last = next((n for n, name in enumerate(names) if not os.path.lexists(name)), backups)
-        for number in range(last, 0, -1):
-            os.replace(names[number - 1], names[number])
+        folder, name = os.path.split(self.path)
+        names = [name, *(f"{name}.{number}" for number in range(1, backups + 1))]
+        with opened_directory(folder) as directory:
+            # Only up to a gap, which a rotation that was killed has left: a kept file is not pushed out for it.
+            there = set(os.listdir(directory))
+            last = next((n for n, name in enumerate(names) if name not in there), backups)
+            for number in range(last, 0, -1):
+                os.rename(names[number - 1], names[number], src_dir_fd=directory, dst_dir_fd=directory)
 
     def _remove_leaving(self) -> None:
         if self._leaving.exists():

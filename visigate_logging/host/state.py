@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.host.files import identity, is_still, make_directory, open_safely
+from visigate_logging.host.directories import make_directory, rename
+from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
 
@@ -245,7 +246,7 @@ class State(ForkAware):
         # The -wal first: one that is left behind would be applied to the new file and damage that as well.
         for suffix in ("-wal", "-shm", ""):
             with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+                rename(f"{self.path}{suffix}", f"{aside.name}{suffix}")
         kept = sorted(p for p in self.directory.glob(f"{self.path.name}.damaged-*") if p.name[-1].isdigit())
         for old in kept[:-_KEPT_DAMAGED]:
             for suffix in ("-wal", "-shm", ""):

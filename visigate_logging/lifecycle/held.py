@@ -5,7 +5,8 @@ import os
 import resource
 from pathlib import Path
 
-from visigate_logging.host.files import identity, is_still, open_safely, opened_directory
+from visigate_logging.host.directories import opened_directory
+from visigate_logging.host.files import identity, is_still, open_safely
 
 __all__ = ["HeldFile", "unlink"]
 

@@ -19,7 +19,7 @@ import orjson
 
 from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import clock, monotonic, utc_text
-from visigate_logging.host.files import make_directory, opened_directory
+from visigate_logging.host.directories import make_directory, opened_directory
 from visigate_logging.lifecycle.held import HeldFile, unlink
 
 __all__ = ["DUMP", "MAX_TOLD", "Gone", "Presence", "gone", "present", "start_ticks"]

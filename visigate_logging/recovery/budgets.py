@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from visigate_logging.host import HostLock, State, host_seconds
-from visigate_logging.host.files import make_directory, sync_directory, write_atomically
+from visigate_logging.host.directories import make_directory, sync_directory
+from visigate_logging.host.files import write_atomically
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from visigate_logging.host import HostLock
-from visigate_logging.host.files import open_safely, sync_directory
+from visigate_logging.host.directories import rename, sync_directory
+from visigate_logging.host.files import open_safely
 from visigate_logging.host.log_files import log_files
 
 __all__ = ["Change", "rewrite_log", "rotation_lock", "write_anew"]
@@ -69,7 +70,7 @@ def _put_aside(log: Path) -> None:
     while os.path.lexists(names[-1]):
         names.append(log.with_name(f"{log.name}.{len(names)}"))
     for number in range(len(names) - 1, 0, -1):
-        os.replace(names[number - 1], names[number])
+        rename(names[number - 1], names[number].name)
 
 
 def _concerns(path: Path, change: Change) -> bool:
@@ -97,7 +98,7 @@ def write_anew(path: Path, change: Change) -> None:
                     file.writelines(map(change, source))
                 file.flush()
                 os.fsync(fd)
-                os.replace(temporary, path)
+                rename(temporary, path.name)
                 if path.suffix != ".gz":
                     file.writelines(map(change, source))  # from where it was read to
                     file.flush()

@@ -34,6 +34,7 @@ WAIT = 2.0  # how long a lock of another process is waited for, seconds
 SIBLINGS = ("", "-wal", "-shm", "-journal")
 UNFINISHED = ".partial"
 NOTE = "restore.json"  # in the folder of the files put aside: what was going to be done
+LOCK = ".visigate.lock"  # our own, and not the folder itself, which every user can lock who can open it
 CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs from the backup
 BLOCK, OVERLAP = 1 << 20, 256
 
@@ -87,7 +88,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
-    lock = HostLock(folder)
+    lock = HostLock(folder / LOCK)
     if not lock.acquire(WAIT):
         raise BusyError(f"another recovery or backup is at work in {folder}")
     try:
