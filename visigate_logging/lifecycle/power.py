@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from visigate_logging.host.clock import boot_id, clock, utc_text
-from visigate_logging.host.files import make_directory, write_atomically
+from visigate_logging.host.directories import make_directory
+from visigate_logging.host.files import write_atomically
 from visigate_logging.host.lock import HostLock
 from visigate_logging.lifecycle.clock_state import clock_is_right
 from visigate_logging.lifecycle.presence import FOLDER
