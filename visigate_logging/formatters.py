@@ -181,7 +181,7 @@ class TextFormatter(logging.Formatter):
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The text, with the traceback on the lines after it."""
+        """Return the text, with the traceback on the lines after it."""
         detail = ErrorDetail.from_record(record, self.options)
         shown = copy.copy(record)
         shown.__dict__.update({k: v for k, v in detail.additional_info.items() if k not in _RECORD})
@@ -208,7 +208,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _after_first(text: str) -> str:
-    """A text that stands on lines of its own behind the first."""
+    """Return a text that stands on lines of its own behind the first."""
     return _INDENT + text.rstrip("\n") if text else ""
 
 

@@ -65,7 +65,7 @@ class Applied:
 
 
 def running() -> Applied | None:
-    """The configuration that `configure` put into effect last in this process."""
+    """Return the configuration that `configure` put into effect last in this process."""
     return _running
 
 

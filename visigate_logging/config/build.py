@@ -86,7 +86,7 @@ class Built(logging.config.DictConfigurator):
         return cast(logging.Handler, handler)
 
     def _put_off_opening(self, config: Any) -> bool:
-        """Whether the handler would open a file: mode ``w`` would empty it while the old handler still writes.
+        """Return whether the handler would open a file: mode ``w`` would empty it while the old handler still writes.
 
         A class with a constructor of its own may write there already, and gets what is written in the file.
         """
@@ -177,7 +177,7 @@ def _format_sample(formatter: Any) -> None:
 
 
 def build_order(handlers: Mapping[str, Any]) -> list[str]:
-    """The names of handlers, each after those that it hands records to."""
+    """Return the names of handlers, each after those that it hands records to."""
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for name in sorted(handlers):
         given = handlers[name] if isinstance(handlers[name], Mapping) else {}
@@ -193,7 +193,7 @@ def build_order(handlers: Mapping[str, Any]) -> list[str]:
 
 
 def whole_story(error: BaseException) -> str:
-    """What an exception says, with what caused it."""
+    """Return what an exception says, with what caused it."""
     text = str(error) or type(error).__name__
     cause = error.__cause__
     return f"{text}: {whole_story(cause)}" if cause is not None and str(cause) not in text else text

@@ -56,7 +56,7 @@ def put_on_trial(path: Path, content: bytes, is_confirmed: Callable[[], bool]) -
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether a file has what was put there on trial, and nobody confirms any more."""
+    """Return whether a file has what was put there on trial, and nobody confirms any more."""
     with contextlib.suppress(OSError):
         mark = _beside(path, ".unconfirmed").read_text("utf-8").split()
         if mark[:1] == [hash_of(path.read_bytes())] and _beside(path, ".before").exists():
@@ -65,7 +65,7 @@ def is_abandoned(path: Path) -> bool:
 
 
 def _lives(path: Path, boot: str = "", pid: str = "") -> bool:
-    """Whether the process that has left a mark is there to confirm."""
+    """Return whether the process that has left a mark is there to confirm."""
     if pid:
         return boot == (boot_id() or "-") and process_lives(int(pid))
     with _beside(path, ".unconfirmed").open("rb") as mark:  # of version 0.1.0, which kept it locked
@@ -77,7 +77,7 @@ def _lives(path: Path, boot: str = "", pid: str = "") -> bool:
 
 
 def before_abandoned(path: Path) -> bytes | None:
-    """What was in a file before a trial that was abandoned: it is to run instead."""
+    """Return what was in a file before a trial that was abandoned: it is to run instead."""
     return _beside(path, ".before").read_bytes() if is_abandoned(path) else None
 
 
@@ -121,7 +121,7 @@ def _go_back(path: Path) -> None:
 
 
 def _beside(path: Path, ending: str = "") -> Path:
-    """The file itself, where a link leads to it, or one beside that."""
+    """Return the file itself, where a link leads to it, or one beside that."""
     return Path(f"{followed(path)}{ending}")
 
 

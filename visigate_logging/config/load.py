@@ -80,7 +80,7 @@ def _parse(source: Source) -> None:
 
 
 def _walk(source: Source, root: yaml.Node) -> Iterator[tuple[KeyPath, yaml.ScalarNode]]:
-    """All scalar values; notes where keys stand, and which are there twice: YAML silently takes the last."""
+    """Yield all scalar values; notes where keys stand, and which are there twice: YAML silently takes the last."""
     waiting: list[tuple[KeyPath, yaml.Node, tuple[yaml.Node, ...]]] = [((), root, ())]
     for _ in range(MOST_VALUES):
         if not waiting:

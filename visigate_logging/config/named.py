@@ -72,7 +72,7 @@ def _look_at_exception(source: Source, key: KeyPath, name: str) -> None:
 def _check_class(source: Source, key: KeyPath, home: str, word: str, severity: str) -> None:
     try:
         module: ModuleType = importlib.import_module(home)
-    except Exception as error:  # what is imported may raise anything
+    except Exception as error:  # noqa: BLE001 -- what is imported may raise anything
         known = [f"{home.rpartition('.')[0]}.{n}".lstrip(".") for n in sys.stdlib_module_names]
         source.add(key, f"{home} cannot be imported: {error}{meant(home, known, _SURE)}", severity)
         return

@@ -25,7 +25,7 @@ MAX_TOLD = 8192
 
 
 def state_directories(objects: Iterable[Object]) -> list[Path]:
-    """Where the handlers of a configuration keep what the processes of the host share, the first one named first."""
+    """Return where handlers keep what the processes of the host share, the first one named first."""
     found: dict[Path, None] = {}
     for made in objects:
         if parameter := made.parameters.get("state_dir"):
@@ -55,12 +55,12 @@ class Messages(logging.Handler):
             _messages(self.directory).append({**line, "message": sanitiser(MAX_TOLD).text(record.getMessage())})
         except OSError:  # the handlers say that the card cannot be written; a traceback for each message helps nobody
             pass
-        except Exception:
+        except Exception:  # noqa: BLE001 -- emit raises nothing
             self.handleError(record)
 
 
 def last_messages(directory: Path, most: int = 20) -> list[Mapping[str, Any]]:
-    """The package's own last messages, the oldest first."""
+    """Return the package's own last messages, the oldest first."""
     return list(deque(_messages(directory).read(), most))
 
 

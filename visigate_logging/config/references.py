@@ -43,7 +43,7 @@ def imported(source: Source, key: KeyPath, name: str) -> Any:
     """Return the object of a dotted name; None, which is noted, when it cannot be imported."""
     try:
         return logging.config.BaseConfigurator({}).resolve(name)
-    except Exception as error:  # what is imported may raise anything
+    except Exception as error:  # noqa: BLE001 -- what is imported may raise anything
         cause = error.__cause__ or error
         missing = (
             f"{cause}" if isinstance(cause, ImportError | AttributeError) else f"{type(cause).__name__}: {cause}"

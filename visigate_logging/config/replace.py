@@ -63,7 +63,7 @@ def replace(source: Source, values: Mapping[str, Any], before: Built | None) -> 
 
 
 def set_levels(values: Mapping[str, Any]) -> None:
-    """What ``incremental: true`` may change: levels, and whether loggers propagate.
+    """Change what ``incremental: true`` may: levels, and whether loggers propagate.
 
     Raises:
         ConfigurationError: a handler is not known; nothing has changed.
@@ -97,7 +97,7 @@ def _as_before_on_failure() -> Iterator[None]:
 
 
 def _in_use() -> list[logging.Handler]:
-    """All that may be out of use afterwards, in the order of creation."""
+    """Return all that may be out of use afterwards, in the order of creation."""
     attached = {id(h) for logger in _loggers() for h in logger.handlers}
     named = {id(h) for h in logging._handlers.values()}  # type: ignore[attr-defined]  # as dictConfig does
     alive = [ref() for ref in logging._handlerList]  # type: ignore[attr-defined]  # as dictConfig does
@@ -169,5 +169,5 @@ def _started(act: Callable[[], object]) -> threading.Thread | None:
 def _try(act: Callable[..., object], *args: object) -> None:
     try:
         act(*args)
-    except Exception:
+    except Exception:  # noqa: BLE001 -- a handler of others may raise anything
         report(logging.ERROR, "an old handler could not be closed: %r", act, exc_info=True)

@@ -13,7 +13,7 @@ def report(level: int, message: str, *args: object, exc_info: bool = False) -> N
     """Say something on the package's logger; when a handler raises, on standard error."""
     try:
         _log.log(level, message, *args, exc_info=exc_info)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- a handler may raise anything
         _say(f"{message % args}\n(could not be logged: {type(error).__name__}: {error})")
 
 
@@ -21,7 +21,7 @@ def safely(what: str, act: Callable[[], object]) -> None:
     """Do something that a configuration in effect does not depend on; what it raises is said."""
     try:
         act()
-    except Exception:
+    except Exception:  # noqa: BLE001 -- it is said, and no more depends on it
         report(logging.ERROR, "the configuration is in effect, but %s failed", what, exc_info=True)
 
 

@@ -24,7 +24,7 @@ _OURS = "visigate_logging"
 
 
 def schema() -> dict[str, Any]:
-    """The schema, as plain data."""
+    """Return the schema, as plain data."""
     properties = {name: _type(kind) for name, kind in SECTIONS.items()}
     properties["version"] = {"const": 1}
     properties["visigate"] = _mapping(signature(Settings).parameters.values(), description=inspect.getdoc(Settings))
@@ -59,7 +59,7 @@ def _is_handler(kind: Any) -> bool:
 
 
 def _by_class(section: str, classes: Mapping[str, type]) -> dict[str, Any]:
-    """A mapping that may have the keys of its class; of a class that is not known here, any."""
+    """Return a mapping that may have the keys of its class; of a class that is not known here, any."""
     own = {name: _type(kind) for name, kind in OWN_KEYS[section].items()}
     names = [name for name in ("class", "()") if name in own]
     cases = []
@@ -96,7 +96,7 @@ def _each(value: Any) -> dict[str, Any]:
 
 
 def _type(kind: Any) -> dict[str, Any]:
-    """A type; text stands for any, since it may be filled in from the environment."""
+    """Return a type; text stands for any, since it may be filled in from the environment."""
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin is typing.Annotated:
         wishes = [getattr(wish, "schema", {}) for wish in inner[1:]]

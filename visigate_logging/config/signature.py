@@ -78,7 +78,7 @@ def _of_standard(owner: Any, name: str) -> Any:
 
 
 def _guessed(default: Any) -> Any:
-    """The type of a parameter without annotation, from its default."""
+    """Return the type of a parameter without annotation, from its default."""
     if isinstance(default, bool | str):
         return type(default)
     return float if isinstance(default, int | float) else Any

@@ -93,7 +93,7 @@ class Source:
         """Return what ``cfg://…`` leads to; None when it leads nowhere."""
         try:
             return logging.config.BaseConfigurator(dict(self.values)).cfg_convert(reference.removeprefix("cfg://"))
-        except Exception:  # as many kinds as there are ways to misspell it
+        except Exception:  # noqa: BLE001 -- as many kinds as there are ways to misspell it
             return None
 
     def place(self, key: KeyPath) -> Place:

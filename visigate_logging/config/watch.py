@@ -85,7 +85,7 @@ class Watch:
     def _apply_and_put_back(self, content: bytes) -> None:
         try:
             self._apply(self.path, content)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- watching goes on
             report(logging.ERROR, "%s: the change could not be applied", self.path, exc_info=True)
         self._put_back()
 

@@ -96,7 +96,7 @@ class RecoveryHandler(Unlocked):
         Answer(self._counts).interrupted(error)
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
-        """The procedure that a record calls for, with the error numbers of its exceptions."""
+        """Return the procedure that a record calls for, with the error numbers of its exceptions."""
         error, _ = raised_by(record)
         if error is not None:
             chain = chain_of(error)
@@ -111,7 +111,7 @@ class RecoveryHandler(Unlocked):
         return None if procedure is None else (procedure, codes)
 
     def counts(self) -> Sheet:
-        """What this process's handler was given, and what became of it."""
+        """Return what this process's handler was given, and what became of it."""
         return self._counts.snapshot()
 
     def wait(self, timeout: float) -> bool:
@@ -160,7 +160,7 @@ def _nothing(_record: logging.LogRecord) -> bool:
 
 
 def key_of(record: logging.LogRecord, procedure: Procedure) -> str:
-    """What the fault is about, from the masked values given with ``extra``, else from the message."""
+    """Return what the fault is about, from the masked values given with ``extra``, else from the message."""
     if not procedure.key:
         return ""
     info = {**procedure.found_in(record), **ErrorDetail.from_record(record).additional_info}

@@ -172,7 +172,7 @@ def _state(given: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value on one line; ``${`` in it stays what it is."""
+    """Return a value on one line; ``${`` in it stays what it is."""
     text: str = yaml.safe_dump(
         [value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
     )

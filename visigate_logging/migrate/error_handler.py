@@ -107,11 +107,11 @@ class ErrorHandler:
         return ErrorDetail.from_record(record).to_dict()
 
     def get_recent_errors(self, limit: int = 10) -> list[dict[str, Any]]:
-        """The newest errors of all processes, the newest first, as detail records."""
+        """Return the newest errors of all processes, the newest first, as detail records."""
         return [record.to_dict() for record in self.store.recent(limit)]
 
     def get_error_statistics(self, days: int = 7) -> dict[str, Any]:
-        """Counts of the last days: ``total_errors``, ``error_types``, ``modules``, ``daily_counts`` and more."""
+        """Count the last days: ``total_errors``, ``error_types``, ``modules``, ``daily_counts`` and more."""
         return self.store.statistics(days)
 
     def attempt_recovery(self, error_type: str, context: Mapping[str, Any] | None = None) -> bool:

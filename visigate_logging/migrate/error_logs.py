@@ -36,7 +36,7 @@ def get_error_logs(log_dir: str | os.PathLike[str] = LOG_DIR, limit: int = 10) -
 
 
 def _old(directory: Path, limit: int) -> Iterator[ErrorDetail]:
-    """What was written before, whether it has been imported or not: the id tells that it is the same."""
+    """Yield what was written before, whether it has been imported or not: the id tells that it is the same."""
     for path in sorted(directory.glob("error_*.json"), reverse=True)[: max(0, limit)]:
         with suppress(OSError, ValueError):
             yield read_legacy(path)

@@ -68,11 +68,11 @@ def read_legacy(path: Path) -> ErrorDetail:
     """
     data = orjson.loads(path.read_bytes())
     if not isinstance(data, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 -- the file's content, not an argument
+        raise ValueError("no JSON object")
     data = {_OTHER_NAMES.get(name, name): value for name, value in data.items()}
     kind = data.get("error_type")
     if not isinstance(kind, str):
-        raise ValueError("neither error_type nor type is in it")  # noqa: TRY004 -- likewise
+        raise ValueError("neither error_type nor type is in it")
     when = datetime.fromisoformat(str(data.get("timestamp"))).astimezone(UTC)
     detail = ErrorDetail.from_record(_log_record(data, when))
     return dataclasses.replace(
@@ -94,7 +94,7 @@ def read_legacy(path: Path) -> ErrorDetail:
 
 
 def _log_record(data: dict[str, Any], when: datetime) -> logging.LogRecord:
-    """The log record that such a file may have come from; percent signs in messages stay what they are."""
+    """Return the log record that such a file may have come from; percent signs in messages stay what they are."""
     record = logging.LogRecord(
         name=str(data.get("module") or "root"),
         level=logging.ERROR,

@@ -88,11 +88,11 @@ class ManagerHandler(ForkAware, logging.Handler):
             self._taken += (detail.event_id, detail.repeats or detail.event_id)
             if not self._worker.put(detail):
                 self._counts.drop("queue full")
-        except Exception:
+        except Exception:  # noqa: BLE001 -- emit raises nothing
             self.handleError(record)
 
     def counts(self) -> Sheet:
-        """What became of the errors of the host: ``delivered`` with their details, ``folded`` as part of a count."""
+        """Count what became of the host's errors: ``delivered`` with their details, ``folded`` as part of a count."""
         own = self._counts.snapshot()
         host = host_counts(self._state).get(NAME, Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0))
         return Sheet(
@@ -111,7 +111,7 @@ class ManagerHandler(ForkAware, logging.Handler):
         super().close()
 
     def _work(self, details: list[ErrorDetail]) -> float | None:
-        """In the worker's thread: note what came, tell what is due; in how many seconds to look again."""
+        """Note what came, tell what is due, and return in how many seconds to look again; in the worker's thread."""
         self._keep(details)
         self._state.directory.mkdir(parents=True, exist_ok=True)
         if not self._lock.acquire(LOOK_AGAIN):  # another process of the host tells

@@ -81,13 +81,13 @@ class Conversion:
         return source.values
 
     def told(self) -> list[str]:
-        """What to tell: each warning, then in one line all that was passed over."""
+        """Return what to tell: each warning, then in one line all that was passed over."""
         passed = f"passed over: {', '.join(self.passed_over)}"
         return [*self.warnings, *([passed] if self.passed_over else [])]
 
 
 def section(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A section; one that is not there is empty."""
+    """Return a section; one that is not there is empty."""
     found = config.get(key) or {}
     if not isinstance(found, Mapping):
         raise ConfigurationError(key, f"{found!r} is not a mapping of options")
@@ -97,7 +97,7 @@ def section(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def known(
     given: Mapping[str, Any], options: Mapping[str, tuple[str, ...]], place: str, done: Conversion
 ) -> dict[str, Any]:
-    """The options under their own names; what is none is passed over."""
+    """Return the options under their own names; what is none is passed over."""
     names = {other: name for name, others in options.items() for other in (name, *others)}
     found: dict[str, Any] = {}
     for key, value in given.items():
@@ -112,7 +112,7 @@ def known(
 
 
 def email(config: Mapping[str, Any], given: Mapping[str, Any], done: Conversion) -> tuple[str, dict[str, Any], bool]:
-    """Where mail is configured, how, and whether it is wanted; what error handling says goes before notifications."""
+    """Return where and how mail is configured, and if it is wanted: error handling goes before notifications."""
     own = section(given, "email_config")
     notifications = section(config, "notifications")
     done.passed_over += [f"notifications.{one_line(key)}" for key in notifications if key not in ("email", "enabled")]
@@ -125,7 +125,7 @@ def email(config: Mapping[str, Any], given: Mapping[str, Any], done: Conversion)
 
 
 def number(given: Mapping[str, Any], key: str, default: int, place: str = "error_handling") -> int:
-    """A whole number from 0 up."""
+    """Return a whole number from 0 up."""
     value = given.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ConfigurationError(f"{place}.{key}", f"{value!r} is not a whole number from 0 up")
@@ -133,12 +133,12 @@ def number(given: Mapping[str, Any], key: str, default: int, place: str = "error
 
 
 def listed(value: Any) -> list[Any]:
-    """A list; one text may hold several, with commas."""
+    """Return a list; one text may hold several, with commas."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
 def one_line(key: Any) -> str:
-    """A key from the configuration, as it may stand in a comment."""
+    """Return a key from the configuration, as it may stand in a comment."""
     return " ".join(str(key).split())

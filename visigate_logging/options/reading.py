@@ -61,7 +61,7 @@ def hints_of(owner: Any) -> Mapping[str, Any]:
     """Return the annotations of a function or class; none when they exist for type checkers only."""
     try:
         return typing.get_type_hints(owner, include_extras=True)
-    except Exception:  # an annotation may hold anything
+    except Exception:  # noqa: BLE001 -- an annotation may hold anything
         return {}
 
 

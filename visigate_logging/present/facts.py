@@ -104,18 +104,16 @@ def link(url: str, event_id: str) -> str:
 
 
 def _logged(detail: ErrorDetail) -> str:
-    """The log message, where it says more than the exception."""
+    """Return the log message, where it says more than the exception."""
     said = detail.message.strip()
     return "" if said == detail.error_message.strip() else said
 
 
 def _before(detail: ErrorDetail) -> str:
-    """What was logged before; of a later version's records."""
-    lines = []
-    for crumb in getattr(detail, "breadcrumbs", None) or ():
-        if isinstance(crumb, Mapping):
-            lines.append(" ".join(str(crumb.get(name, "")) for name in ("timestamp", "level", "logger", "message")))
-    return _cut("\n".join(lines))
+    """Return what was logged before; of a later version's records."""
+    names = ("timestamp", "level", "logger", "message")
+    crumbs = [one for one in getattr(detail, "breadcrumbs", None) or () if isinstance(one, Mapping)]
+    return _cut("\n".join(" ".join(str(one.get(name, "")) for name in names) for one in crumbs))
 
 
 def _causes(detail: ErrorDetail) -> list[tuple[str, str]]:

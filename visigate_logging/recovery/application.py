@@ -24,7 +24,7 @@ def missing_allowed() -> Iterator[list[str]]:
 
 
 def find(path: str) -> Callable[[dict[str, Any]], Any]:
-    """The function.
+    """Return the function.
 
     Raises:
         ValueError: it cannot be reached, or not be called.
@@ -42,7 +42,7 @@ def find(path: str) -> Callable[[dict[str, Any]], Any]:
         said.append(text)
         return _absent
     if not callable(found):
-        raise ValueError(f"{path!r} is {found!r}, which cannot be called")  # noqa: TRY004 -- a wrong value
+        raise ValueError(f"{path!r} is {found!r}, which cannot be called")
     return found
 
 
@@ -52,7 +52,7 @@ def _absent(_context: dict[str, Any]) -> Any:
 
 
 def call(function: Callable[[], Any], name: str, timeout: float) -> Any:
-    """What the function returns; it runs in a thread of its own, which cannot be ended when it takes too long.
+    """Return what the function returns; it runs in a thread of its own, which cannot be ended when it takes too long.
 
     Raises:
         TimeoutError: it has not come back within ``timeout`` seconds.
@@ -64,7 +64,7 @@ def call(function: Callable[[], Any], name: str, timeout: float) -> Any:
     def run() -> None:
         try:
             result.append(function())
-        except Exception as error:  # handed to whoever waits
+        except Exception as error:  # noqa: BLE001 -- handed to whoever waits
             raised.append(error)
 
     thread = threading.Thread(target=run, name=f"visigate-recovery-{name}", daemon=True)

@@ -37,5 +37,5 @@ class Audit:
         self._lines.append(known | fields)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The lines, the oldest first; what a power cut has torn is passed over."""
+        """Return the lines, the oldest first; what a power cut has torn is passed over."""
         return self._lines.read()

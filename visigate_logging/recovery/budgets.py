@@ -21,7 +21,7 @@ DAY = 86_400.0
 
 
 def full_key(context: Context) -> str:
-    """What has one budget and one run at a time: the procedure, and what the fault is about."""
+    """Return what has one budget and one run at a time: the procedure, and what the fault is about."""
     return f"{context.procedure}:{context.key}" if context.key else context.procedure
 
 
@@ -30,7 +30,7 @@ def _file_name(key: str) -> str:
 
 
 def host_lock(directory: Path, key: str) -> HostLock:
-    """The lock of one key; let go when its holder dies."""
+    """Return the lock of one key; let go when its holder dies."""
     folder = directory / "recovery"
     make_directory(folder)
     return HostLock(folder / f"{_file_name(key)}.lock")
@@ -47,7 +47,7 @@ class Budgets:
         self.state = State(directory, SCHEMA)
 
     def load(self, key: str) -> tuple[Budget, float]:
-        """A key's budget, and the host's clock."""
+        """Return a key's budget, and the host's clock."""
         with self.state.transaction() as connection:
             now = host_seconds(connection)
             row = connection.execute("SELECT budget FROM recovery WHERE key = ?", (key,)).fetchone()
@@ -77,13 +77,13 @@ class Budgets:
         return len(keys)
 
     def keys(self, procedure: str) -> list[str]:
-        """The keys of a procedure that have a budget."""
+        """Return the keys of a procedure that have a budget."""
         with self.state.transaction() as connection:
             keys = [key for (key,) in connection.execute("SELECT key FROM recovery ORDER BY key")]
         return [key for key in keys if key == procedure or key.startswith(f"{procedure}:")]
 
     def may_reboot(self) -> bool:
-        """Whether no reboot was asked for within a day of uptime; True also counts as asking."""
+        """Return whether no reboot was asked for within a day of uptime; True also counts as asking."""
         budget, now = self.load(REBOOT)
         if budget.attempts and now - budget.attempts[-1] < DAY:
             return False
@@ -113,11 +113,11 @@ class Marks:
             write_atomically(path, json.dumps(asdict(context)).encode())
 
     def waiting(self, context: Context) -> Context | None:
-        """What waits for the key of ``context``; None when nothing does."""
+        """Return what waits for the key of ``context``; None when nothing does."""
         return _read(self._path(context))
 
     def clear(self, context: Context) -> None:
-        """It is finished: no power cut brings it back."""
+        """Forget what is finished, so that no power cut brings it back."""
         with suppress(FileNotFoundError):
             self._path(context).unlink()
             sync_directory(self._folder)
@@ -130,7 +130,7 @@ class Marks:
         return len(waiting)
 
     def pending(self) -> Iterator[Context]:
-        """What waits to be finished."""
+        """Yield what waits to be finished."""
         for path in sorted(self._folder.glob("*.pending")):
             if (context := _read(path)) is not None:
                 yield context

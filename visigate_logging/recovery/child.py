@@ -55,11 +55,11 @@ def _end_when_late(name: str, timeout: float, output: int) -> None:
 
 
 def attempt(step: Any, context: Context, act: str = "run") -> Outcome:
-    """The outcome of a step, or what it plans (``act`` is the method); an exception counts as failed."""
+    """Return the outcome of a step, or what it plans (``act`` is the method); an exception counts as failed."""
     try:
         outcome: Outcome = getattr(step, act)(context)
         return outcome
-    except Exception as error:  # whatever a step raises is its outcome
+    except Exception as error:  # noqa: BLE001 -- whatever a step raises is its outcome
         return Outcome(Status.FAILED, f"{type(error).__name__}: {error}")
 
 

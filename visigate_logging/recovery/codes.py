@@ -16,7 +16,7 @@ class Verdict(Enum):
 
 
 def verdict_of(code: int | None) -> Verdict:
-    """What an extended result code of SQLite says about the file (https://www.sqlite.org/rescode.html).
+    """Return what an extended result code of SQLite says about the file (https://www.sqlite.org/rescode.html).
 
     An error without one (None) may be anything. "No such table" (ERROR) is what an emptied file answers, and CANTOPEN
     what a missing one does; both have other, more frequent reasons.

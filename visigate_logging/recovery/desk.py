@@ -126,7 +126,7 @@ class Desk(ForkAware):
             logging._addHandlerRef(self._handler)  # type: ignore[attr-defined]  # as Handler.__init__ does
 
     def _work(self, errors: list[tuple[Context, Answer]]) -> float | None:
-        """In the worker's thread: answer what was queued, and what was put off."""
+        """Answer what was queued, and what was put off; in the worker's thread."""
         self._tell_what_was_held()
         self._tell_of_queue()
         for context, answer in errors:
@@ -146,7 +146,7 @@ class Desk(ForkAware):
     def _answer(self, context: Context, answer: Callable[[], float | None]) -> bool:
         try:
             wait = answer()
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 -- it is told, and the next error is answered
             text = f"could not be decided: {type(problem).__name__}: {problem}"
             self._tell(Telling(logging.ERROR, text, context, Outcome(Status.FAILED, text)))
             self._note_failure(f"{full_key(context)} {text}")

@@ -71,7 +71,7 @@ class Execution:
         return replace(outcome, message="; ".join(told))
 
     def judged(self, outcome: Outcome) -> Outcome:
-        """The outcome of a step after the verification; one that it does not bear out waits for nothing more."""
+        """Return a step's outcome after the verification; what that does not bear out waits for nothing more."""
         if outcome.status is Status.DONE and self._procedure.verify is not None:
             outcome = self._verified(outcome, self._procedure.verify)
             if outcome.status is not Status.DONE:
@@ -117,17 +117,17 @@ class Execution:
             self._marks.clear(self._context)
 
     def _released(self, planned: Planned, release: str, outcome: Outcome) -> Outcome:
-        """The outcome of a step that was put off, after the application has let go of what is in its way."""
+        """Return the outcome of a step that was put off, after the application has let go of what is in its way."""
         try:
             reopen = self._call_application(find(release), release, asdict(self._context))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- the application's function may raise anything
             told = f"{outcome.message}; {release} raised {type(error).__name__}: {error}"
             return replace(outcome, message=told)
         outcome = self._perform("step ends", planned)
         if callable(reopen):
             try:
                 self._call_application(reopen, release)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- likewise
                 told = f"{outcome.message}; what {release} returned raised {type(error).__name__}: {error}"
                 return replace(outcome, message=told)
         return outcome
@@ -137,7 +137,7 @@ class Execution:
         return call(lambda: function(*arguments), name, RELEASE)
 
     def _verified(self, outcome: Outcome, verify: Verify) -> Outcome:
-        """The outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
+        """Return the outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
         time.sleep(verify.grace)
         for left in range(verify.attempts, 0, -1):
             judged = self._perform("verify", verify.probe)

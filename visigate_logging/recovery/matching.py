@@ -33,7 +33,7 @@ class Link:
 
 
 def chain_of(error: BaseException) -> tuple[Link, ...]:
-    """The exception, then what it was caused by or wraps, nearest first."""
+    """Return the exception, then what it was caused by or wraps, nearest first."""
     return tuple(
         Link(_names(type(e)), _codes(e))  # type: ignore[arg-type]  # classes are hashable; mypy looks at instances
         for e in led_to(error)
@@ -43,7 +43,7 @@ def chain_of(error: BaseException) -> tuple[Link, ...]:
 def _attribute(error: BaseException, name: str) -> Any:
     try:
         return getattr(error, name, None)
-    except Exception:  # a hostile property may raise anything
+    except Exception:  # noqa: BLE001 -- a hostile property may raise anything
         return None
 
 
@@ -59,12 +59,12 @@ def _codes(error: BaseException) -> dict[str, int]:
 
 
 def written_chain(found: Iterable[WrittenException]) -> tuple[Link, ...]:
-    """The chain of a record that has it as text: base classes as far as loaded here, codes as far as told."""
+    """Return the chain of a record that has it as text: base classes as far as loaded here, codes as far as told."""
     return tuple(Link(_names(e.kind), _numbers(e.code)) for e in found)  # type: ignore[arg-type]  # as above
 
 
 def detail_chain(detail: ErrorDetail) -> tuple[Link, ...]:
-    """The chain of a record that came with its detail, from another process or through a queue; as above."""
+    """Return the chain of a record that came with its detail, from another process or through a queue; as above."""
     kinds = [(class_named(f"{e.module}.{e.type}".removeprefix("builtins.")), e.message) for e in detail.exceptions]
     return tuple(Link(_names(k), _numbers(code_told(k, m))) for k, m in kinds)  # type: ignore[arg-type]  # as above
 
@@ -78,7 +78,7 @@ def _numbers(code: str) -> dict[str, int]:
 
 
 def codes_of(chain: Iterable[Link]) -> dict[str, int]:
-    """The error numbers of a chain; of each kind the one nearest to what was logged."""
+    """Return the error numbers of a chain; of each kind the one nearest to what was logged."""
     codes: dict[str, int] = {}
     for link in chain:
         codes = {**link.codes, **codes}
@@ -88,7 +88,7 @@ def codes_of(chain: Iterable[Link]) -> dict[str, int]:
 def choose(
     procedures: Sequence[Procedure], chain: Sequence[Link], record: logging.LogRecord, codes: Mapping[str, int]
 ) -> Procedure | None:
-    """The procedure whose exception class is nearest to one of the chain, and whose conditions hold.
+    """Return the procedure whose exception class is nearest to one of the chain, and whose conditions hold.
 
     Those that name no class come last: their message decides.
     """

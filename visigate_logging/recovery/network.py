@@ -15,7 +15,7 @@ PATIENCE = 3.0  # for one connection, seconds
 
 
 def fault_of(interface: str, target: str) -> str | None:
-    """The lowest rung that is broken: carrier, address, route, gateway, DNS or target; None when all is well.
+    """Return the lowest rung that is broken: carrier, address, route, gateway, DNS or target; None when all is well.
 
     Args:
         interface: its name.
@@ -36,7 +36,7 @@ def fault_of(interface: str, target: str) -> str | None:
 
 
 def _leads_there(interface: str, host: str) -> bool:
-    """Whether there is a route to an address, or, for a name or nothing in particular, a default route."""
+    """Return whether there is a route to an address, or, for a name or nothing in particular, a default route."""
     if _is_number(host):
         return any(route.get("dev") == interface for route in _ip("route", "get", host))
     return any(route.get("dst") == "default" for route in routes(interface))
@@ -52,30 +52,30 @@ def _fault_beyond(target: str) -> str | None:
 
 
 def default_interface() -> str:
-    """The interface of the default route; empty when there is none."""
+    """Return the interface of the default route; empty when there is none."""
     return next((str(r["dev"]) for r in _ip("route", "show", "default")), "")
 
 
 def flags_of(interface: str) -> list[str]:
-    """The flags of an interface, such as UP and LOWER_UP; empty when it is not there."""
+    """Return the flags of an interface, such as UP and LOWER_UP; empty when it is not there."""
     return [flag for link in _ip("link", "show", "dev", interface) for flag in link.get("flags", ())]
 
 
 def addresses(interface: str) -> list[str]:
-    """The addresses of an interface that is up, but for those that it gives itself."""
+    """Return the addresses of an interface that is up, but for those that it gives itself."""
     shown = _ip("address", "show", "dev", interface, "up")
     return [str(a["local"]) for link in shown for a in link.get("addr_info", ()) if a.get("scope") != "link"]
 
 
 def routes(interface: str) -> list[dict[str, Any]]:
-    """The routes over an interface, of both versions, as iproute2 tells them."""
+    """Return the routes over an interface, of both versions, as iproute2 tells them."""
     return _ip("route", "show", "dev", interface) + [
         route | {"family": "-6"} for route in _ip("-6", "route", "show", "dev", interface)
     ]
 
 
 def has_networkmanager(interface: str) -> bool:
-    """Whether NetworkManager looks after an interface."""
+    """Return whether NetworkManager looks after an interface."""
     if shutil.which("nmcli") is None:
         return False
     asked = ["nmcli", "-g", "GENERAL.STATE", "device", "show", interface]
@@ -84,7 +84,7 @@ def has_networkmanager(interface: str) -> bool:
 
 
 def ssh_peer(local: list[str]) -> str | None:
-    """Who is logged in by SSH to one of our addresses, as iproute2's ``ss`` tells it."""
+    """Return who is logged in by SSH to one of our addresses, as iproute2's ``ss`` tells it."""
     asked = ["ss", "-Hnt", "state", "established", f"sport = :{SSH}"]
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     for line in done.stdout.splitlines():
@@ -106,7 +106,7 @@ def _ip(*arguments: str) -> list[dict[str, Any]]:
 
 
 def _gateway_answers(gateway: str, interface: str) -> bool:
-    """A refused connection is an answer, and so is one to ARP: a firewall swallows only the first."""
+    """Return whether a gateway answers, be it by refusing: to ARP, too, as a firewall swallows only the first."""
     if _accepts(gateway, 80) is not None:
         return True
     found = _ip("neigh", "show", gateway, "dev", interface)
@@ -114,7 +114,7 @@ def _gateway_answers(gateway: str, interface: str) -> bool:
 
 
 def _accepts(host: str, port: int) -> bool | None:
-    """True when it accepts, False when it refuses, None when nothing comes back."""
+    """Return True when it accepts, False when it refuses, None when nothing comes back."""
     try:
         socket.create_connection((host, port), PATIENCE).close()
     except ConnectionRefusedError:

@@ -43,7 +43,7 @@ class Backoff:
     jitter: Number = 0.1
 
     def rest(self, failures: int, chance: float) -> float:
-        """The rest after so many failures in a row; ``chance`` is from 0 to 1."""
+        """Return the rest after so many failures in a row; ``chance`` is from 0 to 1."""
         grown = self.initial * self.factor ** min(failures - 1, 64) if failures else 0.0
         return min(self.max, grown) * (1 + self.jitter * (2 * chance - 1))
 
@@ -110,7 +110,7 @@ class Decision:
 
 
 def decide(budget: Budget, limits: Limits, now: float, *, error: bool = True) -> tuple[Decision, Budget]:
-    """What to do about an error, or about a run that was put off (``error`` False), and the budget after it."""
+    """Decide about an error, or about a run that was put off (``error`` False); return the budget after it, too."""
     if budget.last_error is not None and budget.given_up is None and now - budget.last_error >= limits.reset_after:
         budget = Budget()
     if error:
@@ -127,12 +127,12 @@ def decide(budget: Budget, limits: Limits, now: float, *, error: bool = True) ->
 
 
 def begin(budget: Budget, now: float) -> Budget:
-    """The budget with a run that begins now: counted before it ends, for it may end our process."""
+    """Return the budget with a run that begins now: counted before it ends, for it may end our process."""
     return replace(budget, attempts=(*budget.attempts, now), running=now)
 
 
 def resume(budget: Budget) -> Budget:
-    """The budget for a run that was put off or interrupted and is gone on with: that is no further attempt."""
+    """Return the budget for a run that was put off or interrupted and is gone on with: that is no further attempt."""
     return replace(_uncounted(budget), rest_until=0.0)
 
 
@@ -141,7 +141,7 @@ def _uncounted(budget: Budget) -> Budget:
 
 
 def finish(budget: Budget, limits: Limits, now: float, status: Status, chance: float) -> tuple[bool, Budget]:
-    """Whether the procedure gives up with this outcome (told once), and the budget after it."""
+    """Return whether the procedure gives up with this outcome (told once), and the budget after it."""
     if status is Status.DONE:
         attempts = () if budget.given_up is not None else budget.attempts
         rest = now + limits.cooldown

@@ -49,7 +49,7 @@ class Planned:
         return cls(name, parameters or {}, build(kind, parameters, str(name)))
 
     def filled(self, context: Context) -> "Planned":
-        """The same with the placeholders replaced by what the error brought."""
+        """Return the same with the placeholders replaced by what the error brought."""
         known = {**context.found, **{name: getattr(context, name) for name in PLACEHOLDERS}}
         parameters = _fill(self.parameters, self.name, known)
         return Planned(self.name, parameters, build(step_named(self.name), parameters, self.name))
@@ -84,17 +84,17 @@ class ClassName(str):
     def read(cls, value: Any) -> Self:
         """Take a plain name as it is; a dotted path is resolved when it can be imported already."""
         if not isinstance(value, str):
-            raise ValueError("is not text; put it in quotes")  # noqa: TRY004 -- it is for who wrote the file
+            raise ValueError("is not text; put it in quotes")
         home, _, attribute = value.rpartition(".")
         try:
             module = importlib.import_module(home) if home else None
-        except Exception:  # the application's own module may not be ready yet
+        except Exception:  # noqa: BLE001 -- the application's own module may not be ready yet
             module = None
         if module is None or getattr(module.__spec__, "_initializing", False):
             return cls(value)
         found = getattr(module, attribute, None)
         if not (isinstance(found, type) and issubclass(found, BaseException)):
-            raise ValueError(f"is {found!r}, not a class of exceptions")  # noqa: TRY004 -- as above
+            raise ValueError(f"is {found!r}, not a class of exceptions")
         return cls(f"{found.__module__}.{found.__qualname__}")
 
 
@@ -112,11 +112,11 @@ class Code(NamedTuple):
         kind, home = ("sqlite", sqlite3) if str(value).startswith("SQLITE_") else ("errno", errno)
         number = getattr(home, str(value), None)
         if not isinstance(number, int):
-            raise ValueError("is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")  # noqa: TRY004 -- as above
+            raise ValueError("is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")
         return cls(kind, number)
 
     def is_in(self, codes: Mapping[str, int]) -> bool:
-        """Whether it is among the codes of an error; SQLite's extended codes belong to their primary code."""
+        """Return whether it is among the codes of an error; SQLite's extended codes belong to their primary code."""
         code = codes.get(self.kind)
         return code is not None and (code == self.number or (self.kind == "sqlite" and code & 0xFF == self.number))
 
@@ -171,7 +171,7 @@ class Procedure(Limits):
                 raise ConfigurationError("release", str(error)) from error
 
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
-        """Whether its conditions hold for a record whose chain of exceptions has these codes."""
+        """Return whether its conditions hold for a record whose chain of exceptions has these codes."""
         if not _is_below(str(record.name), self.logger):
             return False
         verdict = self.steps[0].step.answers(codes)
@@ -187,19 +187,19 @@ class Procedure(Limits):
         return self.message is None or search(self.message, texts_of(record)) is not None
 
     def found_in(self, record: logging.LogRecord) -> dict[str, str]:
-        """What the named groups of ``message`` find, without secrets."""
+        """Return what the named groups of ``message`` find, without secrets."""
         match = self.message and search(self.message, texts_of(record))
         return {name: text or "" for name, text in match.groupdict().items()} if match else {}
 
 
 def texts_of(record: logging.LogRecord) -> list[str]:
-    """What was logged, then the messages of the chain, without secrets."""
+    """Return what was logged, then the messages of the chain, without secrets."""
     detail = ErrorDetail.from_record(record)
     return [detail.message, *([e.message for e in detail.exceptions] or [detail.error_message])]
 
 
 def parse_procedures(values: Any, key: str = "procedures", *, allow_reboot: bool = False) -> tuple[Procedure, ...]:
-    """The procedures of the configuration.
+    """Return the procedures of the configuration.
 
     Raises:
         ConfigurationError: names the key that is wrong, and what is possible.
@@ -244,5 +244,5 @@ def _fill(value: Any, key: str, known: Mapping[str, str]) -> Any:
 
 
 def _harmless(text: str) -> str:
-    """A value that came with an error, so that it can be neither an option nor a way out of a folder."""
+    """Return a value that came with an error, so that it can be neither an option nor a way out of a folder."""
     return UNSAFE.sub("_", text)[:LONGEST_VALUE].lstrip("-.") or "_"

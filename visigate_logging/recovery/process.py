@@ -20,14 +20,14 @@ START = 10.0  # what a child may need besides its step's time: Python starts slo
 
 
 def is_inside() -> bool:
-    """Whether this process belongs to a step. A service that a step has started leads a session of its own."""
+    """Return whether this process belongs to a step. A service that a step has started leads its own session."""
     return os.environ.get(INSIDE) == str(os.getsid(0))
 
 
 def run_in_child(
     name: str, parameters: Mapping[str, Any], context: Context, timeout: float, act: str = "run"
 ) -> Outcome:
-    """The outcome of the step ``name``; a child that dies or takes longer than ``timeout`` seconds has failed.
+    """Return the outcome of the step ``name``; a child that dies or takes longer than ``timeout`` seconds has failed.
 
     The child is started with subprocess, not by fork: it shares neither locks nor files nor threads with us. It ends
     itself in time; we do it when it is too stuck for that, or too slow to start.

@@ -135,7 +135,7 @@ class Runner:
             lock.release()
 
     def standing(self, procedure: Procedure) -> list[dict[str, Any]]:
-        """How the budgets of a procedure stand, one for each key; nothing is made where nothing is."""
+        """Return how the budgets of a procedure stand, one for each key; nothing is made where nothing is."""
         if not self.budgets.state.path.exists():
             return []
         found = []
@@ -155,7 +155,7 @@ class Runner:
         return execution.plan() if dry_run or self._dry_run else execution.run()
 
     def _execution(self, procedure: Procedure, context: Context, longest: float | None = None) -> Execution:
-        """A run; with ``longest`` one at the start."""
+        """Return a run; with ``longest`` one at the start."""
         return Execution(
             procedure,
             context,
@@ -167,7 +167,7 @@ class Runner:
         )
 
     def _note(self, decision: Decision, context: Context, procedure: Procedure) -> None:
-        """A decision goes into the audit trail when it is not the one before it; giving up is told."""
+        """Write a decision into the audit trail when it is not the one before it; tell of giving up."""
         key = full_key(context)
         if self._last.get(key) != decision.action or decision.action is Action.RUN:
             self.audit.write("decision", context, action=decision.action, until=decision.until or None)
@@ -194,12 +194,12 @@ class Runner:
         return after.rest_until - now if outcome.status is Status.DEFERRED else None
 
     def _clear_done(self, outcome: Outcome, context: Context) -> None:
-        """What is done is forgotten only when it has been told."""
+        """Forget what is done; it has been told."""
         if outcome.status is Status.DONE:
             self.marks.clear(context)
 
     def _untold(self, context: Context) -> Outcome | None:
-        """The outcome of a step that was done, when the process ended before anybody was told."""
+        """Return the outcome of a step that was done, when the process ended before anybody was told."""
         found = None
         for line in self.audit.read():
             if line["event_id"] == context.event_id and line["procedure"] == context.procedure:

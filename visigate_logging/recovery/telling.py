@@ -50,7 +50,7 @@ class Telling:
 
 
 def level_of(outcome: Outcome, context: Context, *, first: bool) -> int:
-    """Who was told of a fault is told how it ended; that changes are lost is told to everyone.
+    """Return who was told of a fault is told how it ended; that changes are lost is told to everyone.
 
     Args:
         outcome: how it ended.
@@ -67,5 +67,5 @@ def level_of(outcome: Outcome, context: Context, *, first: bool) -> int:
 
 
 def is_worth_repeating(times: int) -> bool:
-    """Whether something that was put off so many times is told again: ever more rarely, but never no more."""
+    """Return whether something that was put off so many times is told again: ever more rarely, but never no more."""
     return times & (times - 1) == 0 or times % AT_LEAST_EVERY == 0

@@ -82,7 +82,7 @@ def _replace(database: Path, new: Path, target: Path, keeping: Keeping) -> Outco
 
 
 def _lost(new: Path, rows: dict[str, int], target: Path, keeping: Keeping) -> list[str]:
-    """What the new copy lacks that the last sound generation has."""
+    """Return what the new copy lacks that the last sound generation has."""
     for last in generations([str(target)]):
         try:
             before = None if check.problems_of(last) else origin_of(last)

@@ -29,7 +29,7 @@ class Table:
 
 
 def tables_of(connection: sqlite3.Connection) -> list[Table]:
-    """The tables of a database."""
+    """Return the tables of a database."""
     found = []
     for _schema, name, kind, _columns, without_rowid, _strict in connection.execute("PRAGMA table_list").fetchall():
         if kind == "table" and not name.startswith("sqlite_"):
@@ -63,7 +63,7 @@ def save_changes(damaged: Path, backup: Path, target: Path) -> dict[str, dict[st
 
 
 def told(counts: Mapping[str, Mapping[str, int]], procedure: str) -> str:
-    """The counts in words."""
+    """Return the counts in words."""
     if not counts:
         return "no row that differs could be read from them"
     tables = (f"{name} ({', '.join(f'{n} {kind}' for kind, n in kinds.items())})" for name, kinds in counts.items())

@@ -33,14 +33,14 @@ INDEX_ONLY = re.compile(
 
 
 def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
-    """A connection that never creates the database, in autocommit mode."""
+    """Return a connection that never creates the database, in autocommit mode."""
     connection = sqlite3.connect(address(path, mode), uri=True, timeout=WAIT, isolation_level=None)
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
 
 
 def address(path: Path, mode: str) -> str:
-    """The URI under which SQLite opens a database without creating it, nor files beside it when only reading."""
+    """Return the URI by which SQLite opens a database without creating it, nor files beside it when only reading."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return f"{uri}&immutable=1" if mode == "ro" and _is_closed_wal(path) else uri
 
@@ -52,7 +52,7 @@ def _is_closed_wal(path: Path) -> bool:
 
 
 def problems_of(database: Path) -> list[str]:
-    """What a fresh connection finds wrong with the file; empty when nothing is.
+    """Return what a fresh connection finds wrong with the file; empty when nothing is.
 
     Raises:
         BusyError: another process holds a lock for longer than some seconds.
@@ -73,13 +73,13 @@ def problems_of(database: Path) -> list[str]:
 
 
 def _mode(database: Path) -> str:
-    """A hot journal has to be rolled back before anything can be read, which a reader may not do."""
+    """Return how to open it: a hot journal has to be rolled back before anything is read, which a reader may not."""
     journal = sibling(database, "-journal")
     return "rw" if journal.exists() and journal.stat().st_size else "ro"
 
 
 def is_emptied(database: Path) -> bool:
-    """Whether there is no file, or one without any schema: every check passes on it.
+    """Return whether there is no file, or one without any schema: every check passes on it.
 
     That is what a power cut leaves, or a ``connect`` after the file was removed.
 
@@ -104,12 +104,12 @@ def raise_if_busy(error: sqlite3.Error, database: Path) -> None:
 
 
 def only_indexes(problems: Iterable[str]) -> bool:
-    """Whether all that is wrong is in indexes, so that REINDEX mends it without losing a row."""
+    """Return whether all that is wrong is in indexes, so that REINDEX mends it without losing a row."""
     return all(INDEX_ONLY.match(problem) for problem in problems)
 
 
 def contents(database: Path) -> tuple[list[tuple[str, ...]], dict[str, int]]:
-    """The schema of a database, application_id included, and how many rows each table has."""
+    """Return the schema of a database, application_id included, and how many rows each table has."""
     with closing(connect(database)) as connection:
         schema = connection.execute(
             "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
@@ -126,12 +126,12 @@ def _first(connection: sqlite3.Connection, statement: str) -> int:
 
 
 def quoted(name: str) -> str:
-    """A table or column name as SQL."""
+    """Return a table or column name as SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def difference(database: Path, backup: Path) -> str:
-    """In what a restored database is not its backup; empty when it is. Others may have written to it since."""
+    """Return in what a restored database is not its backup; empty when it is. Others may have written to it since."""
     if problems := problems_of(database):
         return f"it is damaged again: {problems[0]}"
     (schema, rows), (wanted, wanted_rows) = contents(database), contents(backup)
@@ -164,7 +164,7 @@ def refuse_if_torn_apart(database: Path) -> None:
 
 
 def _wal_belongs(database: Path, index: bytes) -> bool:
-    """Whether the -wal is the one that the -shm speaks of (https://www.sqlite.org/walformat.html, 1.1 and 2.1)."""
+    """Return whether the -wal is that of the -shm (https://www.sqlite.org/walformat.html, 1.1 and 2.1)."""
     try:
         with sibling(database, "-wal").open("rb") as file:
             salt = file.read(32)[16:24]

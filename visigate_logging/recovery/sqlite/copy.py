@@ -44,7 +44,7 @@ def replace_contents(source: Path, database: Path, when_locked: Callable[[], Non
 
 
 def _begin_anew(source: Path, database: Path, when_locked: Callable[[], None]) -> None:
-    """The copy onto a database whose first page is not to be believed."""
+    """Copy onto a database whose first page is not to be believed."""
     try:
         if hasattr(sqlite3.Connection, "setconfig"):
             copy_database(source, database, when_locked, reset=True)

@@ -46,12 +46,12 @@ class BusyError(RecoveryError):
 
 
 def sibling(database: Path, suffix: str) -> Path:
-    """The file beside a database that SQLite calls ``-wal``, ``-shm`` or ``-journal``."""
+    """Return the file beside a database that SQLite calls ``-wal``, ``-shm`` or ``-journal``."""
     return database.with_name(database.name + suffix)
 
 
 def is_void(database: Path) -> bool:
-    """Whether there is nothing: SQLite deletes the ``-wal`` of such a file, so it must not be opened lightly."""
+    """Return whether there is nothing: SQLite deletes the ``-wal`` of such a file, so open it with care."""
     return not database.exists() or database.stat().st_size == 0
 
 
@@ -61,13 +61,13 @@ def size(database: Path) -> int:
 
 
 def too_little_space(folder: Path, size: int) -> str:
-    """How much is free and how much is needed to write so many bytes; empty when there is enough."""
+    """Return how much is free and how much is needed to write so many bytes; empty when there is enough."""
     free, needed = shutil.disk_usage(folder).free, SPARE * size
     return f"{free} bytes are free and {needed:.0f} are needed" if free < needed else ""
 
 
 def read_through(path: Path) -> Iterator[bytes]:
-    """The bytes of a file of a database, in blocks that overlap so that no word is cut."""
+    """Yield the bytes of a file of a database, in blocks that overlap so that no word is cut."""
     if not path.exists():
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -130,7 +130,7 @@ def put_aside(database: Path, folder: Path, note: Mapping[str, Any]) -> None:
 
 
 def earlier(database: Path, event_id: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """What recoveries of the same error have put aside before, and their notes."""
+    """Yield what recoveries of the same error have put aside before, and their notes."""
     for path in database.parent.glob(f"{database.name}.damaged-*/{NOTE}"):
         with suppress(OSError, ValueError):
             note = json.loads(path.read_text("utf-8"))

@@ -11,7 +11,7 @@ OLDER = (("daily", DAY), ("weekly", 7 * DAY), ("monthly", 30 * DAY))
 
 
 def generations(paths: Iterable[str]) -> Iterator[Path]:
-    """The backups that exist: each path, followed by its older generations ``.1``, ``.2`` ..., ``.daily`` ..."""
+    """Yield the backups that exist: each path, then its older generations ``.1``, ``.2`` ..., ``.daily`` ..."""
     for text in paths:
         path = Path(text)
         numbered = (p for p in path.parent.glob(f"{path.name}.*") if p.suffix[1:].isdigit())

@@ -14,7 +14,7 @@ SHOWN = 5
 
 
 def holders_of(database: Path) -> str:
-    """The processes by name and pid, for people; empty when none is known (also where there is no /proc)."""
+    """Return the processes by name and pid, for people; empty when none is known (also where there is no /proc)."""
     ours = {os.getpid(): "this step", os.getppid(): "this service itself"}
     held = [f"{ours.get(pid) or _name(pid)} (pid {pid})" for pid in _pids(database) if pid != os.getpid()]
     more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
@@ -38,7 +38,7 @@ def _open_files(pid: int) -> Iterator[str]:
 
 
 def _name(pid: int) -> str:
-    """The program, or the script or module that an interpreter runs."""
+    """Return the program, or the script or module that an interpreter runs."""
     try:
         arguments = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:

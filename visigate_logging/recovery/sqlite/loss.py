@@ -8,7 +8,7 @@ FEW = 10  # of so few rows some may well go; all of them may not
 
 
 def losses(before: Mapping[str, int], now: Mapping[str, int], share: float, ignored: Collection[str]) -> list[str]:
-    """What has collapsed, in words: tables that are gone or empty, or have lost more than a share of their rows.
+    """Return what has collapsed, in words: tables that are gone or empty, or have lost too many rows.
 
     Args:
         before: rows of each table in the last generation.

@@ -29,7 +29,7 @@ class Origin:
     tables: Mapping[str, str]
 
     def precedes(self, later: "Origin") -> bool:
-        """Whether an application may have gone on from this to the other: by adding tables or columns."""
+        """Return whether an application may have gone on from this to the other: by adding tables or columns."""
         return self.application == later.application and self.tables.keys() <= later.tables.keys()
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Origin:
 
 
 def origin_of(database: Path) -> Origin | None:
-    """What a database says of itself; None when it is empty, or too damaged to be asked.
+    """Return what a database says of itself; None when it is empty, or too damaged to be asked.
 
     Raises:
         BusyError: another process holds a lock.
@@ -59,7 +59,7 @@ def origin_of(database: Path) -> Origin | None:
 
 
 def choose(database: Path, backups: Sequence[tuple[Path, Origin]]) -> tuple[Path | None, str]:
-    """The newest backup that is one of ``database``, or None; and why not the newest.
+    """Return the newest backup that is one of ``database``, or None; and why not the newest.
 
     They are compared with what the damaged file still says of itself. When that is nothing, the newest must go on
     from the generation before it, and have a table that is named somewhere in the damaged file's bytes, if any is.
@@ -82,7 +82,7 @@ def choose(database: Path, backups: Sequence[tuple[Path, Origin]]) -> tuple[Path
 
 
 def _tables_in_bytes(database: Path) -> set[str]:
-    """The tables that a file which can no longer be opened speaks of."""
+    """Return the tables that a file which can no longer be opened speaks of."""
     found: set[str] = set()
     for block in read_through(database):
         found.update(name.decode(errors="replace") for name in IN_BYTES.findall(block))

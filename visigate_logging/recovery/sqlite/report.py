@@ -34,7 +34,7 @@ class Facts:
 
 
 def counted(number: int, noun: str) -> str:
-    """The number of things, as ``1 row`` or ``2 rows``."""
+    """Return the number of things, as ``1 row`` or ``2 rows``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

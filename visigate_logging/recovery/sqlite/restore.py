@@ -26,7 +26,7 @@ def restore(database: Path, backups: Sequence[str], context: Context) -> Outcome
 
 
 def plan(database: Path, backups: Sequence[str], context: Context) -> Outcome:
-    """What :func:`restore` would do, changing nothing."""
+    """Return what :func:`restore` would do, changing nothing."""
     return _Restore(database, backups, context).locked(_Restore.plan)
 
 
@@ -98,7 +98,7 @@ class _Restore:
         return Outcome(Status.REFUSED, told, details | {"seconds": seconds})
 
     def _look(self) -> str:
-        """Why nothing is to be done; empty when it is damaged, and then ``emptied`` or ``problems`` say how."""
+        """Return why nothing is to be done; empty when there is damage: ``emptied`` or ``problems`` say which."""
         check.refuse_if_torn_apart(self.database)
         self.emptied, self.missing = check.is_emptied(self.database), not self.database.exists()
         if self.emptied:
@@ -114,7 +114,7 @@ class _Restore:
         return "" if self.problems else f"{self.database} is sound; nothing was done"
 
     def _choose(self) -> tuple[Path, str] | str:
-        """The backup, with why it is not the newest; or why there is none."""
+        """Return the backup, with why it is not the newest; or why there is none."""
         sound = list(self._sound_backups())
         if not sound:
             tried = ", ".join(map(str, generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
@@ -134,7 +134,7 @@ class _Restore:
                 yield path, its
 
     def _reindex(self) -> Outcome | None:
-        """The outcome; None when indexes are not all that is wrong."""
+        """Return the outcome; None when indexes are not all that is wrong."""
         try:
             mended = copy.reindex(self.database, self._put_aside)
         except sqlite3.IntegrityError as error:
@@ -159,7 +159,7 @@ class _Restore:
                 shutil.rmtree(folder)
 
     def _finish_interrupted(self) -> Outcome | None:
-        """What a run of the same error would have said, that was ended after its change and before its word."""
+        """Return what a run of the same error would have said, had it not been ended before its word."""
         for folder, note in files.earlier(self.database, self.context.event_id):
             self.aside = folder
             self.emptied, self.problems = note["emptied"], note["problems"]
@@ -196,7 +196,7 @@ class _Restore:
         return Outcome(Status.DONE, self._report(facts, what, differing), details)
 
     def _save_changes(self, backup: Path) -> tuple[dict[str, dict[str, int]], str]:
-        """The rows that differ, counted, and in words; the card may be too full to list them."""
+        """Return the rows that differ, counted, and in words; the card may be too full to list them."""
         target = self.aside / files.CHANGES
         try:
             saved = changes.save_changes(self.aside / self.database.name, backup, target)

@@ -48,7 +48,7 @@ STEPS: dict[str, type[Step]] = {
 
 
 def step_named(name: str) -> type[Step]:
-    """The step that a configuration names.
+    """Return the step that a configuration names.
 
     Raises:
         ValueError: there is none, it cannot be imported, or it is not a step.

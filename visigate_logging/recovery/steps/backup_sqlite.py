@@ -42,7 +42,7 @@ class BackupSqlite(Step):
         if not 0 <= self.max_loss <= 1:
             raise ValueError(f"max_loss is {self.max_loss:g}; it is a part, from 0 to 1")
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- a backup does not depend on an error
+    def run(self, context: Context) -> Outcome:
         """Copy, check, compare, replace."""
         from visigate_logging.recovery.sqlite.backup import Keeping, backup  # sqlite3, in the child alone
 

@@ -90,14 +90,14 @@ class Step(Protocol):
         """Whether it ends the host: only with allow_reboot, and once a day."""
         return False
 
-    def answers(self, codes: Mapping[str, int]) -> Verdict:  # noqa: ARG002 -- most steps do not go by error numbers
-        """Whether an error with these numbers is for this step; asked in the caller's thread, so it only computes."""
+    def answers(self, codes: Mapping[str, int]) -> Verdict:
+        """Return whether an error with these numbers is for this step; in the caller's thread, so only compute."""
         return Verdict.YES
 
     def run(self, context: Context) -> Outcome:
         """Try to mend the fault."""
         ...
 
-    def plan(self, context: Context) -> Outcome:  # noqa: ARG002 -- most steps do what they are called
+    def plan(self, context: Context) -> Outcome:
         """Say what :meth:`run` would do, changing nothing."""
         return Outcome(Status.REFUSED, "")

@@ -29,13 +29,13 @@ def refuse_odd_host(host: str) -> None:
 
 
 def host_of(url: str) -> str:
-    """The host that a URL names."""
+    """Return the host that a URL names."""
     netloc = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
     return netloc.partition("]")[0].lstrip("[") if netloc.startswith("[") else netloc.partition(":")[0]
 
 
 def would_reboot(words: Sequence[str]) -> bool:
-    """Whether a command, or a unit of systemd, ends the host."""
+    """Return whether a command, or a unit of systemd, ends the host."""
     names = (PurePath(name).name for word in words for name in re.split(r"[\s;&|]+", word))
     kinds = (name.removesuffix(".target").removesuffix(".service").removeprefix("systemd-") for name in names)
     return any(kind in ENDS_THE_HOST for kind in kinds)

@@ -32,7 +32,7 @@ class Command(Step):
         """When one of its words is a program or unit that ends the host."""
         return would_reboot(self.argv)
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- placeholders are filled in already
+    def run(self, context: Context) -> Outcome:
         """Start it and wait."""
         code, output = call(self.argv)
         told = f"{self.argv[0]} ended with exit code {code}" + (f": {output[-300:]}" if output else "")

@@ -46,7 +46,7 @@ class NetworkInterface(Step):
         """Only when it may restart the interface."""
         return self.restart
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+    def run(self, context: Context) -> Outcome:
         """Find the lowest rung that is broken; act only below the gateway; look again."""
         name = self.interface or network.default_interface()
         if not name or not network.flags_of(name):

@@ -31,7 +31,7 @@ class ProbeFileAge(Step):
         """Never: it only looks."""
         return False
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+    def run(self, context: Context) -> Outcome:
         """Look at the time of the last change; watch when that is not enough."""
         path = Path(self.path)
         deadline = time.monotonic() + self.timeout * 0.8

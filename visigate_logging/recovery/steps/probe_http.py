@@ -32,7 +32,7 @@ class ProbeHttp(Step):
         """Never: it only looks."""
         return False
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+    def run(self, context: Context) -> Outcome:
         """Ask with GET, and look at the status alone."""
         from http.client import HTTPConnection, HTTPException, HTTPSConnection
         from urllib.parse import urlsplit

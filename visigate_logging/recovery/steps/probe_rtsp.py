@@ -37,7 +37,7 @@ class ProbeRtsp(Step):
         """Never: it only looks."""
         return False
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+    def run(self, context: Context) -> Outcome:
         """Ask for the options, and look at the status alone."""
         from urllib.parse import urlsplit
 

@@ -26,7 +26,7 @@ class ProbeSqlite(Step):
         """Never: it only looks."""
         return False
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- looks at the world, not at the error
+    def run(self, context: Context) -> Outcome:
         """Check everything, without writing."""
         from visigate_logging.recovery.sqlite import check  # sqlite3, in the child alone
 

@@ -17,7 +17,7 @@ class Reboot(Step):
         """Always."""
         return True
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- whatever the error
+    def run(self, context: Context) -> Outcome:
         """Call systemctl."""
         code, output = call(["systemctl", "reboot"])
         if code:

@@ -39,7 +39,7 @@ class Reopen(Step):
             answer = call(lambda: function(plain), self.callable, self.timeout)
         except TimeoutError as error:
             return Outcome(Status.FAILED, str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- the application's function may raise anything
             return Outcome(Status.FAILED, f"{self.callable} raised {type(error).__name__}: {error}")
         if answer is None or answer is True:
             return Outcome(Status.DONE, f"{self.callable} was called")

@@ -47,7 +47,7 @@ class RestartService(Step):
         """When it is one of systemd's own that end the host."""
         return would_reboot([self.service])
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- the service is the same whatever the error
+    def run(self, context: Context) -> Outcome:
         """Call systemctl."""
         unit = _unit(self.service)
         systemctl = ["systemctl", *(["--user"] if self.user else [])]

@@ -42,7 +42,7 @@ class RestoreSqlite(Step):
         refuse_other_databases(self.database, *self.backups)
 
     def answers(self, codes: Mapping[str, int]) -> Verdict:
-        """Whether an error with these codes may mean damage."""
+        """Return whether an error with these codes may mean damage."""
         return verdict_of(codes.get("sqlite"))
 
     def run(self, context: Context) -> Outcome:

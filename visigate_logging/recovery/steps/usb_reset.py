@@ -35,7 +35,7 @@ class UsbReset(Step):
         if len(vendor) != 4 or len(product) != 4:
             raise ValueError(f"device is {self.device!r}; it must be VENDOR:PRODUCT as lsusb shows, like '046d:0825'")
 
-    def run(self, context: Context) -> Outcome:  # noqa: ARG002 -- the device is the same whatever the error
+    def run(self, context: Context) -> Outcome:
         """Find exactly one, switch it off, and on again whatever happens."""
         found = [p for p in sorted(Path(self.sysfs).glob("*")) if self._is_it(p)]
         if len(found) != 1:
