@@ -21,6 +21,7 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.books import Books, Changes, store
 from visigate_logging.health.exposition import Family, openmetrics, prometheus
 from visigate_logging.host import CountSheet, State
+from visigate_logging.host.timeline import Timeline
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget
@@ -56,6 +57,7 @@ def gate(tmp_path, monkeypatch):
     for name in ("a.eml", "refused/b.eml"):
         (state / "outbox/mail" / name).touch()
     os.utime(state / "outbox/mail/a.eml", (time.time() - 500, time.time() - 500))
+    Timeline(state).append("power", "the power was cut", time="2026-05-04T12:00:00Z")
     Audit(state).write("outcome", Context(procedure="database", key=""), status="done", message="")
     budgets = Budgets(state)
     budgets.save("database", Budget(attempts=(1.0, 2.0), given_up=5.0))
@@ -89,6 +91,7 @@ def test_the_numbers_are_those_of_the_host(gate, capsys):
     assert found["visigate_recovery_runs_of_last_day", "database", "done"] == 1
     assert found["visigate_recovery_attempts", "database"] == 2
     assert found["visigate_recovery_given_up", "database"] == 1
+    assert found["visigate_last_power_cut_timestamp_seconds",] == 1777896000
     assert found["visigate_log_size_bytes",] == gate.stat().st_size
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from tests.forward.servers import Answer
+from tests.forward.servers import CLOSE, HALF, HANG, Answer
 from tests.records import detail
 from visigate_logging import ErrorDetail, ForwardHandler
 from visigate_logging.exceptions import ConfigurationError
@@ -229,6 +229,25 @@ def test_a_partial_success_is_counted_and_not_sent_again(gate):
     assert [aside["record"] for aside in asides] == [None] * 3
     assert "3 of 10 in one request: odd" in asides[0]["reason"]
     assert len(ids) == 10
+
+
+@pytest.mark.parametrize("rude", [Answer(503), Answer(429, {"Retry-After": "0"}), HANG, CLOSE, HALF], ids=str)
+def test_through_a_rude_server_each_record_is_decoded_once_more_and_none_is_lost(gate, no_rest, rude):
+    ids = gate.write(5)
+    gate.sink.script = [rude]
+    forwarder = gate.forwarder({"otlp": {"url": gate.sink.url, "timeout": 0.3}})
+    forwarder.turn()
+    assert forwarder.books().pending == 5
+    gate.sink.requests.clear()
+    gate.forward(forwarder)
+    logs = [
+        log
+        for request in gate.sink.requests
+        for resource in decoded(request).resource_logs
+        for scope in resource.scope_logs
+        for log in scope.log_records
+    ]
+    assert [plain(log.attributes)["log.record.uid"] for log in logs] == ids
 
 
 def test_a_warning_in_a_partial_success_is_a_success(sink, otlp):

@@ -39,6 +39,7 @@ def metrics_of(store: ErrorStore, directory: Path, objects: Iterable[Object] = (
         "forwarding": lambda: _forwarding(directory),
         "recoveries": lambda: _recoveries(directory),
         "backups": lambda: _backups(objects),
+        "power": lambda: _power_cuts(directory),
     }
     return lambda: [*_about(), *_all(sources)]
 
@@ -190,6 +191,14 @@ def _backups(objects: Iterable[Object]) -> Iterator[Family]:
             runner.close()
     samples: list[Sample] = [({"database": database}, when) for database, when in newest.items()]
     yield Family("visigate_backup_timestamp_seconds", "gauge", "When the newest backup was made; 0: none.", samples)
+
+
+def _power_cuts(directory: Path) -> Iterator[Family]:
+    from visigate_logging.host.timeline import Timeline
+
+    cuts = [event for event in Timeline(directory).read() if event["event"] == "power"]
+    last: list[Sample] = [({}, _seconds(cuts[-1]["time"]))] if cuts else []
+    yield Family("visigate_last_power_cut_timestamp_seconds", "gauge", "When the power was last cut.", last)
 
 
 def _seconds(timestamp: Any) -> float:
