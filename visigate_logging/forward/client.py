@@ -15,6 +15,7 @@ from visigate_logging.options import Range, Via
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPMessage
+    from ssl import SSLContext
 
 __all__ = ["Client", "Reply", "Timeout", "Tls", "Url", "verdict"]
 
@@ -40,6 +41,19 @@ class Tls:
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+
+    def context(self) -> "SSLContext":
+        """Return what a connection is made with.
+
+        Raises:
+            OSError: a file cannot be read, or is none of its kind.
+        """
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.cert_file:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +192,7 @@ class Client(ForkAware):
         if not self.secure:
             connection = HTTPConnection(self.host, self.port, timeout=self._timeout)
         else:
-            import ssl
-
-            context = ssl.create_default_context(cafile=self._tls.ca_file)
-            if self._tls.cert_file:
-                context.load_cert_chain(self._tls.cert_file, self._tls.key_file)
-            connection = HTTPSConnection(self.host, self.port, timeout=self._timeout, context=context)
+            connection = HTTPSConnection(self.host, self.port, timeout=self._timeout, context=self._tls.context())
         connection.connect()
         return connection
 

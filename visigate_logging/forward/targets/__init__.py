@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.targets.base import Target
 from visigate_logging.forward.targets.http import Http
+from visigate_logging.forward.targets.nats import Nats
 from visigate_logging.forward.targets.otlp import Otlp
 from visigate_logging.forward.targets.sentry import Sentry
 
@@ -20,6 +21,7 @@ class OneTarget:
 
     Args:
         http: any web server, Loki and Elasticsearch among them.
+        nats: a NATS server with JetStream.
         otlp: an OpenTelemetry collector.
         sentry: a Sentry-compatible server.
 
@@ -28,6 +30,7 @@ class OneTarget:
     """
 
     http: Http | None = None
+    nats: Nats | None = None
     otlp: Otlp | None = None
     sentry: Sentry | None = None
 

