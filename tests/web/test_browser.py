@@ -27,9 +27,19 @@ pytestmark = pytest.mark.browser
 
 LONG = "rtsp://camera.north.gate.example:8554/" + "stream" * 30
 DESK, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
+WALL, ZOOMED = {"width": 1920, "height": 1080}, {"width": 640, "height": 400}
+"""A large screen; and what a desk's has of CSS pixels at a zoom of 200 %."""
 CHAIN = f"/{chained().event_id}"
 GROUP = f"/groups/v1:{3:016x}"
-PATHS = ("", "?view=errors", "?view=errors&severity=CRITICAL&text=stream", GROUP, CHAIN, "/nothing")
+PATHS = (
+    "",
+    "?q=type:nothing+is:new",
+    "?view=errors",
+    "?view=errors&severity=CRITICAL&text=stream",
+    GROUP,
+    CHAIN,
+    "/nothing",
+)
 PASSWORD = "open sesame"
 
 
@@ -126,7 +136,11 @@ def check(page):
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk, light", "phone, dark"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(DESK, "light"), (PHONE, "dark"), (WALL, "dark"), (ZOOMED, "light")],
+    ids=["desk, light", "phone, dark", "wall, dark", "200 %, light"],
+)
 def test_every_page_is_accessible_and_stays_within_its_width(visit, address, size, scheme):
     for path in PATHS:
         page = visit(address + path, viewport=size, color_scheme=scheme)
@@ -158,6 +172,58 @@ def test_a_filter_narrows_the_list_and_its_address_can_be_kept(visit, address):
         expect(shown.locator(".rows .severity")).to_have_text(["CRITICAL"] * 15)
 
 
+def test_groups_are_found_by_the_line_chosen_resolved_and_reopened_by_keyboard_alone(visit, tmp_path):
+    own = write(tmp_path / "details.jsonl", *few())
+    with served("--log", own) as address:
+        page = visit(address)
+        page.get_by_label("Search").focus()
+        page.keyboard.type("type:keyerror")
+        page.keyboard.press("Enter")
+        expect(page.locator(".groups > li")).to_have_count(1)
+        page.get_by_label("choose KeyError").focus()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Resolve").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("1 group resolved.")).to_be_visible()
+        check(page)
+        page.get_by_role("link", name="resolved 1").click()
+        page.get_by_label("choose KeyError").check()
+        page.get_by_role("button", name="Reopen").click()
+        expect(page.get_by_text("1 group reopened.")).to_be_visible()
+        page.wait_for_load_state("networkidle")  # the server ends with the block
+
+
+def test_a_new_error_shows_without_a_reload_and_times_in_full_at_a_click(visit, tmp_path):
+    own = write(tmp_path / "details.jsonl", *few())
+    with served("--log", own) as address:
+        page = visit(address)
+        page.clock.install()
+        page.reload()
+        expect(page.locator(".groups > li")).to_have_count(2)
+        page.locator(".groups time").first.click()
+        expect(page.locator(".groups time").first).to_have_text(re.compile(r"\d{4}-\d\d-\d\d "))
+        write(own, detail(9, NOW, error_type="ValueError", fingerprint="v1:9"))
+        page.clock.run_for(11_000)
+        expect(page.locator(".groups > li")).to_have_count(3)
+        page.wait_for_load_state("networkidle")
+
+
+def few():
+    """Two groups."""
+    return (
+        detail(1, NOW - timedelta(hours=2), error_type="KeyError", fingerprint="v1:1"),
+        detail(2, NOW - timedelta(hours=1), error_type="OSError", fingerprint="v1:2"),
+    )
+
+
+def test_a_page_in_print_has_times_in_full_and_nothing_to_press(visit, address):
+    page = visit(address)
+    page.emulate_media(media="print")
+    assert page.locator("button:visible, input:visible, select:visible, .tabs:visible").count() == 0
+    shown = "getComputedStyle(document.querySelector('.groups time'), '::after').content"
+    assert re.search(r"\d{4}-\d\d-\d\d", page.evaluate(shown))
+
+
 def test_paging_goes_on_to_what_is_older(visit, address):
     page = visit(address + "?view=errors&period=30d")
     newest = page.locator(".rows a").first
@@ -172,7 +238,7 @@ def test_paging_goes_on_to_what_is_older(visit, address):
 def test_one_leads_from_the_list_through_a_group_to_an_error_and_on_to_the_one_before(visit, address):
     page = visit(address)
     page.locator(".rows a", has_text=f"{LONG[:30]}").first.click()
-    expect(page.get_by_role("heading", name="Why these belong together")).to_be_visible()
+    expect(page.get_by_role("heading", name="Decide")).to_be_visible()
     page.locator(".rows a").first.click()
     expect(page.get_by_role("heading", name="What happened")).to_be_visible()
     now = page.url

@@ -31,7 +31,7 @@ def test_the_list_shows_each_group_with_its_count_its_place_and_its_times(client
         "gate.camera in grab",
         "first 12 d ago",
         "25 h ago",
-        "4 in 30 days",
+        "3 in 7 days",
         "ExceptionGroup : two cameras",
     ):
         assert expected in text

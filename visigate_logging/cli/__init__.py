@@ -87,7 +87,7 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse(name: str, unknown: Sequence[str]) -> NoReturn:
-    from visigate_logging.cli.arguments import meant
+    from visigate_logging.present.words import meant
 
     parser = Parser(prog=f"visigate-errors {name}")
     next(command for command in COMMANDS if command.name == name).arguments(parser)

@@ -2,13 +2,14 @@
 
 import argparse
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.output import Progress, complain
 from visigate_logging.cli.where import find_log
+from visigate_logging.present.words import meant
 from visigate_logging.store.facets import FACETS
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ __all__ = [
     "days",
     "facets",
     "filters",
-    "meant",
     "moment",
     "number",
     "open_store",
@@ -31,8 +31,6 @@ __all__ = [
 ]
 
 MOST_DAYS = 36_500
-FEW = 8
-"""Values that are named when none is near the one that was given."""
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
@@ -110,20 +108,6 @@ def _occurring(name: str, value: str, known: Sequence[str] | None) -> str:
             complain(f"no error has the {name} {value!r}{meant(value, known)}")
         return value
     return found
-
-
-def meant(value: str, known: Iterable[str]) -> str:
-    """Return what somebody may have meant, or a few of all there is, as the rest of a sentence."""
-    import difflib
-
-    words = [word for word in known if word]
-    lower = {word.lower(): word for word in words}
-    near = [lower[w] for w in difflib.get_close_matches(value.lower(), lower, n=3)]
-    near += [word for word in words if value.lower() in word.lower() and word not in near]
-    if near:
-        return f"; did you mean {' or '.join(near[:3])}?"
-    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
-    return f"; there are: {', '.join(words[:FEW])}{more}" if words else ""
 
 
 def filters(store: "ErrorStore", args: argparse.Namespace) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Numbers, spans and times in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
 
-__all__ = ["brief_time", "counted", "grouped", "local", "local_time", "rate", "size", "spoken", "worded"]
+__all__ = ["brief_time", "counted", "grouped", "local", "local_time", "meant", "rate", "size", "spoken", "worded"]
 
 
 def counted(number: int, what: str, many: str = "") -> str:
@@ -76,3 +76,21 @@ def worded(value: object) -> str:
     if isinstance(value, Mapping | Sequence):
         return orjson.dumps(value, default=str).decode()
     return "" if value is None else str(value)
+
+
+FEW = 8
+"""Values that are named when none is near the one that was given."""
+
+
+def meant(value: str, known: Iterable[str]) -> str:
+    """Return what somebody may have meant, or a few of all there is, as the rest of a sentence."""
+    import difflib
+
+    words = [word for word in known if word]
+    lower = {word.lower(): word for word in words}
+    near = [lower[w] for w in difflib.get_close_matches(value.lower(), lower, n=3)]
+    near += [word for word in words if value.lower() in word.lower() and word not in near]
+    if near:
+        return f"; did you mean {' or '.join(near[:3])}?"
+    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
+    return f"; there are: {', '.join(words[:FEW])}{more}" if words else ""

@@ -14,7 +14,7 @@ from visigate_logging.store.groups import Group, GroupPage, find_groups
 from visigate_logging.store.insights import find_forecasts, insights_of
 from visigate_logging.store.record_questions import RecordQuestions
 from visigate_logging.store.search import find, keys_beginning
-from visigate_logging.store.varying import varying
+from visigate_logging.store.varying import releases_of, varying, varying_facets
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
@@ -35,6 +35,7 @@ class GroupQuestions(RecordQuestions):
         text: str | None = None,
         cursor: str | None = None,
         state: str | None = None,
+        first_since: datetime | None = None,
         **words: str | None,
     ) -> GroupPage:
         """The groups with errors in the last days.
@@ -42,10 +43,12 @@ class GroupQuestions(RecordQuestions):
         Args:
             limit: at most so many.
             days: the period, today included.
-            order: ``last`` for the latest seen first, ``count`` for the most frequent in the period first.
+            order: ``last`` for the latest seen first, ``first`` for the newest kind first, ``count`` for the most
+                frequent in the period first, ``severity`` for the worst first.
             text: only those with it in title or culprit, in any case.
             cursor: from an earlier page: go on after it.
             state: ``open``, ``resolved`` or ``muted``; None for all.
+            first_since: only those whose first error came then or later.
             words: as in :meth:`recent`; only errors with them count.
 
         Raises:
@@ -64,6 +67,7 @@ class GroupQuestions(RecordQuestions):
                 text=text,
                 cursor=cursor,
                 state=state,
+                first_since=first_since,
             )
             return replace(page, groups=[g if g.latest else self._with_latest(db, g) for g in page])
 
@@ -101,13 +105,14 @@ class GroupQuestions(RecordQuestions):
             cursor: from an earlier page of events.
 
         Returns:
-            ``group`` (a :class:`Group`, None when it had no error in the period), ``state``, ``history``
-            (decisions), ``total`` (all that were
-            ever counted), ``events`` (a :class:`Page`), ``varying``, ``why`` (what its errors have in common, by
-            which they are told from others), ``trend``, ``bursts``; ``forecast`` (``within_days``, ``probability``),
-            ``rhythm`` (``begin`` and ``end`` hour, on ``days`` ``of`` days), each None where nothing can be said;
-            ``comes_with`` (``key`` and ``title`` of groups whose errors come within seconds), ``only`` (facets of
-            which its errors have but one value, though others have others).
+            ``group`` (a :class:`Group`, None when it had no error in the period), ``state``, ``history`` (decisions),
+            ``total`` (all that were ever counted), ``events`` (a :class:`Page`), ``varying`` (what differs between
+            these events), ``facets`` (counts by value of those that differ between all errors of the period),
+            ``releases`` (when each was first seen), ``why`` (what its errors have in common, by which they are told
+            from others), ``trend``, ``bursts``; ``forecast`` (``within_days``, ``probability``), ``rhythm``
+            (``begin`` and ``end`` hour, on ``days`` ``of`` days), each None where nothing can be said; ``comes_with``
+            (``key`` and ``title`` of groups whose errors come within seconds), ``only`` (facets of which its errors
+            have but one value, though others have others).
 
         Raises:
             UnknownEventError: there is no such group.
@@ -127,6 +132,8 @@ class GroupQuestions(RecordQuestions):
             "total": trend[0]["total"],
             "events": events,
             "varying": varying(events.records),
+            "facets": varying_facets(db, self._period(days), key),
+            "releases": releases_of(db, key, self.tz),
             "why": dict(events[0].grouping) if events else {},
             "trend": trend[0]["trend"],
             "bursts": trend[0]["bursts"],

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.deciding import Decided
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.statistics import cells
-from visigate_logging.store.times import QUARTER, Period, from_micros
+from visigate_logging.store.times import QUARTER, Period, from_micros, micros
 from visigate_logging.triage.states import OPEN, RANKS, STATES, State
 
 __all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "known_days"]
@@ -132,21 +132,26 @@ def find_groups(
     text: str | None = None,
     cursor: str | None = None,
     state: str | None = None,
+    first_since: datetime | None = None,
 ) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
     if state not in (None, *STATES):
         raise StoreError(f"no group can be {state!r}; possible are {', '.join(STATES)}")
+    if order not in ORDERS:
+        raise StoreError(f"groups are not ordered by {order!r}; possible are {', '.join(ORDERS)}")
     facets = all_facets(db, facets_of(db, asked))
     tallies = count_groups(db, period, facets)
     named = {
         group: name
         for group, name in _names(db).items()
-        if group in tallies and (not text or text.casefold() in f"{name.title}\n{name.culprit}".casefold())
+        if group in tallies
+        and (not text or text.casefold() in f"{name.title}\n{name.culprit}".casefold())
+        and (first_since is None or name.first >= micros(first_since))
     }
     states = decided.states(named)
     counted = Counter(states.get(group, OPEN).name for group in named)
     places = [
-        (tallies[group].facets.total() if order == "count" else name.last, group)
+        (ORDERS[order](name, tallies[group], facets), group)
         for group, name in named.items()
         if state is None or states.get(group, OPEN).name == state
     ]
@@ -229,7 +234,7 @@ def _group(name: _Name, tally: Tally, facets: Mapping[int, Facet], period: Perio
         type=usual.type,
         module=usual.module,
         category=usual.category,
-        severity=max((facets[f].severity for f in tally.facets), key=lambda s: RANKS.get(s, 0)),
+        severity=_worst(tally, facets),
         count=tally.facets.total(),
         first_seen=from_micros(name.first, period.tz),
         last_seen=from_micros(name.last, period.tz),
@@ -239,3 +244,16 @@ def _group(name: _Name, tally: Tally, facets: Mapping[int, Facet], period: Perio
         trend=trend_of(tuple(tally.daily[:-1]), known).direction,  # today is not over
         state=state,
     )
+
+
+def _worst(tally: Tally, facets: Mapping[int, Facet]) -> str:
+    return max((facets[f].severity for f in tally.facets), key=lambda s: RANKS.get(s, 0))
+
+
+ORDERS: dict[str, Callable[[_Name, Tally, Mapping[int, Facet]], int]] = {
+    "last": lambda name, _tally, _facets: name.last,
+    "first": lambda name, _tally, _facets: name.first,
+    "count": lambda _name, tally, _facets: tally.facets.total(),
+    "severity": lambda name, tally, facets: RANKS.get(_worst(tally, facets), 0) * 10**17 + name.last,
+}
+"""By what groups can be ordered, the highest first; a severity stands before any time in microseconds."""

@@ -8,7 +8,9 @@ from flask import Blueprint, Response, abort, render_template, request
 from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
 from visigate_logging.health.log import HealthSource
 from visigate_logging.health.metrics import MetricsSource
+from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.web.acting import MUTES, done_in_words
 from visigate_logging.web.charts import kind_of, sparkline
 from visigate_logging.web.pages import Pages, group_url
 from visigate_logging.web.probes import Probes
@@ -20,7 +22,7 @@ __all__ = ["NEEDED_POLICY", "create_blueprint", "with_headers"]
 LAYOUT = "visigate_errors/layout.html"
 POLICY = "Content-Security-Policy"
 HEADERS = {
-    POLICY: "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    POLICY: "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -28,10 +30,19 @@ HEADERS = {
 }
 """Of every answer; a host that needs others sets them in its own ``after_request``, which runs later."""
 
-NEEDED_POLICY = "style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'"
+NEEDED_POLICY = "style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'"
 """What the pages need of the policy of a host in whose layout they are; they set none there."""
 
-TOOLS = {"shown": SHOWN, "kind_of": kind_of, "sparkline": sparkline, "group_url": group_url}
+TOOLS = {
+    "mutes": MUTES,
+    "done_in_words": done_in_words,
+    "state_in_words": state_in_words,
+    "decision_in_words": decision_in_words,
+    "shown": SHOWN,
+    "kind_of": kind_of,
+    "sparkline": sparkline,
+    "group_url": group_url,
+}
 """What the templates call."""
 
 PATIENCE = 2.0
@@ -47,6 +58,7 @@ def create_blueprint(
     unprotected: bool = False,
     health: HealthSource | None = None,
     recoveries: RecoverySource | None = None,
+    user: Callable[[], str] | None = None,
     layout: str = LAYOUT,
     metrics: MetricsSource | None = None,
     metrics_token: str = "",
@@ -62,6 +74,8 @@ def create_blueprint(
         recoveries: tells by an error's id how it was recovered from, and for None all there was, the oldest first:
             mappings with ``timestamp``, ``event_id``, ``event``, ``procedure``, ``step``, ``action``, ``status``
             and ``message``, as the recovery's audit trail has them.
+        user: tells who is logged in, for what is kept of decisions about groups; by default the server's
+            ``REMOTE_USER``, else "an administrator".
         layout: the template that the pages extend, with blocks ``title``, ``head`` and ``content``. In one of the
             application's own, pages come without a Content-Security-Policy: what they need of the application's is
             ``visigate_logging.web.NEEDED_POLICY``.
@@ -88,11 +102,12 @@ def create_blueprint(
     blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
     if store.patience is None:
         store.patience = PATIENCE
-    pages = Pages(store, health, recoveries)
+    pages = Pages(store, health, recoveries, user or _user)
     for rule, endpoint, view in pages.routes():
         for guard in reversed(guards):
             view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901
-        blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], merge_slashes=False)
+        method = "POST" if endpoint == "decide" else "GET"
+        blueprint.add_url_rule(rule, endpoint, view, methods=[method], merge_slashes=False)
     for rule, endpoint, view in Probes(store, health, metrics, metrics_token).routes():
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET"])
     blueprint.before_request(_on_one_line)
@@ -118,6 +133,10 @@ def _with_headers_in_a_layout(response: Response) -> Response:
     if before is None and response.mimetype == "text/html":
         del response.headers[POLICY]
     return response
+
+
+def _user() -> str:
+    return request.remote_user or "an administrator"
 
 
 def _on_one_line() -> None:

@@ -1,7 +1,7 @@
 """What a page's address asks for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,14 +9,17 @@ from typing import Any
 from werkzeug.exceptions import BadRequest
 
 from visigate_logging.store.facets import GROUP, NAMES
+from visigate_logging.web.searching import asked_for
 
-__all__ = ["PERIODS", "Query"]
+__all__ = ["PERIODS", "SORTS", "STATES", "Query"]
 
 PERIODS = {
     "24h": ("24 hours", timedelta(hours=24)),
     "7d": ("7 days", timedelta(7)),
     "30d": ("30 days", timedelta(30)),
 }
+SORTS = {"last": "last seen", "first": "newest kind", "count": "count", "severity": "severity"}
+STATES = ("open", "resolved", "muted", "all")
 CURSORS = {"groups": re.compile(r"-?\d{1,18}-\d{1,18}"), "errors": re.compile(r"-?\d{1,18}-[0-9a-f]{16}")}
 LONGEST = 500
 
@@ -32,6 +35,10 @@ class Query:
         text: what errors must contain.
         since, until: a span of time instead of the period, for single errors.
         cursor: where the page begins.
+        sort: of groups, a key of SORTS.
+        state: of groups, one of STATES.
+        new: only groups that were first seen within a day.
+        problems: what of a search line cannot be.
     """
 
     view: str = "groups"
@@ -41,23 +48,31 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     cursor: str | None = None
+    sort: str = "last"
+    state: str = "open"
+    new: bool = False
+    problems: Sequence[str] = ()
 
     @classmethod
-    def from_address(cls, args: Mapping[str, str], facets: Iterable[str] = NAMES) -> "Query":
+    def from_address(cls, args: Mapping[str, str], choices: Mapping[str, Sequence[str]] | None = None) -> "Query":
         """The query of an address.
 
         Args:
             args: of the address.
-            facets: which there are, those of the application's own as well.
+            choices: the facets that there are, those of the application's own as well, and their values.
 
         Raises:
             BadRequest: a value that cannot be; it names it.
         """
+        choices = dict.fromkeys(NAMES, ()) if choices is None else choices
+        asked, problems = asked_for(args.get("q", "")[:LONGEST], choices)
+        if asked:
+            args = {**args, **asked, "cursor": ""}
         view = _one_of(args, "view", tuple(CURSORS), cls.view)
         cursor = args.get("cursor") or None
         if cursor and not CURSORS[view].fullmatch(cursor):
             raise BadRequest(f"cursor: {cursor!r} is none; take the one that the page before gave")
-        given = {name: args.get(name, "")[:LONGEST] for name in (*facets, GROUP)}
+        given = {name: args.get(name, "")[:LONGEST] for name in (*choices, GROUP)}
         return cls(
             view=view,
             period=_one_of(args, "period", tuple(PERIODS), cls.period),
@@ -66,6 +81,10 @@ class Query:
             since=_moment(args, "since"),
             until=_moment(args, "until"),
             cursor=cursor,
+            sort=_one_of(args, "sort", tuple(SORTS), cls.sort),
+            state=_one_of(args, "state", STATES, cls.state),
+            new=bool(args.get("new")),
+            problems=problems,
         )
 
     def address(self, **changes: Any) -> dict[str, str]:
@@ -76,11 +95,27 @@ class Query:
             "text": self.text,
             "since": self.since and self.since.strftime("%Y-%m-%dT%H:%M"),
             "until": self.until and self.until.strftime("%Y-%m-%dT%H:%M"),
+            "sort": self.sort,
+            "state": self.state,
+            "new": "1" if self.new else "",
             **self.words,
             **changes,
         }
-        usual = {"view": Query.view, "period": Query.period}
+        usual = {"view": Query.view, "period": Query.period, "sort": Query.sort, "state": Query.state}
         return {name: value for name, value in asked.items() if value and usual.get(name) != value}
+
+    def chips(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Return what is asked for: its name, its value, and the address without it."""
+        found = {**self.words, "text": self.text, "new": "is" if self.new else ""}
+        times = {name: value for name in ("since", "until") if (value := self.address().get(name))}
+        shown = [(name, value) for name, value in (*found.items(), *times.items()) if value]
+        told = {"new": ("is", "new")} | {name: (name, value.replace("T", " ")) for name, value in times.items()}
+        return [(*told.get(name, (name, value)), self.address(**{name: None})) for name, value in shown]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether something is asked for that counts over time do not know."""
+        return bool(self.text or self.new or self.since or self.until)
 
     def begin(self, now: datetime) -> datetime:
         """From when on errors are asked for."""
