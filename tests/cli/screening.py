@@ -40,6 +40,8 @@ COMMANDS = (
 )
 FORMS = {"80 columns": (80, "utf-8"), "120 columns": (120, "utf-8"), "Latin-1": (80, "latin-1"), "pipe": (0, "utf-8")}
 VARIES = (
+    (r"logging\.yaml:\d+:\d+", "logging.yaml:NNN:N"),
+    (r"logging\.yaml [0-9a-f]{12}", "logging.yaml HASH"),
     (r"(details\.index-\d+|-\d+\.sqlite3)", "details.index-N"),
     (r"(?m)^( +bytes +|bytes\t)\d+", r"\1N"),
 )
