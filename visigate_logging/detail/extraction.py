@@ -16,6 +16,7 @@ from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.repeats import earlier_report
+from visigate_logging.detail.spans import span_of
 from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
@@ -114,6 +115,8 @@ class Extractor:
             values["task"] = self._clean.text(task)
         values["monotonic"] = clock.since_boot(record.created)
         values["changes"] = last_changes()
+        if span := span_of(record):
+            values["trace_id"], values["span_id"] = span
         if len(given) > OWN_COUNT or type(record.msg) is not str:
             self._add_given(values, record)
         if not record.args and type(record.msg) is str:

@@ -64,6 +64,8 @@ class ErrorDetail:
     repeats: str = ""
     facets: Mapping[str, Any] = field(default_factory=dict)
     changes: Sequence[Mapping[str, Any]] = ()
+    trace_id: str = ""
+    span_id: str = ""
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":

@@ -49,6 +49,7 @@ _ATTRIBUTES = {
     "repeats": "visigate.repeats",
     "breadcrumbs": "visigate.breadcrumbs",
     "machine": "visigate.machine",
+    "changes": "visigate.changes",
     "additional_info": "visigate.additional_info",
 }
 

@@ -164,8 +164,14 @@ def _tags(record: Record) -> dict[str, str]:
 
 
 def _contexts(record: Record) -> dict[str, Any]:
-    machine = record.get("machine")
-    return {"machine": dict(machine)} if isinstance(machine, Mapping) and machine else {}
+    machine, found = record.get("machine"), dict[str, Any]()
+    if isinstance(machine, Mapping) and machine:
+        found["machine"] = dict(machine)
+    if record.get("trace_id"):
+        found["trace"] = {"trace_id": record["trace_id"], "span_id": record.get("span_id")}
+    if changes := record.get("changes"):
+        found["changes"] = {str(n): change for n, change in enumerate(changes)}
+    return found
 
 
 def _exceptions(record: Record) -> Iterator[dict[str, Any]]:
