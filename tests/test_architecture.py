@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retention": BELOW_ALL,
     "store": {"detail", "insight", "triage"} | BELOW_ALL,
     "config": {"detail", "hooks", "lifecycle"} | BELOW_ALL,
-    "migrate": {"config", "store", "delivery", "recovery", "detail"} | BELOW_ALL,
+    "migrate": {"config", "store", "delivery", "handlers", "recovery", "detail"} | BELOW_ALL,
     "health": {
         "_version",
         "config",

@@ -250,14 +250,15 @@ def test_killed_at_random_fifty_times(postfix, tmp_path, pause):
     options = options_for(postfix, tmp_path) | {"toaddrs": [TO[0]]}
     options |= {"interval": 0.1, "max_interval": 0.1, "quiet": 3600, "max_per_hour": 100_000}
     for n in range(0, kills, 4):
-        children = [start(options, errors=1_000_000, groups=3, pause=pause) for _ in range(min(4, kills - n))]
+        ways = ["", "", "fork", "spawn"][: kills - n]
+        children = [start(options, errors=1_000_000, groups=3, pause=pause, way=way) for way in ways]
         for child in children:
             os.read(child.stdout.fileno(), 1)
         begun = time.monotonic()
         moments = sorted(chance.uniform(0.0, 2.5 if pause else 1.0) for _ in children)
         for child, moment in zip(children, moments, strict=True):
             time.sleep(max(begun + moment - time.monotonic(), 0.0))
-            child.send_signal(signal.SIGKILL)
+            os.killpg(child.pid, signal.SIGKILL)
             returned += 1 + finish(child)
     handler = ThrottledSMTPHandler(**options)
     handler.set_name("mail")

@@ -2,12 +2,14 @@
 
 Arguments: one JSON object. ``options`` go to the handler, ``errors`` is how many are logged, ``groups`` over how
 many groups; ``pause`` seconds between them. For each logging call that has returned a byte goes to standard output.
-``end``: ``exit`` (default), ``kill`` (no cleanup), ``wait`` (for the test to kill it).
+``end``: ``exit`` (default), ``kill`` (no cleanup), ``wait`` (for the test to kill it). ``way``: ``fork`` or ``spawn``
+for a `multiprocessing` child that logs in its place.
 """
 
 import json
 import logging
 import logging.config
+import multiprocessing
 import os
 import sys
 import time
@@ -32,8 +34,21 @@ def raise_in_group(n):
 
 
 def main():
-    asked = {"errors": 1, "groups": 1, "pause": 0, "end": "exit"} | json.loads(sys.argv[1])
-    configure(asked["options"])
+    asked = {"errors": 1, "groups": 1, "pause": 0, "end": "exit", "way": ""} | json.loads(sys.argv[1])
+    if asked["way"] != "spawn":
+        configure(asked["options"])
+    if asked["way"]:
+        logging.getLogger("parent").info("not mailed")
+        child = multiprocessing.get_context(asked["way"]).Process(target=log, args=(asked,))
+        child.start()
+        child.join()
+    else:
+        log(asked)
+
+
+def log(asked):
+    if asked["way"] == "spawn":
+        configure(asked["options"])
     groups = [raise_in_group(n) for n in range(asked["groups"])]
     logger = logging.getLogger("child")
     for n in range(asked["errors"]):

@@ -88,7 +88,8 @@ def adds_up(sheet):
 
 
 def start(options, **asked):
-    return subprocess.Popen([*CHILD, json.dumps({"options": options} | asked)], stdout=subprocess.PIPE)
+    command = [*CHILD, json.dumps({"options": options} | asked)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
 
 
 def finish(process, timeout=100):

@@ -1,42 +1,34 @@
-"""Errors told through VisiGate's own notification manager, as rarely as by mail, and outside the caller."""
+"""VisiGate's own notification manager as a channel: told as rarely as by mail, and outside the caller."""
 
-import dataclasses
-import json
-import logging
+import contextlib
 import os
-from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from visigate_logging.delivery.digest import Item, section, title
-from visigate_logging.delivery.throttle import Incident, Windows, after_telling, note, plan
-from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.host import CountSheet, ForkAware, HostLock, Sheet, State, watch_forks
-from visigate_logging.host.clock import host_seconds
-from visigate_logging.host.counts import add_counts, host_counts
-from visigate_logging.host.worker import Worker
+import orjson
 
-if TYPE_CHECKING:
-    import sqlite3
+from visigate_logging.delivery.channels import Accepted, Later, Outcome
+from visigate_logging.delivery.digest import Digest, Item, section, title
+from visigate_logging.delivery.mail import cleaned, new_message
+from visigate_logging.delivery.pipeline import Delivery
+from visigate_logging.delivery.routes import Route
+from visigate_logging.delivery.spool import Message
+from visigate_logging.delivery.summary import Week, summary_text
+from visigate_logging.delivery.tables import SCHEMA
+from visigate_logging.delivery.throttle import Windows
+from visigate_logging.exceptions import StateError
+from visigate_logging.handlers.throttled import ThrottledHandler
+from visigate_logging.host import State
 
 __all__ = ["ManagerHandler", "NotificationManager"]
 
 NAME = "notification manager"
 SUBJECT = "VisiGate Error"
-EXIT_TIMEOUT = 2.0
-LOOK_AGAIN = 1.0
-MAX_GROUPS = 500
-MAX_KEPT = 10_000
-"""Errors that are held while the books cannot be written."""
-MAX_TAKEN = 200
-"""Ids of errors that are remembered, to know their repeats by."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS notified (fingerprint TEXT PRIMARY KEY, incident TEXT NOT NULL, detail BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS notified_at (seconds REAL NOT NULL);
-"""
-
-Tables = dict[str, Item]
-"""What is to be told, by group."""
+AGAIN_AFTER = 5.0
+"""Seconds after which a manager that has raised is called again."""
+_ENDS = "X-Visigate-Ends"
 
 
 class NotificationManager(Protocol):
@@ -46,7 +38,7 @@ class NotificationManager(Protocol):
         """Send a mail."""
 
 
-class ManagerHandler(ForkAware, logging.Handler):
+class ManagerHandler(ThrottledHandler):
     """Gives errors to a notification manager: the first of a group at once, repeats as counts.
 
     When to tell is decided as for mail, for all processes of the host together. What the manager does is its own;
@@ -61,129 +53,72 @@ class ManagerHandler(ForkAware, logging.Handler):
     def __init__(
         self, manager: NotificationManager, state_dir: str | os.PathLike[str], windows: Windows | None = None
     ) -> None:
-        super().__init__()
-        self._manager = manager
-        self._windows = windows or Windows()
-        self._counts = CountSheet(NAME)
-        self._state = State(state_dir, _SCHEMA)
-        self._lock = HostLock(Path(state_dir, "notifications.lock"))
-        self._noted: list[ErrorDetail] = []
-        self._taken: deque[str] = deque(maxlen=MAX_TAKEN)
-        self._closing = False
-        self._worker: Worker[ErrorDetail] = Worker("visigate-notifications", self._work, close=self.close)
-        watch_forks(self)
+        directory = Path(state_dir).absolute()
+        super().__init__([Route(Delivery(_ManagerChannel(manager), windows or Windows(), directory), 0)])
+        with contextlib.suppress(StateError):
+            _take_over(State(directory, SCHEMA))
+        self.set_name(NAME)
 
-    def after_fork_in_child(self) -> None:
-        """Begin with nothing to note: that is the parent's."""
-        self._noted = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Queue the error; never waits and never raises."""
+@dataclass(frozen=True)
+class _ManagerChannel:
+    """Hands messages to the manager; the end of an incident it is not told of."""
+
+    manager: NotificationManager
+    noun: str = "notification"
+    other_side: str = NAME
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Return the manager."""
+        return (NAME.replace(" ", "-"),)
+
+    def batches(self, recipients: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        """Return the manager."""
+        return [recipients]
+
+    def compose(self, digest: Digest, message_id: str) -> bytes:
+        """Return subject and text of what is new."""
+        told = [item for item in digest.items if item.group.untold]
+        text = "\n\n".join(filter(None, [digest.notice, *map(_text, told or digest.items)]))
+        return self._written(_subject(told or digest.items), text, message_id, ends=not told)
+
+    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
+        """Return the message that sums up a week."""
+        return self._written(*summary_text(week, recovered, Path.cwd()), message_id)
+
+    def _written(self, subject: str, text: str, message_id: str, *, ends: bool = False) -> bytes:
+        message = new_message(message_id, "visigate-errors", self.recipients, subject)
+        if ends:
+            message[_ENDS] = "yes"
+        message.set_content(cleaned(text))
+        return bytes(message)
+
+    def reachable(self) -> bool:
+        """Return that it may be called."""
+        return True
+
+    def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
+        """Call the manager."""
+        import email
+        from email.policy import SMTP
+
+        found = email.message_from_bytes(message.content, policy=SMTP)
+        if found[_ENDS]:
+            return [Accepted(message.recipients)]
+        body = found.get_body(("plain",))
+        text = str(body.get_content()).replace("\r\n", "\n") if body else ""
+        text = f"{message.delayed}\n\n{text}" if message.delayed else text
+        commit()
         try:
-            self._counts.accept()
-            detail = ErrorDetail.from_record(record)
-            if detail.repeats and detail.repeats in self._taken:
-                self._counts.fold()  # the same exception object, reported once more
-                return
-            self._taken += (detail.event_id, detail.repeats or detail.event_id)
-            if not self._worker.put(detail):
-                self._counts.drop("queue full")
-        except Exception:  # noqa: BLE001 -- emit raises nothing
-            self.handleError(record)
-
-    def counts(self) -> Sheet:
-        """Count what became of the host's errors: ``delivered`` with their details, ``folded`` as part of a count."""
-        own = self._counts.snapshot()
-        host = host_counts(self._state).get(NAME, Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0))
-        return Sheet(
-            accepted=own["accepted"] + host["accepted"],
-            delivered=host["delivered"],
-            folded=own["folded"] + host["folded"],
-            dropped=dict(Counter(own["dropped"]) + Counter(host["dropped"])),
-            pending=own["pending"] + host["pending"],
-        )
-
-    def close(self) -> None:
-        """Note what is to be told, and tell what can be within 2 s; the rest the next process tells."""
-        self._closing = True
-        self._worker.stop(EXIT_TIMEOUT)
-        self._state.close()
-        super().close()
-
-    def _work(self, details: list[ErrorDetail]) -> float | None:
-        """Note what came, tell what is due, and return in how many seconds to look again; in the worker's thread."""
-        self._keep(details)
-        self._state.directory.mkdir(parents=True, exist_ok=True)
-        if not self._lock.acquire(LOOK_AGAIN):  # another process of the host tells
-            return LOOK_AGAIN
-        try:
-            with self._state.transaction() as connection:
-                now, books = host_seconds(connection), _read(connection)
-                self._note(connection, books, now)
-                sent = [row[0] for row in connection.execute("SELECT seconds FROM notified_at ORDER BY seconds")]
-            self._counts.hand_over(len(self._noted))
-            self._noted = []
-            waits = 0.0 if not self._closing else self._windows.group_wait  # at the end nothing waits for company
-            decision = plan([item.group for item in books.values()], sent, now + waits, self._windows)
-            if decision.due:
-                self._tell([books[group.fingerprint] for group in decision.due], now)
-                return 0.0
-            return None if decision.look_again is None else max(0.0, decision.look_again - now)
-        finally:
-            self._lock.release()
-
-    def _keep(self, details: list[ErrorDetail]) -> None:
-        """Hold until they are noted in the books, which may not be possible for long."""
-        room = MAX_KEPT - len(self._noted)
-        self._noted += details[:room]
-        self._counts.drop("not noted", len(details[room:]))
-
-    def _note(self, connection: "sqlite3.Connection", books: Tables, now: float) -> None:
-        too_many = 0
-        for detail in self._noted:
-            known, when = books.get(detail.fingerprint), detail.timestamp
-            if known is None and len(books) >= MAX_GROUPS:
-                too_many += 1
-                continue
-            news = Incident(detail.fingerprint, detail.severity, now, now, when, when, when, untold=1)
-            group = note(known.group if known else None, news, self._windows)
-            shown = detail if known is None or not known.group.untold else known.detail
-            books[detail.fingerprint] = item = Item(group, shown)
-            _write(connection, item)
-        add_counts(connection, NAME, accepted=len(self._noted), dropped={"too many groups": too_many})
-
-    def _tell(self, due: list[Item], now: float) -> None:
-        """Call the manager, and book what it was told; the end of an incident is booked without a word."""
-        told = [item for item in due if item.group.untold]
-        if told:
-            self._manager.send_email_notification(subject=_subject(told), message="\n\n".join(map(_text, told)))
-        with self._state.transaction() as connection:
-            if told:
-                connection.execute("INSERT INTO notified_at VALUES (?)", (now,))
-                connection.execute("DELETE FROM notified_at WHERE seconds < ?", (now - 7200.0,))
-                errors = sum(item.group.untold for item in told)
-                add_counts(connection, NAME, delivered=len(told), folded=errors - len(told))
-            for item in due:
-                after = after_telling(item.group, now, self._windows)
-                if after is None:
-                    connection.execute("DELETE FROM notified WHERE fingerprint = ?", (item.group.fingerprint,))
-                else:
-                    _write(connection, Item(after, item.detail))
+            self.manager.send_email_notification(subject=str(found["Subject"] or ""), message=text)
+        except Exception as error:
+            reason = f"the notification manager has raised {type(error).__name__}: {error}"
+            return [Later(message.recipients, reason, after=AGAIN_AFTER, about_all=True)]
+        return [Accepted(message.recipients)]
 
 
-def _read(connection: "sqlite3.Connection") -> Tables:
-    books = {}
-    for fingerprint, incident, detail in connection.execute("SELECT * FROM notified"):
-        books[fingerprint] = Item(Incident(**json.loads(incident)), ErrorDetail.from_dict(json.loads(detail)))
-    return books
-
-
-def _write(connection: "sqlite3.Connection", item: Item) -> None:
-    values = (item.group.fingerprint, json.dumps(dataclasses.asdict(item.group)), item.detail.to_json())
-    connection.execute("INSERT OR REPLACE INTO notified VALUES (?, ?, ?)", values)
-
-
-def _subject(told: list[Item]) -> str:
+def _subject(told: Sequence[Item]) -> str:
     worst = told[0]
     times = f" ({worst.group.untold:,} times)" if worst.group.untold > 1 else ""
     more = f" and {len(told) - 1} more" if len(told) > 1 else ""
@@ -195,3 +130,23 @@ def _text(item: Item) -> str:
     facts = [f"{label}: {value}" for label, value in told.facts]
     blocks = [f"{label}:\n{text}" for label, text in told.blocks]
     return "\n".join([f"{told.severity} {told.title}", told.message, told.summary, *facts, *blocks])
+
+
+def _take_over(state: State) -> None:
+    """Take over what versions up to 0.1 have kept in tables of their own: what was told is not told anew."""
+    if not state.path.exists():
+        return
+    try:
+        with state.transaction() as connection:
+            query = "SELECT count(*) FROM sqlite_master WHERE name = 'notified'"
+            if not connection.execute(query).fetchone()[0]:
+                return
+            groups = []
+            for fingerprint, incident, detail in connection.execute("SELECT * FROM notified").fetchall():
+                groups.append(orjson.loads(incident))
+                connection.execute("INSERT OR IGNORE INTO mail_details VALUES (?, ?, ?)", (NAME, fingerprint, detail))
+            kept = NAME, orjson.dumps(groups)
+            connection.execute("INSERT OR IGNORE INTO mail_incidents VALUES (?, ?)", kept)
+            connection.execute("DROP TABLE notified")
+    finally:
+        state.close()
