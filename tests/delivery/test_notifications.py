@@ -1,11 +1,18 @@
 """Notifications: the same promises as for mails, on services' own terms, and no secret of an address anywhere."""
 
 import logging
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 
 from tests.delivery.conftest import Clock, Mailing, entry, error
+from tests.delivery.servers import wait_for
 from tests.delivery.web_services import Answer, WebService
 from visigate_logging import NotificationHandler
 from visigate_logging.delivery.channels.notification import NotificationChannel
@@ -352,3 +359,53 @@ def test_advice_and_recoveries_are_told_in_few_lines():
     assert "To do: Second breaker." in read_short(content).text
     assert Windows().max_per_hour == 12
     assert entry(error()).count == 1
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A mosquitto of the test's own (Debian's package), and what its subscriber got."""
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    if shutil.which("mosquitto") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        command = ["apt-get", "install", "-qq", "--yes", "mosquitto"]
+        subprocess.run(
+            command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False, capture_output=True
+        )
+    if shutil.which("mosquitto") is None:
+        pytest.skip("there is no mosquitto, and it could not be installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    server = subprocess.Popen(["mosquitto", "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL)
+
+    def is_up():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(is_up)
+    got = queue.Queue()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    subscribed = threading.Event()
+    client.on_message = lambda client, data, message: got.put(message.payload.decode())
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect("127.0.0.1", port)
+    client.subscribe("gate/errors", qos=1)
+    client.loop_start()
+    assert subscribed.wait(10)
+    yield port, got
+    client.loop_stop()
+    server.terminate()
+    server.wait()
+
+
+@pytest.mark.stress
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_broker_gets_each_message_once(make, broker):
+    port, got = broker
+    mailing = make(Service("broker", f"mqtt://127.0.0.1:{port}/gate/errors?qos=1"))
+    for name in "abc":
+        mailing.errors(7, fingerprint=f"v1:{name}")
+        mailing.run(10)
+    told = [got.get(timeout=20) for _ in range(3)]
+    assert all("CameraError: camera does not answer" in text and "7 errors" in text for text in told)
+    assert got.empty()
+    assert mailing.incidents.sheet() == {"accepted": 21, "delivered": 3, "folded": 18, "dropped": {}, "pending": 0}

@@ -88,12 +88,16 @@ def _stored(store: ErrorStore, since: datetime) -> Iterator[ErrorDetail]:
 
 
 def _summary(simulated: "Simulated") -> dict[str, Any]:
-    mails = {name: len(mailing.mails) for name, mailing in simulated.mailings.items()}
+    mails, notified = (
+        {name: len(one.mails) for name, one in simulated.mailings.items() if (one.noun == "mail") is is_mail}
+        for is_mail in (True, False)
+    )
     incidents = [incident for mailing in simulated.mailings.values() for incident in mailing.incidents]
     runs = Counter(key for recovering in simulated.recoveries.values() for _, key in recovering.runs)
     return {
         "mails": sum(mails.values()),
         "handlers": mails,
+        "notified": notified,
         "incidents": sorted(incidents),
         "forwarded": simulated.forwarded,
         "recoveries": dict(runs),
@@ -116,6 +120,8 @@ def _told(
     yield bold(f"{before}{counted(new['mails'], 'mail')} with {args.config}")
     for name, count in new["handlers"].items():
         yield f"  {name}: {counted(count, 'mail')} of {counted(len(new['incidents']), 'incident')}"
+    for name, count in new["notified"].items():
+        yield f"  {name}: {counted(count, 'notification')}"
     for name, count in new["forwarded"].items():
         yield f"  {name}: {counted(count, 'error')} forwarded"
     for incident in later:

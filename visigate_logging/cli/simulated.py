@@ -32,7 +32,10 @@ class Telling(logging.Handler):
 
     def __init__(self, handler: ThrottledHandler, level: int | str, name: str) -> None:
         super().__init__(level)
-        self.routes = {route.full_name(name): Throttled(route.delivery.windows) for route in handler.routes}
+        self.routes = {
+            route.full_name(name): Throttled(route.delivery.windows, route.delivery.channel.noun)
+            for route in handler.routes
+        }
         self.routes = self.routes or {name: Throttled(Windows())}  # one that is off tells nothing
         self._handler = handler
         self._name = name
@@ -49,7 +52,8 @@ class Telling(logging.Handler):
 class Throttled:
     """One throttle: ``mails`` is when each message went out, ``incidents`` what they told of first."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, noun: str = "mail") -> None:
+        self.noun = noun
         self.mails: list[float] = []
         self.incidents: list[FirstTold] = []
         self._windows = windows

@@ -13,6 +13,7 @@ from typing import Any
 from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
 from visigate_logging.delivery.short import LONGEST_SMS, ShortTexts
 from visigate_logging.exceptions import MissingExtraError
+from visigate_logging.host.forks import in_forked_child
 
 __all__ = ["Service", "plugin_of"]
 
@@ -131,6 +132,9 @@ def plugin_of(url: str) -> Any:
         if (requests := getattr(module, "requests", None)) and not isinstance(requests, _Requests):
             module.requests = _Requests(requests)  # type: ignore[attr-defined]  # looked for just now
     return plugin
+
+
+in_forked_child(plugin_of.cache_clear)  # a plugin may have a connection, and a thread
 
 
 @functools.cache
