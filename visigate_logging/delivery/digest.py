@@ -54,12 +54,12 @@ class Digest:
 
     @property
     def told(self) -> int:
-        """How many errors are told of with their details."""
+        """Return how many errors are told of with their details."""
         return sum(1 for item in self.items if item.group.untold)
 
     @property
     def folded(self) -> int:
-        """How many errors are told of only as part of a count."""
+        """Return how many errors are told of only as part of a count."""
         return sum(item.group.untold for item in self.items) - self.told
 
 

@@ -232,7 +232,7 @@ class Incidents(Tables):
 
 
 def _by_former_key(groups: dict[str, Incident], entry: Entry) -> Incident | None:
-    """The group that an error was in by the rules of an earlier version: what was told of it is told."""
+    """Return the incident that an error was in by the rules of an earlier version: what was told of it is told."""
     keys = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail))) if groups and entry.detail else ()
     former = next((groups[key] for key in keys if key in groups), None)
     return replace(former, fingerprint=entry.fingerprint, untold=0) if former else None

@@ -56,7 +56,7 @@ class Intake(ForkAware):
 
     @property
     def folded(self) -> int:
-        """How many errors are kept in memory alone."""
+        """Return how many errors are kept in memory alone."""
         with self._lock:
             return sum(count for _, count in self._folded.values())
 

@@ -61,7 +61,7 @@ class MailTemplate:
 
 
 def compose(digest: Digest, message_id: str, template: MailTemplate) -> bytes:
-    """The mail of a digest, as it is sent.
+    """Return the mail of a digest, as it is sent.
 
     Args:
         digest: what it tells.
@@ -85,15 +85,23 @@ def subject_of(digest: Digest, begin: str = "") -> str:
     """Return one line: which gate, the worst group, its count and its place, and how many more groups there are."""
     worst = digest.items[0]
     detail, group = worst.detail, worst.group
-    gate = site(detail)
-    where = f"[{gate if len(gate) <= _LONGEST_SITE else gate[:_LONGEST_SITE] + '…'}] " if gate else ""
+    where = f"[{_cut(site(detail), _LONGEST_SITE)}] " if site(detail) else ""
     word = f"{group.severity} " if level_number(group.severity) >= _CRITICAL else ""
     start = f"{begin} {where}{word}".lstrip()
-    end = f" ({group.untold:,}{_TIMES})" if group.untold > 1 else "" if group.untold else " (quiet)"
-    end += f" {_DASH} {detail.culprit or detail.module}" if detail.culprit or detail.module else ""
-    end = end if len(end) <= _LONGEST_SUBJECT // 2 else f"{end[: _LONGEST_SUBJECT // 2]}…"
+    place = detail.culprit or detail.module
+    end = _cut(f"{_number(group)} {_DASH} {place}" if place else _number(group), _LONGEST_SUBJECT // 2)
     end += f" and {len(digest.items) - 1} more" if len(digest.items) > 1 else ""
     return start + title(detail, max(_LONGEST_SUBJECT - len(start) - len(end), 20)) + end
+
+
+def _number(group: Incident) -> str:
+    if not group.untold:
+        return " (quiet)"
+    return f" ({group.untold:,}{_TIMES})" if group.untold > 1 else ""
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def thread_id(message_id: str) -> str:
@@ -114,7 +122,7 @@ def _put_into_threads(message: "EmailMessage", groups: Sequence[Incident]) -> No
 
 
 def _group_id(fingerprint: str) -> str:
-    """What all mails of a group refer to, also those of later incidents: it puts them into one thread."""
+    """Return what all mails of a group refer to, also those of later incidents: it puts them into one thread."""
     return f"<group-{hashlib.sha256(fingerprint.encode('utf-8', 'replace')).hexdigest()[:16]}@{_domain()}>"
 
 
@@ -147,7 +155,7 @@ def compose_text(title: str, text: str, message_id: str, template: MailTemplate)
 
 
 def trial_message(template: MailTemplate) -> bytes:
-    """A mail that only shows that mails arrive."""
+    """Return a mail that only shows that mails arrive."""
     import socket
     import uuid
 

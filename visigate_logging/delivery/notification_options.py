@@ -31,25 +31,27 @@ class _NotThereError(Exception):
 
 def _services(value: str | Sequence[str] | Mapping[str, str]) -> tuple[Service, ...]:
     """Return the services of a list, of names and addresses, or of lines, ``ADDRESS`` or ``NAME = ADDRESS``."""
-    if isinstance(value, Mapping):
-        found = [(str(name), url.strip()) for name, url in value.items()]
-    else:
-        lines = value.splitlines() if isinstance(value, str) else list(value)
-        found = [_named(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     seen: Counter[str] = Counter()
     made = []
-    for n, (given, url) in enumerate(found, 1):
-        scheme = url.partition("://")[0].lower()
+    for n, (given, url) in enumerate(_listed(value), 1):
+        scheme, _, rest = url.partition("://")
         seen[scheme] += 1
-        name = given or f"{scheme}-{seen[scheme]}"
+        name = given or f"{scheme.lower()}-{seen[scheme]}"
         if not _NAME.fullmatch(name):
             raise ValueError(f"has the name {name!r}, which is not of letters, digits, dots and hyphens alone")
-        if not url.partition("://")[2] or not _is_known(url):
+        if not rest or not _is_known(url):
             raise ValueError(f"has, as number {n}, no address that apprise knows, such as ntfy://ntfy.sh/TOPIC")
         made.append(Service(name, url))
     if len({service.name for service in made}) < len(made):
         raise ValueError("has two services of one name")
     return tuple(made)
+
+
+def _listed(value: str | Sequence[str] | Mapping[str, str]) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [(str(name), url.strip()) for name, url in value.items()]
+    lines = map(str.strip, value.splitlines() if isinstance(value, str) else value)
+    return [_named(line) for line in lines if line and not line.startswith("#")]
 
 
 def _named(line: str) -> tuple[str, str]:

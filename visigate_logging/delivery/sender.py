@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from visigate_logging.delivery.channels import Accepted, Channel, Later, Refused
+from visigate_logging.delivery.channels import Accepted, Channel, Later, Outcome, Refused
 from visigate_logging.delivery.composer import LOOK_AGAIN
 from visigate_logging.delivery.outbox import Outbox, Status
 from visigate_logging.delivery.spool import Message
@@ -103,7 +103,7 @@ class Sender:
         return done
 
     def _due(self) -> tuple[list[Message], float]:
-        """What may be tried now, and in how many seconds something else may be."""
+        """Return what may be tried now, and in how many seconds something else may be."""
         due, wait = [], LOOK_AGAIN
         for row in self._outbox.all().values():
             message = None if row.sent or row.wait > 0 else self._outbox.spool.message(row.id)
@@ -125,7 +125,7 @@ class Sender:
         message = replace(message, delayed=self._delayed(row))
         batches, later = list(self._channel.batches(message.recipients)), list[Later]()
         for n, recipients in enumerate(batches, 1):
-            behind = (*(who for o in later for who in o.recipients), *(who for b in batches[n:] for who in b))
+            behind = [*_recipients(later), *(who for batch in batches[n:] for who in batch)]
             later += self._hand_over(replace(message, recipients=recipients), behind)
         if not later:
             self._outbox.finish(message.id)
@@ -151,22 +151,25 @@ class Sender:
 
         outcomes = self._channel.send(message, commit)
         later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
-        left = [*(who for outcome in later for who in outcome.recipients), *behind]
-        is_taken = any(isinstance(outcome, Accepted) for outcome in outcomes)
+        left, is_taken = [*_recipients(later), *behind], any(isinstance(outcome, Accepted) for outcome in outcomes)
         if is_taken and left:
             self._outbox.spool.stage(message.id, left, message.content)
             self._outbox.spool.publish(message.id)
         if committed and not any(outcome.perhaps for outcome in later):
             self._outbox.answered(message.id)
+        self._book(message, outcomes, has_some=is_taken, is_last=not left)
+        return later
+
+    def _book(self, message: Message, outcomes: Sequence[Outcome], *, has_some: bool, is_last: bool) -> None:
+        """Count what a message tells as told or dropped, and set aside what was refused."""
         if refused := {who: o.reason for o in outcomes if isinstance(o, Refused) for who in o.recipients}:
             self._set_aside(message, refused)
-        if is_taken:
-            failures = self._outbox.accepted(message.id, sent=not left)
+        if has_some:
+            failures = self._outbox.accepted(message.id, sent=is_last)
             if failures:
                 _log.warning("%ss go out again after %d failed attempts", self._name, failures)
-        elif not left:
+        elif is_last:
             self._outbox.dropped(message.id, f"refused by the {self._channel.other_side}")
-        return later
 
     def _set_aside(self, message: Message, answers: dict[str, str]) -> None:
         told = "; ".join(f"{who}: {answer}" for who, answer in answers.items())
@@ -203,7 +206,7 @@ class Sender:
             f"a {self._channel.noun} {'has perhaps arrived' if has_perhaps else 'was put off'}: {told}"
         )
         if has_perhaps and self._outbox.all()[message.id].perhaps >= _MOST_PERHAPS:
-            self._give_up_perhaps(replace(message, recipients=tuple(who for o in later for who in o.recipients)))
+            self._give_up_perhaps(replace(message, recipients=tuple(_recipients(later))))
             return
         wait = self._outbox.put_off(message.id, told, max((o.after for o in later if o.after), default=None))
         _log.info("%s %s is tried again in %.0f s: %s", self._name, message.id, wait, told)
@@ -216,7 +219,7 @@ class Sender:
             _log.error(text, self._name, later.reason, min(waits), self._outbox.spool.directory)
 
     def _delayed(self, row: Status) -> str:
-        """When a mail was made that comes late, and why; the age is measured: the clock may have been set since."""
+        """Return when a late message was made, and why it is late; by its age: the clock may have been set since."""
         if row.age < _LATE:
             return ""
         now = datetime.now().astimezone()
@@ -224,3 +227,7 @@ class Sender:
         shown = "%H:%M" if made.date() == now.date() else "%Y-%m-%d %H:%M"
         reason = f": {row.reason}" if row.reason else ""
         return f"This {self._channel.noun} was made at {made:{shown}} and could be sent only at {now:{shown}}{reason}"
+
+
+def _recipients(outcomes: Sequence[Outcome]) -> list[str]:
+    return [who for outcome in outcomes for who in outcome.recipients]

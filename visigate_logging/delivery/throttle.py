@@ -102,7 +102,7 @@ class Plan:
 
 
 def note(group: Incident | None, news: Incident, windows: Windows) -> Incident:
-    """A group with the errors of ``news`` added, which is a group of its own that holds only them."""
+    """Add the errors of ``news`` to a group, which is a group of its own that holds only them."""
     if group is None:
         return news
     severity = max(group.severity, news.severity, key=level_number)
@@ -111,23 +111,22 @@ def note(group: Incident | None, news: Incident, windows: Windows) -> Incident:
         if not group.untold:
             return news
         group = replace(news, untold=group.untold, since=group.since, first_time=group.first_time)
-    worse = _worse(group, news)
+    if not group.untold:
+        group = replace(group, since=news.since, first_time=news.first_time)
+    if (worse := _worse(group, news)) and not group.worse:
+        group = replace(group, worse=worse, worse_at=news.since)
     return replace(
         group,
         severity=severity,
-        since=group.since if group.untold else news.since,
         seen=max(group.seen, news.seen),
-        first_time=group.first_time if group.untold else news.first_time,
         last_time=news.last_time,
         untold=group.untold + news.untold,
         signs=tuple(dict.fromkeys((*group.signs, *news.signs)))[:_MOST_SIGNS],
-        worse=group.worse or worse,
-        worse_at=news.since if worse and group.worse_at is None else group.worse_at,
     )
 
 
 def _worse(group: Incident, news: Incident) -> str:
-    """What makes the errors of ``news`` worse than what a mail has told of their group; empty for nothing."""
+    """Return what makes the errors of ``news`` worse than what a mail has told of their group; empty for nothing."""
     if group.told_at is None:
         return ""
     told = group.told_severity or group.severity
@@ -138,29 +137,34 @@ def _worse(group: Incident, news: Incident) -> str:
 
 
 def plan(groups: Iterable[Incident], mailed: Sequence[float], now: float, windows: Windows) -> Plan:
-    """Which groups are due.
+    """Return which groups are due.
 
     Args:
         groups: those that are not at rest, or whose rest has not been told.
-        mailed: when the last mails went out; at least the last ``max_per_hour`` of them.
+        mailed: when the last messages went out; at least the last ``max_per_hour`` of them.
         now: on the host's clock, as all times here.
         windows: how long to wait.
     """
     known = list(groups)
-    news = [g for g in known if g.untold]
-    # Of the hour's mails one is kept for what is new or worse, and critical; the ends of incidents get half of them.
-    gates = (
-        (min((_due(g, windows) for g in news if _is_urgent(g)), default=_NEVER), windows.max_per_hour),
-        (min((_due(g, windows) for g in news if not _is_urgent(g)), default=_NEVER), windows.max_per_hour - 1),
-        (min((_due(g, windows) for g in known if not g.untold), default=_NEVER), windows.max_per_hour // 2),
-    )
-    opened = [(max(due, _allowed(mailed, max(1, limit))), due) for due, limit in gates]
-    when, due_since = min(opened)
+    when, due_since = min((_opening(g, mailed, windows) for g in known), default=(_NEVER, _NEVER))
     if now < when:
         return Plan(look_again=None if when == _NEVER else when)
     due = sorted((g for g in known if g.told_at is None or _due(g, windows) <= now), key=_worst_first)
     held_back = now - due_since if due_since < min(when, now) and any(g.untold for g in due) else 0.0
     return Plan(tuple(due), held_back=held_back)
+
+
+def _opening(group: Incident, mailed: Sequence[float], windows: Windows) -> tuple[float, float]:
+    """Return when a group may be told of, and since when it is due.
+
+    Of the hour's messages one is kept for what is new or worse, and critical; the ends of incidents get half of them.
+    """
+    due, limit = _due(group, windows), windows.max_per_hour
+    if not group.untold:
+        limit //= 2
+    elif not _is_urgent(group):
+        limit -= 1
+    return max(due, _allowed(mailed, max(1, limit))), due
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +186,14 @@ def waits(groups: Iterable[Incident], mailed: Sequence[float], windows: Windows)
     """Return what waits to be told, the worst first, and why."""
     found = []
     for group in sorted((g for g in groups if g.untold), key=_worst_first):
-        limit = windows.max_per_hour - (not _is_urgent(group))
-        due, allowed = _due(group, windows), _allowed(mailed, max(1, limit))
+        when, due = _opening(group, mailed, windows)
         reason = "group_wait" if group.told_at is None else "interval"
-        if allowed > due:
-            due, reason = allowed, "max_per_hour"
-        found.append(Waiting(group, due, reason))
+        found.append(Waiting(group, when, "max_per_hour" if when > due else reason))
     return found
 
 
 def after_telling(group: Incident, now: float, windows: Windows, thread: str = "") -> Incident | None:
-    """The group once a mail has told of it; None when that mail said that it is at rest."""
+    """Return the group once a message has told of it; None when that said that it is at rest."""
     if is_at_rest(group, now, windows):
         return None
     first = group.told_at is None
@@ -211,12 +212,12 @@ def after_telling(group: Incident, now: float, windows: Windows, thread: str = "
 
 
 def is_at_rest(group: Incident, now: float, windows: Windows) -> bool:
-    """Whether the group has been quiet for long enough."""
+    """Return whether the group has been quiet for long enough."""
     return now >= group.seen + windows.quiet  # the same sum as in _due: rounding must not part them
 
 
 def level_number(severity: str) -> int:
-    """The number that ``logging`` knows the severity by; a name that it does not know counts as ERROR."""
+    """Return the number that ``logging`` knows the severity by; a name that it does not know counts as ERROR."""
     return logging.getLevelNamesMapping().get(severity.upper(), logging.ERROR)
 
 
@@ -236,7 +237,7 @@ def _is_urgent(group: Incident) -> bool:
 
 
 def _allowed(mailed: Sequence[float], limit: int) -> float:
-    """When the next mail may go out: an hour after the one that was ``limit`` mails ago."""
+    """Return when the next message may go out: an hour after the one that was ``limit`` ago."""
     return sorted(mailed)[-limit] + _HOUR if len(mailed) >= limit else -_NEVER
 
 

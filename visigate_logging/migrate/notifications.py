@@ -112,7 +112,7 @@ class _ManagerChannel:
         commit()
         try:
             self.manager.send_email_notification(subject=str(found["Subject"] or ""), message=text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- the manager is the application's
             reason = f"the notification manager has raised {type(error).__name__}: {error}"
             return [Later(message.recipients, reason, after=AGAIN_AFTER, about_all=True)]
         return [Accepted(message.recipients)]

@@ -74,7 +74,7 @@ class Credentials:
             raise ConfigurationError("", f"needs username and exactly one of {', '.join(PASSWORDS)}")
 
     def secret(self) -> str:
-        """The password.
+        """Return the password.
 
         Raises:
             MailServerError: it is not where it should be.
@@ -119,7 +119,7 @@ class Security:
     verify: bool = True
 
     def context(self) -> "ssl.SSLContext":
-        """The settings for the connection.
+        """Return the settings for the connection.
 
         Raises:
             MailServerError: a file cannot be used.

@@ -1,16 +1,13 @@
 """Notification services, reached through apprise: what each answered, without the secrets of its address."""
 
-import contextlib
 import functools
-import logging
 import re
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
+from visigate_logging.delivery.channels.observing import Seen, observe, watched
 from visigate_logging.delivery.short import LONGEST_SMS, ShortTexts
 from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.host.forks import in_forked_child
@@ -21,19 +18,8 @@ _CONNECT, _READ = 10.0, 30.0
 """Seconds for the connection, and for an answer, at least; ``cto`` and ``rto`` in an address may be longer."""
 _LONGEST_ANSWER = 200
 _WEBHOOKS = {"json", "jsons", "xml", "xmls", "form", "forms"}
-_CALLS = {"get", "post", "put", "patch", "delete", "head", "request"}
 _WAITED_FOR = {408, 425, 429}
 _LOGIN = {401, 403, 407}
-_seen = threading.local()
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What became of one message, as far as the calls of `requests` and apprise's own words tell."""
-
-    responses: list[Any] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class Service:
     def send(self, texts: ShortTexts, delayed: str = "") -> Outcome:
         """Hand a message over in the form that the service has; never raises an ``Exception``."""
         to = (self.name,)
-        with _watched() as seen:
+        with watched() as seen:
             try:
                 plugin = plugin_of(self.url)
                 if plugin is None:
@@ -84,7 +70,7 @@ class Service:
             return None
         return host, int(getattr(plugin, "port", None) or (443 if getattr(plugin, "secure", False) else 80))
 
-    def _judged(self, seen: _Seen) -> Outcome:
+    def _judged(self, seen: Seen) -> Outcome:
         to = (self.name,)
         if seen.errors:
             return _of_error(to, seen.errors[-1])
@@ -123,14 +109,12 @@ def plugin_of(url: str) -> Any:
     Raises:
         MissingExtraError: apprise is not installed.
     """
-    with _watched():
+    with watched():
         plugin = _apprise().instantiate(url, suppress_exceptions=True)
     if plugin is not None:
         plugin.socket_connect_timeout = max(float(plugin.socket_connect_timeout or 0), _CONNECT)
         plugin.socket_read_timeout = max(float(plugin.socket_read_timeout or 0), _READ)
-        module = sys.modules[type(plugin).__module__]
-        if (requests := getattr(module, "requests", None)) and not isinstance(requests, _Requests):
-            module.requests = _Requests(requests)  # type: ignore[attr-defined]  # looked for just now
+        observe(sys.modules[type(plugin).__module__])
     return plugin
 
 
@@ -201,56 +185,3 @@ def _retry_after(response: Any) -> float | None:
         return min(max((when - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)
     except (ValueError, TypeError):
         return None
-
-
-class _Requests:
-    """Stands for ``requests`` in a plugin's module: notes what came back, for a thread that wants to know."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._module, name)
-        return _noting(found) if name in _CALLS else found
-
-
-def _noting(call: Callable[..., Any]) -> Callable[..., Any]:
-    def noted(*args: Any, **options: Any) -> Any:
-        seen: _Seen | None = getattr(_seen, "now", None)
-        try:
-            response = call(*args, **options)
-        except Exception as error:
-            if seen is not None:
-                seen.errors.append(error)
-            raise
-        if seen is not None:
-            seen.responses.append(response)
-        return response
-
-    return noted
-
-
-class _Silent(logging.Filter):
-    """Keeps what libraries say of a message from the log: it shows the address. The warnings are kept for us."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record has nothing to do with us."""
-        seen: _Seen | None = getattr(_seen, "now", None)
-        if seen is not None and record.levelno >= logging.WARNING:
-            seen.words.append(record.getMessage())
-        return seen is None
-
-
-_silent = _Silent()
-
-
-@contextlib.contextmanager
-def _watched() -> Iterator[_Seen]:
-    for name in ("apprise", "urllib3.connectionpool", "requests"):
-        logging.getLogger(name).addFilter(_silent)  # once, whatever the number of calls
-    before = getattr(_seen, "now", None)
-    _seen.now = now = _Seen()
-    try:
-        yield now
-    finally:
-        _seen.now = before

@@ -114,14 +114,9 @@ class Session(smtplib.SMTP):
         code, answer = self.mail(sender, size)
         if code != 250:
             return self._all(recipients, code, answer)
-        answers: Answers = {}
-        self.step = "recipient"
-        for who in recipients:
-            code, answer = self.rcpt(who)
-            if code not in (250, 251):
-                answers[who] = code, _text(answer)
-            if code == 421:
-                return answers
+        answers, code = self._rejected(recipients)
+        if code == 421:
+            return answers
         if len(answers) == len(recipients):
             self.rset()
             return answers
@@ -129,9 +124,21 @@ class Session(smtplib.SMTP):
         code, answer = self.docmd("DATA")
         if code == 354:
             code, answer = self._content(message, commit)
-        return (
-            answers if code == 250 else answers | self._all([r for r in recipients if r not in answers], code, answer)
-        )
+        left = [who for who in recipients if who not in answers]
+        return answers if code == 250 else answers | self._all(left, code, answer)
+
+    def _rejected(self, recipients: Sequence[str]) -> tuple[Answers, int]:
+        """Name the recipients; return those whom the server does not take it for, and its last code."""
+        self.step = "recipient"
+        answers: Answers = {}
+        code = 0
+        for who in recipients:
+            code, answer = self.rcpt(who)
+            if code not in (250, 251):
+                answers[who] = code, _text(answer)
+            if code == 421:
+                break
+        return answers, code
 
     def _content(self, message: bytes, commit: Callable[[], None]) -> tuple[int, bytes]:
         if self.sock is not None:
@@ -152,7 +159,7 @@ class Session(smtplib.SMTP):
 
 @contextlib.contextmanager
 def opened(server: "MailServer", longest: float = 600.0) -> Iterator[Session]:
-    """A connection, encrypted and logged in as configured.
+    """Open a connection, encrypted and logged in as configured.
 
     Args:
         server: which.
