@@ -47,7 +47,7 @@ class Gate:
         path = self.directory / name
         path.write_text(BEGIN + textwrap.dedent(program.rstrip(" ")))
         return subprocess.Popen(
-            [sys.executable, str(path)],
+            [sys.executable, "-W", "ignore::DeprecationWarning", str(path)],  # of forks beside threads, from 3.12 on
             cwd=self.directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
