@@ -6,10 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.waiting import wait_until
 from visigate_logging.cli import main
+from visigate_logging.delivery.summary import Week, summary_text
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.health.metrics import metrics_of
+from visigate_logging.health.state_dir import health_of, timeline_of
 from visigate_logging.host.timeline import Timeline
+from visigate_logging.present.changes import changed_before
+from visigate_logging.present.facts import facts_of
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.web.blueprint import create_blueprint
+from visigate_logging.web.sheet import facts
 
 
 @pytest.fixture
@@ -63,3 +73,41 @@ def test_follow_shows_events_between_errors(timeline: Timeline) -> None:
         wait_until(is_shown)
         follows.terminate()
     assert "crashed" not in Path("said").read_text()
+
+
+def test_what_was_changed_before_an_error_is_told_with_the_time_between() -> None:
+    changes = [
+        {"time": "2026-03-01T12:00:00.000Z", "event": "release", "text": "release 1.4.2 of gate"},
+        {"time": "2026-03-01T12:03:00.000Z", "event": "clock", "text": "the clock was set forward by 2 h"},
+        {"time": "2026-03-01T13:00:00.000Z", "event": "boot", "text": "later"},
+        {"time": "no time", "text": "hostile"},
+        7,
+    ]
+    told = ["60 s after the clock was set forward by 2 h", "4 min after release 1.4.2 of gate"]
+    assert changed_before(changes, "2026-03-01T12:04:00.000000Z") == told
+    assert changed_before("no list", "2026-03-01T12:04:00.000000Z") == []
+    detail = ErrorDetail.from_dict({"timestamp": "2026-03-01T12:04:00.000000Z", "changes": changes})
+    assert "; ".join(told) in [fact.value for fact in facts_of(detail)]
+    assert facts(detail)["Changed before"] == "; ".join(told)
+
+
+def test_trends_summaries_metrics_and_pages_count_the_events(
+    timeline: Timeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = timeline.path.parent
+    for _ in range(12):
+        timeline.append("power", "power was away <b>", is_error=True)
+    Path("logs/errors/details.jsonl").write_text("")
+    assert main(["trends", "--log", "logs/errors"]) == 0
+    assert "meanwhile: 12 power, 1 release" in capsys.readouterr().out
+    _, text = summary_text(Week("2026-03-02T07:00", {}, events={"power": 12}), {}, Path.cwd())
+    assert "Events: 12 power\n" in text
+    store = ErrorStore("logs/errors/details.jsonl")
+    metrics = {family.name: family.samples for family in metrics_of(store, state)()}
+    assert ({"event": "power"}, 12) in metrics["visigate_events_of_last_month"]
+    assert any("look at the wiring" in said for _, said in health_of(state)())
+    app = Flask("gate")
+    app.register_blueprint(create_blueprint(store, unprotected=True, timeline=timeline_of(state)))
+    page = app.test_client().get("/errors").get_data(as_text=True)
+    assert "13 events of the host in 7 days" in page
+    assert "power was away &lt;b&gt;" in page

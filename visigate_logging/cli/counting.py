@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from visigate_logging.cli.arguments import add_facets, add_json, add_log, add_wide, days, facets, open_store, positive
@@ -23,6 +24,7 @@ from visigate_logging.cli.output import (
 )
 from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
 from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
+from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
@@ -259,7 +261,16 @@ def trends(args: argparse.Namespace) -> int:
     if len(rows) > FEW_GROUPS and not (args.all or args.wide):
         complain(f"and {len(rows) - FEW_GROUPS} more: --all")
     _forecasts(store)
+    _events(store, args.days)
     return DONE
+
+
+def _events(store: ErrorStore, days: int) -> None:
+    """Say what else happened meanwhile to the host and its processes."""
+    found = Timeline(store.path.parent / "state").counts(datetime.now(UTC) - timedelta(days=days))
+    if found:
+        said = ", ".join(f"{n} {event}" for event, n in found.items())
+        say(dim(f"\nmeanwhile: {said}; see visigate-errors timeline"))
 
 
 def _burst(group: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import complain, counted, dim, painted, plain, say, say_json
 from visigate_logging.cli.table import Brief, Column, table
 from visigate_logging.cli.where import find_log
+from visigate_logging.health.state_dir import MANY_OUTAGES
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.words import brief_time, local_time
 
@@ -21,8 +22,6 @@ __all__ = ["power", "say_events_aside", "timeline"]
 
 DAYS = 30
 LOOK_EVERY = 0.5
-MANY = 12
-"""Power cuts a month from which on the wiring is at fault."""
 EVENTS = (Column("TIME"), Column("EVENT"), Column("WHAT", stretches=True))
 
 
@@ -75,7 +74,7 @@ def power(args: argparse.Namespace) -> int:
     since = datetime.now(UTC) - timedelta(days=DAYS)
     found = [event for event in Timeline(_place(args)).read(since) if event["event"] in ("power", "boot")]
     cuts = sum(event["event"] == "power" for event in found)
-    if cuts >= MANY:
+    if cuts >= MANY_OUTAGES:
         complain(f"{counted(cuts, 'power cut')} in {DAYS} days: look at the wiring and the power supply")
     return _say(found, args, f"the host was not away in the last {DAYS} days, as far as {_place(args)} knows")
 

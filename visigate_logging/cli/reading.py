@@ -20,6 +20,7 @@ from visigate_logging.cli.output import bold, complain, dim, painted, plain, say
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present.advice import advice_for
+from visigate_logging.present.changes import changed_before
 from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
@@ -151,6 +152,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ("logged", f"{record.message} ({record.logger}, {record.level})"),
         ("handled", "yes: logged where it was caught" if record.handled else ""),
         ("repeats", record.repeats and f"{record.repeats}, the same exception"),
+        *(("changed", text) for text in changed_before(record.changes, record.timestamp)),
         ("at", f"{record.file}:{record.line}" if record.file else ""),
         ("culprit", record.culprit),
         (

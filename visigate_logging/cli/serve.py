@@ -95,7 +95,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
     from visigate_logging.health.metrics import metrics_of
-    from visigate_logging.health.state_dir import health_of, recoveries_of
+    from visigate_logging.health.state_dir import health_of, recoveries_of, timeline_of
 
     metrics_token = _metrics_token(args.metrics_token_file)
     store = open_store(args)
@@ -110,6 +110,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         recoveries=recoveries_of(state),
         metrics=metrics_of(store, state) if metrics_token else None,
         metrics_token=metrics_token,
+        timeline=timeline_of(state),
     )
 
 

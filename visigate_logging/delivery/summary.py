@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -44,11 +44,13 @@ class Week:
         since: when that was, as ISO 8601.
         counts: for each group its number of errors, worst severity and title.
         before: the groups of the time before.
+        events: how often what happened to the host and its processes, by kind.
     """
 
     since: str
     counts: Mapping[str, tuple[int, str, str]]
     before: frozenset[str] = frozenset()
+    events: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_schedule(value: object) -> Schedule | None:
@@ -88,7 +90,8 @@ def summary_text(
     if rest := worst[_MOST_LISTED:]:
         lines.append(f"{sum(n for _, (n, _, _) in rest):>7,}  in {counted(len(rest), 'kind')} more")
     told = ", ".join(f"{n} {status}" for status, n in sorted(recovered.items()))
-    lines += ["", f"Recoveries: {told or 'none'}", f"Disk: {_disk(directory)}"]
+    happened = ", ".join(f"{n} {event}" for event, n in week.events.items() if event != "recovery")
+    lines += ["", f"Events: {happened or 'none'}", f"Recoveries: {told or 'none'}", f"Disk: {_disk(directory)}"]
     lines += ["Commands: visigate-errors status, visigate-errors groups", *([f"Pages: {url}"] if url else [])]
     return f"summary: {title}", "\n".join(lines) + "\n"
 

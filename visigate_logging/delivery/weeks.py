@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Instant, State
 from visigate_logging.host.clock import clock
+from visigate_logging.host.timeline import Timeline
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,7 +59,8 @@ class Weeks(Tables):
                 self._keep_one(connection, Week(now.isoformat(timespec="minutes"), {}))
             if not week.since or moment <= week.since:
                 return False
-            stage(week, Recoveries(self._state.directory).counts(week.since))
+            events = Timeline(self._state.directory).counts(datetime.fromisoformat(week.since))
+            stage(replace(week, events=events), Recoveries(self._state.directory).counts(week.since))
             query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)"
             connection.execute(query, (message_id, self._handler, seconds))
             self._keep_one(connection, Week(moment, {}, frozenset(week.counts)))

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from visigate_logging._version import __version__
 from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.health.exposition import Family, Sample
+from visigate_logging.host.timeline import Timeline
 from visigate_logging.store.store import ErrorStore
 
 __all__ = ["MetricsSource", "metrics_of"]
@@ -38,6 +39,7 @@ def metrics_of(store: ErrorStore, directory: Path, objects: Iterable[Object] = (
         "outboxes": lambda: _outboxes(directory / "outbox"),
         "forwarding": lambda: _forwarding(directory),
         "recoveries": lambda: _recoveries(directory),
+        "timeline": lambda: _events(directory),
         "backups": lambda: _backups(objects),
         "power": lambda: _power_cuts(directory),
     }
@@ -114,6 +116,13 @@ def _handlers(directory: Path) -> Iterator[Family]:
     yield Family("visigate_handler_pending_records", "gauge", "Records that wait in a handler.", pending)
     failed: list[Sample] = [({"handler": name}, _seconds(failure["time"])) for name, failure in failures.items()]
     yield Family("visigate_handler_last_failure_timestamp_seconds", "gauge", "When a handler last failed.", failed)
+
+
+def _events(directory: Path) -> Iterator[Family]:
+    since = datetime.now(UTC) - timedelta(days=30)
+    found: list[Sample] = [({"event": event}, n) for event, n in Timeline(directory).counts(since).items()]
+    help_ = "Events of the host and its processes in the last 30 days: power cuts, crashes, releases."
+    yield Family("visigate_events_of_last_month", "gauge", help_, found)
 
 
 def _outboxes(place: Path) -> Iterator[Family]:

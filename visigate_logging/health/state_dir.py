@@ -4,22 +4,31 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import StateError
 from visigate_logging.health.forwarding import not_forwarded
+from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.words import counted, local_time
 
-__all__ = ["health_of", "recoveries_of"]
+__all__ = ["MANY_OUTAGES", "health_of", "recoveries_of", "timeline_of"]
 
+MANY_OUTAGES = 12
+"""Power cuts in 30 days from which on the wiring is at fault."""
 OVERDUE = 600.0
 """Seconds after which a mail that still waits has not been delivered."""
 
 
 def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
     """What a state directory tells of what was dropped, not delivered, not forwarded: the pages' ``health``."""
-    return lambda: [*_dropped(directory), *_undelivered(directory / "outbox"), *not_forwarded(directory)]
+    return lambda: [
+        *_dropped(directory),
+        *_undelivered(directory / "outbox"),
+        *not_forwarded(directory),
+        *_outages(directory),
+    ]
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
@@ -50,11 +59,22 @@ def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
         yield "warning", f"{counted(refused, 'mail')} refused by the mail server; see visigate-errors mail outbox"
 
 
+def _outages(directory: Path) -> Iterator[tuple[str, str]]:
+    cuts = Timeline(directory).counts(datetime.now(UTC) - timedelta(days=30)).get("power", 0)
+    if cuts >= MANY_OUTAGES:
+        yield "warning", f"the power was away {cuts} times in 30 days; look at the wiring and the power supply"
+
+
 def _written(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:  # delivered meanwhile
         return time.time()
+
+
+def timeline_of(directory: Path) -> Callable[[datetime], list[dict[str, Any]]]:
+    """Return what tells the events of a state directory since a time, the oldest first: the pages' ``timeline``."""
+    return lambda since: Timeline(directory).read(since)
 
 
 def recoveries_of(directory: Path) -> Callable[[str | None], list[dict[str, Any]]]:

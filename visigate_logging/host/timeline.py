@@ -5,6 +5,7 @@ the audit trail beside it, and is read from there.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,6 +62,11 @@ class Timeline:
         """
         found = [(at, event) for event in self._all() if (at := when(event)) and (since is None or at > since)]
         return [event for _, event in sorted(found, key=lambda one: one[0])]
+
+    def counts(self, since: datetime) -> dict[str, int]:
+        """Return how many events of each kind there were since a time, by kind."""
+        found = Counter(str(event["event"]) for event in self.read(since))
+        return dict(sorted(found.items()))
 
     def mark(self) -> tuple[int, ...]:
         """Return what changes when an event comes."""

@@ -8,6 +8,7 @@ import orjson
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.present.changes import changed_before
 
 __all__ = ["Fact", "Place", "culprit", "facts_of", "headline", "link", "site"]
 
@@ -66,6 +67,7 @@ def facts_of(detail: ErrorDetail, advice: str = "", url: str | None = None) -> l
         Fact("In the application", _frames(detail), Place.THEN, is_block=True),
         Fact("Additional information", _information(detail.additional_info), Place.THEN, is_block=True),
         Fact("Release", detail.release, Place.THEN),
+        Fact("Changed before", "; ".join(changed_before(detail.changes, detail.timestamp)), Place.THEN),
         Fact("Process", _process(detail), Place.THEN),
         Fact("Category", detail.category, Place.THEN),
         Fact("Traceback", _cut(detail.traceback), Place.REST, is_block=True),

@@ -12,7 +12,7 @@ from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.acting import MUTES, done_in_words
 from visigate_logging.web.charts import kind_of, sparkline
-from visigate_logging.web.pages import Pages, group_url
+from visigate_logging.web.pages import Pages, TimelineSource, group_url
 from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
@@ -62,6 +62,7 @@ def create_blueprint(
     layout: str = LAYOUT,
     metrics: MetricsSource | None = None,
     metrics_token: str = "",
+    timeline: TimelineSource | None = None,
 ) -> Blueprint:
     """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
@@ -81,6 +82,8 @@ def create_blueprint(
             ``visigate_logging.web.NEEDED_POLICY``.
         metrics: what ``/errors/metrics`` tells, from ``visigate_logging.web.metrics_of``; None for no such page.
         metrics_token: who brings it as a bearer may read them, without a login.
+        timeline: tells what else happened to the host since a time, the oldest first: mappings with ``time``,
+            ``event`` and ``text``, as ``visigate_logging.health.state_dir.timeline_of(state_dir)`` gives them.
 
     ``/errors/healthz`` says to everybody whether all is well, and nothing else.
 
@@ -102,7 +105,7 @@ def create_blueprint(
     blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
     if store.patience is None:
         store.patience = PATIENCE
-    pages = Pages(store, health, recoveries, user or _user)
+    pages = Pages(store, health, recoveries, user or _user, timeline)
     for rule, endpoint, view in pages.routes():
         for guard in reversed(guards):
             view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901

@@ -20,6 +20,7 @@ from flask import (
 )
 
 from visigate_logging.health.log import HealthSource, banners
+from visigate_logging.host.timeline import when
 from visigate_logging.insight.trends import trend_of
 from visigate_logging.present.severities import worst_first
 from visigate_logging.store.export import FORMATS
@@ -35,21 +36,28 @@ from visigate_logging.web.shown import text
 __all__ = ["Pages", "group_url"]
 
 View = Callable[..., Any]
+TimelineSource = Callable[[datetime], list[dict[str, Any]]]
 
 STATIC = Path(__file__).parent / "static"
 ROWS = 50
 DAYS = 30
 WORST = 5
 RECENT = timedelta(days=1)
+EVENTS = timedelta(days=7)
+MOST_EVENTS = 50
 LEGACY = re.compile(r"error_\d{8}_\d{6}(_[^/]*)?\.json")
 DOTS = {".", ".."}
+
+
+def _no_events(_since: datetime) -> list[dict[str, Any]]:
+    return []
 
 
 class Pages:
     """The views of one store.
 
     Args:
-        store, health, recoveries, user: see :func:`~visigate_logging.web.create_blueprint`.
+        store, health, recoveries, user, timeline: see :func:`~visigate_logging.web.create_blueprint`.
     """
 
     def __init__(
@@ -58,8 +66,10 @@ class Pages:
         health: HealthSource | None,
         recoveries: RecoverySource | None,
         user: Callable[[], str],
+        timeline: TimelineSource | None = None,
     ) -> None:
         self._store = store
+        self._timeline = timeline or _no_events
         self._health = health
         self._recoveries = Recoveries(store, recoveries)
         self._listing = Listing(store, self._recoveries)
@@ -80,11 +90,17 @@ class Pages:
         """Show the list: what is wrong, how often, since when. Who has it as it is now gets it not again."""
         query, known = self._listing.asked(request.args)
         found = banners(self._store, self._health)
-        etag = _etag(self._listing.mark(), found, sorted(query.address().items()), query.cursor)
+        events = [
+            (when(event), event) for event in self._timeline(datetime.now(UTC) - EVENTS)[: -MOST_EVENTS - 1 : -1]
+        ]
+        etag = _etag(
+            self._listing.mark(), found, len(events), str(events[:1]), sorted(query.address().items()), query.cursor
+        )
         if etag in request.if_none_match:
             return Response(status=304)
         csrf = new_token()
-        page = self._render("list", banners=found, csrf=csrf, etag=etag, **self._listing.found(query, known))
+        asked = self._listing.found(query, known)
+        page = self._render("list", banners=found, csrf=csrf, etag=etag, events=events, **asked)
         response = with_token(make_response(page), csrf)
         response.set_etag(etag)
         return response

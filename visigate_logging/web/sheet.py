@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from visigate_logging.present.advice import advice_for
+from visigate_logging.present.changes import changed_before
 from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
 from visigate_logging.web.shown import when as when_of
@@ -110,6 +111,7 @@ def facts(record: ErrorDetail) -> dict[str, Any]:
         "Place": f"{record.file}:{record.line}" if record.file else "",
         "Handled": "yes: logged where it was caught" if record.handled else "",
         "Repeats": record.repeats,
+        "Changed before": "; ".join(changed_before(record.changes, record.timestamp)),
         "Id": record.event_id,
     }
     return {name: value for name, value in known.items() if value}

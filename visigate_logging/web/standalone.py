@@ -18,6 +18,7 @@ from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
+from visigate_logging.web.pages import TimelineSource
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.sessions import SECONDS, Sessions
 
@@ -39,6 +40,7 @@ def create_app(
     recoveries: RecoverySource | None = None,
     metrics: MetricsSource | None = None,
     metrics_token: str = "",
+    timeline: TimelineSource | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -53,6 +55,7 @@ def create_app(
         recoveries: likewise.
         metrics: likewise.
         metrics_token: likewise.
+        timeline: likewise.
 
     Raises:
         ConfigurationError: neither a password nor a token is given.
@@ -72,6 +75,7 @@ def create_app(
             admin_required=guard,
             metrics=metrics,
             metrics_token=metrics_token,
+            timeline=timeline,
         )
     )
     app.add_url_rule("/", "home", guard(lambda: redirect(url_for("errors.system_errors"))))
