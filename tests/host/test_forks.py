@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from types import SimpleNamespace
 
@@ -137,3 +139,32 @@ def test_a_child_of_an_unseen_fork_ends_promptly_with_handlers_open(logs, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "un-acquired" not in done.stderr  # of a handler's lock that was renewed while it was held
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1 + logs
+
+
+def test_an_exit_that_comes_in_the_middle_of_a_fork_is_only_put_off():
+    """What a hook of a fork raises is printed and forgotten by Python."""
+
+    class Waiting(Thing):
+        def before_fork(self):
+            super().before_fork()
+            if len(self.told) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0)  # the signal handler is called here
+
+    def end(*_):
+        sys.exit(3)
+
+    def fork_and_wait():
+        assert in_child(os.fork, lambda: True)
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    thing = Waiting()
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(SystemExit) as raised:
+            fork_and_wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert raised.value.code == 3
+    assert thing.told == ["before", "before", "parent"]

@@ -1,10 +1,13 @@
 """What must happen to locks, threads and connections when the process forks, seen by Python or not."""
 
+import _imp
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 __all__ = ["ForkAware", "in_forked_child", "must_stay_alone", "notice_fork", "process_lives", "watch_forks"]
@@ -25,9 +28,12 @@ class ForkAware:
 
 _watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
 _in_child: list[Callable[[], object]] = []
+_in_fork: set[int] = set()
+"""Numbers of threads that fork."""
 _forking = threading.local()  # two threads may fork at once
 _noticing = threading.RLock()
 _PATIENCE = 1.0
+_LOOK_EVERY = 0.001
 _pid = os.getpid()
 
 
@@ -101,12 +107,24 @@ def _begin_as_child() -> None:
     threads that are the parent's, and new threads then hang
     (https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child). It calls the hooks, ours among them.
     """
-    if _is_alone():
+    if _is_alone() and _has_import_lock():
         import ctypes
 
         ctypes.pythonapi.PyOS_AfterFork_Child()
     if os.getpid() != _pid:
         _after_in_child()
+
+
+def _has_import_lock() -> bool:
+    """Take the import lock as a fork that Python sees does; False where a thread of the parent's has it for ever.
+
+    Python 3.13 ends the process when it is to let go of what it has not (_PyImport_ReleaseLock).
+    """
+    if sys.version_info >= (3, 13):
+        if _imp.lock_held():
+            return False
+        _imp.acquire_lock()
+    return True
 
 
 def _is_alone() -> bool:
@@ -125,15 +143,54 @@ def _all() -> list[ForkAware]:
 
 
 def _before() -> None:
+    _in_fork.add(threading.get_ident())
     _forking.things = _all()
     for thing in _forking.things:
-        thing.before_fork()
+        _undisturbed(thing.before_fork)
 
 
 def _after_in_parent() -> None:
     for thing in _forking.things:
-        thing.after_fork_in_parent()
+        _undisturbed(thing.after_fork_in_parent)
     _forking.things = []
+    _in_fork.discard(threading.get_ident())
+
+
+def _undisturbed(act: Callable[[], None]) -> None:
+    """Call ``act``, again when a signal handler has interrupted it; what that has raised is raised after the fork.
+
+    From here nothing gets out: a hook's exception is printed and forgotten
+    (https://docs.python.org/3/c-api/exceptions.html#c.PyErr_WriteUnraisable), an exit by SIGTERM too.
+    """
+    try:
+        act()
+    except Exception:
+        raise
+    except BaseException as error:
+        _raise_later(error)
+        act()
+
+
+def _raise_later(error: BaseException) -> None:
+    import _thread
+    import ctypes
+
+    thread, kind = threading.get_ident(), type(error)
+    # A class can be raised in another thread, and no object: the class has what the object was made of.
+    again = type(kind.__name__, (kind,), {"__init__": lambda self: kind.__init__(self, *error.args)})
+
+    def raise_there() -> None:
+        while thread in _in_fork or _is_in_hook(sys._current_frames().get(thread)):
+            time.sleep(_LOOK_EVERY)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(again))
+
+    _thread.start_new_thread(raise_there, ())
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _after_in_parent.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _after_in_child() -> None:

@@ -130,6 +130,7 @@ class State(ForkAware):
 
     def before_fork(self) -> None:
         """Close the connection, or leave a mark when a transaction does not end in time."""
+        self._fork_waits = False  # should this be interrupted
         self._fork_waits = self._lock.acquire(timeout=_FORK_PATIENCE)
         if self._fork_waits and self._connection is not None:
             self.close()

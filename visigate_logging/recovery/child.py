@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from types import FrameType
 from typing import Any
@@ -41,7 +42,8 @@ def main() -> None:
 
 
 def _say(outcome: Outcome, output: int) -> None:
-    os.write(output, json.dumps(asdict(outcome)).encode())
+    with suppress(BrokenPipeError):  # who asked has ended
+        os.write(output, json.dumps(asdict(outcome)).encode())
 
 
 def _end_when_late(name: str, timeout: float, output: int) -> None:

@@ -1,0 +1,1 @@
+"""All that can befall several processes at once, for minutes."""
