@@ -4,6 +4,7 @@ How many calls of each stream of records had returned can be read, also after a 
 """
 
 import atexit
+import contextlib
 import faulthandler
 import json
 import mmap
@@ -134,12 +135,20 @@ class Process:
             started.join()
 
     def lose_descriptors(self) -> None:
-        """Close all descriptors, as a careless daemon does, and give their numbers to others' files."""
+        """Close all descriptors, as a careless daemon does, and give their numbers to others' files.
+
+        Not in the middle of a commit: SQLite then writes where it does not look any more, as docs/design.md says.
+        """
+        from visigate_logging.host import State, forks
+
         for fd in self._theirs:
             os.close(fd)
-        os.closerange(NUMBERS.start, NUMBERS.stop)
-        theirs = self.directory / "theirs" / f"{self.name}-{os.getpid()}"
-        self._theirs = [os.open(theirs, os.O_RDWR | os.O_CREAT) for _ in range(40)]
+        with contextlib.ExitStack() as held:
+            for state in [thing for thing in list(forks._watched) if isinstance(thing, State)]:
+                held.enter_context(state._lock)
+            os.closerange(NUMBERS.start, NUMBERS.stop)
+            theirs = self.directory / "theirs" / f"{self.name}-{os.getpid()}"
+            self._theirs = [os.open(theirs, os.O_RDWR | os.O_CREAT) for _ in range(40)]
 
     def _go_on(self, log: Callable[[], None]) -> None:
         while True:

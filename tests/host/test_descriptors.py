@@ -55,3 +55,31 @@ def test_nothing_is_written_to_what_has_the_number_of_a_descriptor_that_was_ours
     assert "has closed descriptors that are not its own" in done.stdout
     lines = (tmp_path / "details.jsonl").read_text().splitlines()
     assert len(lines) == 3
+
+
+IN_A_TRANSACTION = """
+import os
+from visigate_logging.host import State
+
+state = State("state")
+try:
+    with state.transaction() as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (zeroblob(10000))")
+        os.closerange(3, 256)
+        taken = [os.open(f"theirs-{n}", os.O_RDWR | os.O_CREAT) for n in range(64)]
+except OSError as error:
+    print(error)
+state.close()
+del state
+for fd in taken:
+    assert os.fstat(fd).st_size == 0
+    os.close(fd)
+"""
+
+
+def test_a_transaction_whose_descriptors_are_gone_is_not_committed_into_others_files(tmp_path):
+    run = [sys.executable, "-c", IN_A_TRANSACTION]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "has closed descriptors that are not its own" in done.stdout

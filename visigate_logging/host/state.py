@@ -97,6 +97,7 @@ class State(ForkAware):
             try:
                 connection = self._begin(timeout)
                 yield connection
+                self._refuse_if_robbed()  # SQLite writes only now; what is closed and opened meanwhile is not seen
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._roll_back()
@@ -173,9 +174,7 @@ class State(ForkAware):
 
     def _open(self, timeout: float) -> "sqlite3.Connection":
         if self._connection is not None:
-            if self._was_robbed():
-                self.close()
-                raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
+            self._refuse_if_robbed()
             if self._identity == _identity(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
@@ -190,6 +189,11 @@ class State(ForkAware):
         SQLite would then write into the file that has its number now.
         """
         return not is_still(self._sentinel, self._place)
+
+    def _refuse_if_robbed(self) -> None:
+        if self._was_robbed():
+            self.close()
+            raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
 
     def _connect(self) -> "sqlite3.Connection":
         import sqlite3
