@@ -129,15 +129,18 @@ def title(detail: ErrorDetail, longest: int = _LONGEST_TITLE) -> str:
 def _summary(item: Item) -> str:
     group = item.group
     total = counted(group.told + group.untold, "error")
+    decided = f"; {group.state}" if group.state else ""
     if item.at_rest:
         late = f"; {group.untold:,} of them had not been told yet" if group.untold else ""
         return f"Quiet since {local(group.last_time)}: {total} in all{late}."
     if group.told_at is not None:
         worse = f"It is worse: {group.worse}. " if group.worse else ""
         more = counted(group.untold, "more error", "more errors")
-        return f"{worse}It goes on: {more}{_rate(group, group.told_at)}, {group.told + group.untold:,} in all."
+        return (
+            f"{worse}It goes on: {more}{_rate(group, group.told_at)}, {group.told + group.untold:,} in all{decided}."
+        )
     again = f", again after it was quiet since {local(group.rested_since)}" if group.rested_since else ""
-    return f"New: {counted(group.untold, 'error')}{_rate(group, group.since)}{again}."
+    return f"New: {counted(group.untold, 'error')}{_rate(group, group.since)}{again}{decided}."
 
 
 def _rate(group: Incident, since: float) -> str:

@@ -29,6 +29,7 @@ class Entry:
         detail: the first whole record among them, as JSON.
         signs: what tells them apart within the group: cause and host.
         family: what they are results of.
+        release: of the application, as far as a whole record says it.
     """
 
     fingerprint: str
@@ -40,6 +41,7 @@ class Entry:
     detail: bytes | None = None
     signs: tuple[str, ...] = ()
     family: str = ""
+    release: str = ""
 
 
 def signs_of(detail: ErrorDetail) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ def _whole_entry(line: str) -> Entry:
     detail = ErrorDetail.from_dict(orjson.loads(line))
     time_, key = detail.timestamp, detail.fingerprint or OTHER
     told_apart = signs_of(detail), family_of(detail)
-    return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), *told_apart)
+    return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), *told_apart, detail.release)
 
 
 def _add(entries: dict[str, Entry], news: Entry) -> None:
@@ -89,5 +91,6 @@ def _add(entries: dict[str, Entry], news: Entry) -> None:
     known.count += news.count
     known.last_time = news.last_time
     known.detail = known.detail or news.detail
+    known.release = news.release or known.release
     known.severity = max(known.severity, news.severity, key=level_number)
     known.signs = tuple(dict.fromkeys(known.signs + news.signs))

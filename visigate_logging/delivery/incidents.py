@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -24,6 +25,7 @@ from visigate_logging.delivery.throttle import (
     plan,
     waits,
 )
+from visigate_logging.delivery.triaged import MUTED, Triaged
 from visigate_logging.delivery.weeks import Weeks
 from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
@@ -60,6 +62,7 @@ class Incidents(Tables):
         summary: when summaries are told.
         digest: when all is told together; None for as soon as the windows have it.
         today: for tests, the time by which a digest is due.
+        decisions: where decisions about groups are; default ``groups.jsonl`` beside the state's directory.
     """
 
     def __init__(
@@ -71,8 +74,10 @@ class Incidents(Tables):
         summary: Schedule | None = None,
         digest: Schedule | None = None,
         today: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+        decisions: Path | None = None,
     ) -> None:
         super().__init__(state, handler, now)
+        self._triaged = Triaged(decisions or state.directory.parent / "groups.jsonl")
         self._windows = windows
         self._recoveries = Recoveries(state.directory)
         self._schedule = digest
@@ -94,17 +99,27 @@ class Incidents(Tables):
             entries = list(found)
             if cursor == known:
                 return cursor
-            groups, details, count = self._groups(connection), {}, 0
+            groups, details, silent = self._groups(connection), {}, 0
+            self._triaged.look()
+            before = self._ended(connection)
+            ended = set(before)
             for entry in entries:
-                fingerprint, is_first = self._enter(groups, entry, now)
+                key = self._triaged.key_of(entry)
+                if self._triaged.is_silent(entry, key):
+                    silent += entry.count
+                    continue
+                fingerprint, is_first = self._enter(groups, entry, key, now)
                 if is_first and entry.detail:
                     details[fingerprint] = entry.detail
-                count += entry.count
+                groups[fingerprint], over = self._triaged.follow(groups[fingerprint], entry, ended)
+                ended |= {over} if over else set()
+            count = sum(entry.count for entry in entries)
             self._keep(connection, groups)
+            self._end(connection, ended - before)
             rows = [(self._handler, fingerprint, detail) for fingerprint, detail in details.items()]
             connection.executemany("REPLACE INTO mail_details VALUES (?, ?, ?)", rows)
             connection.execute("REPLACE INTO mail_cursors VALUES (?, ?)", (self._handler, orjson.dumps(cursor)))
-            add_counts(connection, self._handler, accepted=count)
+            add_counts(connection, self._handler, accepted=count, dropped={MUTED: silent} if silent else {})
             self.weeks.count(connection, entries)
         return cursor
 
@@ -128,6 +143,7 @@ class Incidents(Tables):
         windows = replace(self._windows, group_wait=0.0) if hurry else self._windows
         with self._open() as (connection, now):
             groups, mailed = self._groups(connection), self._mailed(connection)
+            self._unmute(connection, groups, now)
             if wait := self._until_digest(groups.values(), mailed, now):
                 return wait
             decision = plan(groups.values(), mailed, now, windows)
@@ -159,10 +175,28 @@ class Incidents(Tables):
             return 0.0
         today = self._today()
         last, following = self._schedule.last(today), self._schedule.next(today)
-        since = [datetime.fromisoformat(group.first_time) for group in groups if group.untold]
+        since = [datetime.fromisoformat(group.first_time) for group in groups if group.untold and not group.muted]
         was_told = any(at > now - (today - last).total_seconds() for at in mailed)
         is_due = not was_told and (not since or min(since) <= last)
         return 0.0 if is_due else max((following - today).total_seconds(), 0.01)
+
+    def _unmute(self, connection: "sqlite3.Connection", groups: dict[str, Incident], now: float) -> None:
+        """Follow what was decided of groups that are muted, and have told what is so no more."""
+        self._triaged.look()
+        after = {key: self._triaged.unmuted(group, datetime.now(UTC), now) for key, group in groups.items()}
+        if after != groups:
+            self._end(connection, {group.muted for key, group in groups.items() if group.muted != after[key].muted})
+            groups |= after
+            self._keep(connection, groups)
+
+    def _ended(self, connection: "sqlite3.Connection") -> set[str]:
+        """Return the decisions that do not hold any more, because of what came."""
+        rows = connection.execute("SELECT decision FROM mail_ended WHERE handler = ?", (self._handler,))
+        return {row[0] for row in rows}
+
+    def _end(self, connection: "sqlite3.Connection", decisions: Iterable[str]) -> None:
+        rows = [(self._handler, decision) for decision in decisions]
+        connection.executemany("INSERT OR IGNORE INTO mail_ended VALUES (?, ?)", rows)
 
     def waiting(self) -> list[tuple[Waiting, float, str]]:
         """Return what is in no message yet: why, for how many seconds, and the error's title."""
@@ -193,9 +227,8 @@ class Incidents(Tables):
         row = connection.execute(query, (self._handler,)).fetchone()
         return orjson.loads(row[0]) if row else {}
 
-    def _enter(self, groups: dict[str, Incident], entry: Entry, now: float) -> tuple[str, bool]:
+    def _enter(self, groups: dict[str, Incident], entry: Entry, fingerprint: str, now: float) -> tuple[str, bool]:
         """Add errors to their group; which that is, and whether they are the first that no mail has told of."""
-        fingerprint = entry.fingerprint
         if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
         known = groups.get(fingerprint) or _by_former_key(groups, entry)

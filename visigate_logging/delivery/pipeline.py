@@ -46,6 +46,7 @@ class Delivery:
         summary: when summaries are told.
         digest: when all is told together; None for as soon as the windows have it.
         notice: what stands above all else in each message.
+        decisions: where it stands what was decided about groups; default ``groups.jsonl`` beside ``state_dir``.
     """
 
     channel: Channel
@@ -54,6 +55,7 @@ class Delivery:
     summary: Schedule | None = None
     digest: Schedule | None = None
     notice: str = ""
+    decisions: Path | None = None
 
     def in_memory(self) -> "Delivery":
         """Return the same in shared memory: what serves while the card is full, read-only or gone."""
@@ -63,7 +65,8 @@ class Delivery:
             "what is to be told is kept in memory, until the next boot."
         )
         place = _place(f"visigate-{os.geteuid()}-{digest}")
-        return replace(self, state_dir=place, summary=None, notice=notice)
+        decisions = self.decisions or self.state_dir.parent / "groups.jsonl"
+        return replace(self, state_dir=place, summary=None, notice=notice, decisions=decisions)
 
 
 class Pipeline:
@@ -81,7 +84,12 @@ class Pipeline:
         self.state = State(directory, SCHEMA)
         self.journal = Journal(directory / f"journal-{safe}", delivery.windows.quiet / 2)
         self.incidents = Incidents(
-            self.state, name, delivery.windows, summary=delivery.summary, digest=delivery.digest
+            self.state,
+            name,
+            delivery.windows,
+            summary=delivery.summary,
+            digest=delivery.digest,
+            decisions=delivery.decisions,
         )
         self.outbox = Outbox(self.state, name, Spool(directory / "outbox" / safe))
         self.composer = Composer(self.incidents, self.outbox, delivery.channel, delivery.notice)

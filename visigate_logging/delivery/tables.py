@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS mail_letters (
 );
 CREATE TABLE IF NOT EXISTS mail_tries (letter TEXT PRIMARY KEY, fingerprints BLOB NOT NULL,
     perhaps INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', tried REAL NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS mail_ended (handler TEXT NOT NULL, decision TEXT NOT NULL,
+    PRIMARY KEY (handler, decision));
 CREATE TABLE IF NOT EXISTS mail_weeks (handler TEXT PRIMARY KEY, week BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS mail_times (handler TEXT NOT NULL, letter TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (handler, letter));

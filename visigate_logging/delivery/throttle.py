@@ -1,8 +1,8 @@
 """When to tell: which groups of errors are due for a mail, and when to look again. Pure: no clock inside."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 __all__ = [
     "Incident",
@@ -64,6 +64,9 @@ class Incident:
         worse: for people, what is worse than what was told; it is told at once.
         worse_at: when that came, on the host's clock.
         family: groups of one family are results of one thing: a recovery that fails after it worked is told at once.
+        state: for people, what was decided about the group and does not hold any more: it is told at once.
+        muted: the decision that mutes it; empty for none.
+        muted_errors: errors since then, by day and severity.
     """
 
     fingerprint: str
@@ -84,6 +87,9 @@ class Incident:
     worse: str = ""
     worse_at: float | None = None
     family: str = ""
+    state: str = ""
+    muted: str = ""
+    muted_errors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ def plan(groups: Iterable[Incident], mailed: Sequence[float], now: float, window
         now: on the host's clock, as all times here.
         windows: how long to wait.
     """
-    known = list(groups)
+    known = [g for g in groups if not g.muted]
     when, due_since = min((_opening(g, mailed, windows) for g in known), default=(_NEVER, _NEVER))
     if now < when:
         return Plan(look_again=None if when == _NEVER else when)
@@ -185,7 +191,7 @@ class Waiting:
 def waits(groups: Iterable[Incident], mailed: Sequence[float], windows: Windows) -> list[Waiting]:
     """Return what waits to be told, the worst first, and why."""
     found = []
-    for group in sorted((g for g in groups if g.untold), key=_worst_first):
+    for group in sorted((g for g in groups if g.untold and not g.muted), key=_worst_first):
         when, due = _opening(group, mailed, windows)
         reason = "group_wait" if group.told_at is None else "interval"
         found.append(Waiting(group, when, "max_per_hour" if when > due else reason))
@@ -207,6 +213,7 @@ def after_telling(group: Incident, now: float, windows: Windows, thread: str = "
         told_severity=group.severity,
         worse="",
         worse_at=None,
+        state="",
         thread=group.thread or thread,
     )
 

@@ -32,6 +32,7 @@ def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
+    from visigate_logging.delivery.triaged import MUTED
     from visigate_logging.host import State, host_drops
 
     state = State(directory)
@@ -45,6 +46,8 @@ def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
     finally:
         state.close()
     for handler, reason, n, since, last in drops:
+        if reason == MUTED:
+            continue
         when = f"at {local_time(last)}" if n == 1 or since == last else f"{local_time(since)} to {local_time(last)}"
         yield "warning", f"the handler {handler} has dropped {counted(n, 'record')} ({when}): {reason}"
 
