@@ -17,12 +17,12 @@ hypothesis.settings.load_profile("gate")
 def restore_logging() -> Iterator[None]:
     """Give each test the logging it found, and close what it left open."""
     root = logging.getLogger()
-    secret = masking._keys
+    secret = masking._keys, masking._pseudonyms
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
     known = dict(logging.root.manager.loggerDict)
     levels = {logger: logger.level for logger in known.values() if isinstance(logger, logging.Logger)}
     yield
-    masking._put(secret)
+    masking._put(*secret)
     for logger in [root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             for handler in logger.handlers[:]:

@@ -3,14 +3,16 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 from visigate_logging.detail.extraction import extractor
-from visigate_logging.detail.masking import mask_also, sanitiser
+from visigate_logging.detail.masking import mask_also, pseudonymise, sanitiser
 from visigate_logging.detail.plain import plain
+from visigate_logging.detail.pseudonyms import KEY_FILE
 from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.detail.values import word
 from visigate_logging.exceptions import ConfigurationError
@@ -54,6 +56,10 @@ class DetailFormatter(OrjsonFormatter):
             library nor in site-packages.
         mask_keys: further keys whose values are secret, beside the built-in ones: in the whole process, whatever
             it writes, sends or shows.
+        pseudonyms: keys such as ``plate`` whose values get another name, the same for the same value: in what is
+            given with ``extra``, and in texts behind the key (``plate=AB12CDE``); in the whole process.
+        pseudonym_key: the file with the key that these names are made with, made when absent; default
+            ``logs/errors/state/pseudonyms.key``. Who has it can find out whose name a name is.
         max_field_bytes: bytes that a text or all of ``additional_info`` may have; default 65536, at least 1024.
         facets: names of ``extra`` values, such as ``camera``, by which errors are to be filtered and counted.
         static_fields: fields with fixed values that every line gets.
@@ -75,11 +81,14 @@ class DetailFormatter(OrjsonFormatter):
         release: str = "",
         in_app: Words = (),
         mask_keys: Words = (),
+        pseudonyms: Words = (),
+        pseudonym_key: str | None = None,
         max_field_bytes: FieldSize = 65_536,
         facets: Words = (),
         static_fields: Mapping[str, Any] | None = None,
         rename_fields: Mapping[str, str] | None = None,
     ) -> None:
+        _use_pseudonyms(pseudonyms, pseudonym_key)
         self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
         super().__init__(
             fmt,
@@ -139,6 +148,11 @@ def _options(
     return options
 
 
+def _use_pseudonyms(names: Words, key: str | None) -> None:
+    if names:
+        pseudonymise(cast(tuple[str, ...], names), Path(key).absolute() if key else KEY_FILE.absolute())
+
+
 _RECORD = frozenset(vars(logging.makeLogRecord({})))
 _INDENT = "    "
 
@@ -154,8 +168,8 @@ class TextFormatter(logging.Formatter):
 
     Args:
         fmt, datefmt, style, validate, defaults: as for :class:`logging.Formatter`.
-        service, release, in_app, mask_keys, max_field_bytes, facets: as for :class:`DetailFormatter`.
-            Given alike to both, a record is looked at once for both.
+        service, release, in_app, mask_keys, pseudonyms, pseudonym_key, max_field_bytes, facets: as for
+            :class:`DetailFormatter`. Given alike to both, a record is looked at once for both.
 
     Raises:
         ConfigurationError: a value that cannot be.
@@ -174,9 +188,12 @@ class TextFormatter(logging.Formatter):
         release: str = "",
         in_app: Words = (),
         mask_keys: Words = (),
+        pseudonyms: Words = (),
+        pseudonym_key: str | None = None,
         max_field_bytes: FieldSize = 65_536,
         facets: Words = (),
     ) -> None:
+        _use_pseudonyms(pseudonyms, pseudonym_key)
         self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 

@@ -3,13 +3,16 @@
 import contextlib
 import functools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from visigate_logging.detail.pseudonyms import Pseudonyms
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.values import Sanitiser
 
-__all__ = ["mask", "mask_also", "policy", "sanitiser", "unless_refused"]
+__all__ = ["mask", "mask_also", "policy", "pseudonymise", "sanitiser", "unless_refused"]
 
 _keys: frozenset[str] = frozenset()
+_pseudonyms: tuple[frozenset[str], Path] | None = None
 _policy = Redactor()
 
 
@@ -45,21 +48,34 @@ def mask_also(keys: Iterable[str]) -> None:
     Args:
         keys: names, of which each word counts.
     """
-    _put(_keys.union(keys))
+    _put(_keys.union(keys), _pseudonyms)
+
+
+def pseudonymise(names: Iterable[str], key: Path) -> None:
+    """Let the values under some keys have another name instead, in the whole process and from now on.
+
+    Args:
+        names: keys, as :class:`~visigate_logging.detail.pseudonyms.Pseudonyms` takes them.
+        key: the file with the key that the other names are made with; the first that is given holds.
+    """
+    known = _pseudonyms[0] if _pseudonyms else frozenset()
+    if names := known.union(names):
+        _put(_keys, (names, _pseudonyms[1] if _pseudonyms else key))
 
 
 @contextlib.contextmanager
 def unless_refused() -> Iterator[None]:
     """Take back what the body has made secret when it raises: a configuration that is refused changes nothing."""
-    before = _keys
+    before = _keys, _pseudonyms
     try:
         yield
     except BaseException:
-        _put(before)
+        _put(*before)
         raise
 
 
-def _put(keys: frozenset[str]) -> None:
-    global _keys, _policy
-    if keys != _keys:
-        _keys, _policy = keys, Redactor(sorted(keys))
+def _put(keys: frozenset[str], pseudonyms: tuple[frozenset[str], Path] | None) -> None:
+    global _keys, _pseudonyms, _policy  # noqa: PLW0603 -- replaced whole
+    if (keys, pseudonyms) != (_keys, _pseudonyms):
+        _keys, _pseudonyms = keys, pseudonyms
+        _policy = Redactor(sorted(keys), Pseudonyms(*pseudonyms) if pseudonyms else None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from visigate_logging.detail.bounded import Bounded
+from visigate_logging.detail.pseudonyms import Pseudonyms
 from visigate_logging.detail.secret_forms import FORMS, MASK, key_forms
 from visigate_logging.detail.secret_names import GLUED, INSIDE_WORDS, SECRET_KEYS
 
@@ -24,11 +25,14 @@ class Redactor:
 
     Args:
         mask_keys: further keys whose values are secret, beside :data:`SECRET_KEYS`.
+        pseudonyms: what gives the values under some keys another name; None for none.
     """
 
-    def __init__(self, mask_keys: Iterable[str] = ()) -> None:
+    def __init__(self, mask_keys: Iterable[str] = (), pseudonyms: Pseudonyms | None = None) -> None:
         self._phrases = {tuple(_words(k)) for k in (*SECRET_KEYS, *filter(_words, mask_keys))}
-        self._forms = (*FORMS, *key_forms(self._phrases))
+        self._pseudonyms = pseudonyms
+        named = (pseudonyms.form,) if pseudonyms else ()
+        self._forms = (*named, *FORMS, *key_forms(self._phrases))
         self._forms_of_ascii = tuple((tuple(filter(str.isascii, hints)), mask) for hints, mask in self._forms)
         self._known: Bounded[str, bool | None] = Bounded(
             MAX_KEYS, self._names_secret, lambda key, _: len(key) <= MAX_KEY
@@ -39,8 +43,14 @@ class Redactor:
         known = self._known[key]
         return _is_code(value) if known is None else known
 
+    def stand_in(self, key: str, value: Any) -> str:
+        """What is written in the place of a secret value."""
+        return (self._pseudonyms and self._pseudonyms.of(key, value)) or MASK
+
     def _names_secret(self, key: str) -> bool | None:
         """None for the key of a pin."""
+        if self._pseudonyms and self._pseudonyms.concerns(key):
+            return True
         words = _words(key[:MAX_KEY])
         if words[-1:] == ["pw"] or any(part in word for word in words for part in INSIDE_WORDS):
             return True

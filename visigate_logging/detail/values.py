@@ -8,7 +8,7 @@ from typing import Any
 
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.forms import plain_form, type_name
-from visigate_logging.detail.redaction import MASK, Redactor
+from visigate_logging.detail.redaction import Redactor
 
 __all__ = ["Sanitiser", "safe_str", "utf8", "word"]
 
@@ -138,7 +138,7 @@ class _Walk:
                 break
             name = key if type(key) is str else self._key(key)
             secret = value is not None and self._redactor.is_secret(name, value)
-            kept[self._text(name)] = MASK if secret else self.value(value, trail)
+            kept[self._text(name)] = self._redactor.stand_in(name, value) if secret else self.value(value, trail)
         return kept
 
     def _key(self, key: Any) -> str:
