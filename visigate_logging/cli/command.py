@@ -56,6 +56,7 @@ COMMANDS = (
     Command("import", "take in VisiGate's error_*.json files, each once", "moving.import_old"),
     Command("export", "errors as JSON lines or CSV", "moving.export"),
     Command("prune", "remove rotated files of old errors; their counts stay", "moving.prune"),
+    Command("erase", "forget a text, such as a number plate: out of all files", "erasing.erase"),
     Command("index", "the index beside the log: show, check or rebuild it", "upkeep.index"),
     Command("init", "write the shipped logging.yaml, with this gate's paths and mail server", "init.init"),
     Command("convert-config", "VisiGate's present configuration as a logging.yaml", "converting.convert_config"),

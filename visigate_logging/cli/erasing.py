@@ -1,0 +1,47 @@
+"""erase: a text that is to be forgotten, out of all files."""
+
+import argparse
+from pathlib import Path
+
+from visigate_logging.cli.arguments import add_json, add_log
+from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.where import find_log
+
+__all__ = ["erase"]
+
+
+def _erase_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text", required=True, metavar="TEXT", help="what is to be forgotten, such as 'AB12 CDE'")
+    parser.add_argument(
+        "--directory",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="where it is erased besides (default: the directory of the log, with all below it)",
+    )
+    add_log(parser)
+    add_json(parser)
+
+
+def erase(args: argparse.Namespace) -> int:
+    """Overwrite a text wherever it stands, and look whether it is gone."""
+    from visigate_logging.retention.erasing import TextForms
+    from visigate_logging.retention.erasing import erase as erase_text
+
+    given = Path(args.log or find_log())
+    log = given / "details.jsonl" if given.is_dir() else given
+    try:
+        TextForms(args.text)
+    except ValueError as error:
+        complain(str(error))
+        return FAILED
+    left = [path for place in (log.parent, *args.directory) for path in erase_text(place, log, args.text)]
+    if args.json:
+        say_json({"left": [str(path) for path in left]})
+    elif not left:
+        say(f"it stands nowhere under {', '.join(map(str, (log.parent, *args.directory)))} any more")
+    for path in left:
+        complain(f"{path}: it still stands there")
+    return FAILED if left else DONE
