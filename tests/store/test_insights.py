@@ -2,7 +2,8 @@
 
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -90,3 +91,18 @@ def test_only_one_of_several_hosts_is_told(tmp_path):
     with open_store(log) as store:
         assert store.group("one")["only"] == {"host": "h1"}
         assert store.group("all")["only"] == {}
+
+
+@pytest.mark.parametrize("change", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+@pytest.mark.parametrize("day", [-1, 0, 1, 2])
+def test_a_day_of_23_or_25_hours_is_no_change(tmp_path, change, day):
+    zone = ZoneInfo("Europe/Berlin")
+    now = (change + timedelta(days=day + 1)).replace(tzinfo=zone) + timedelta(hours=1)
+    begin = now - timedelta(days=31)
+    hours = int((now - begin).total_seconds()) // 3600
+    records = (detail(n, begin.astimezone(UTC) + timedelta(hours=n), fingerprint="hourly") for n in range(hours))
+    log = write(tmp_path / "details.jsonl", *records)
+    with ErrorStore(log, tz=zone, clock=now.timestamp) as store:
+        (group,) = store.trends(30)["groups"]
+        assert set(group["daily"][1:-1]) <= {23, 24, 25}
+        assert (group["trend"], group["bursts"]) == ("steady", [])

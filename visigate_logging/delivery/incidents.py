@@ -13,7 +13,7 @@ from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.mail import thread_id
 from visigate_logging.delivery.recoveries import Recoveries
 from visigate_logging.delivery.summary import Schedule
-from visigate_logging.delivery.tables import Tables
+from visigate_logging.delivery.tables import Tables, sheet_of, unknown_detail
 from visigate_logging.delivery.throttle import (
     Incident,
     Plan,
@@ -25,17 +25,10 @@ from visigate_logging.delivery.throttle import (
     plan,
     waits,
 )
-from visigate_logging.delivery.triaged import MUTED, Triaged
+from visigate_logging.delivery.triaged import MUTED, Triaged, by_former_key
 from visigate_logging.delivery.weeks import Weeks
-from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.host import (
-    Instant,
-    Sheet,
-    State,
-    add_counts,
-    read_counts,
-)
+from visigate_logging.host import Instant, Sheet, State, add_counts
 from visigate_logging.host.clock import clock
 from visigate_logging.host.follower import Cursor
 
@@ -189,15 +182,6 @@ class Incidents(Tables):
             groups |= after
             self._keep(connection, groups)
 
-    def _ended(self, connection: "sqlite3.Connection") -> set[str]:
-        """Return the decisions that do not hold any more, because of what came."""
-        rows = connection.execute("SELECT decision FROM mail_ended WHERE handler = ?", (self._handler,))
-        return {row[0] for row in rows}
-
-    def _end(self, connection: "sqlite3.Connection", decisions: Iterable[str]) -> None:
-        rows = [(self._handler, decision) for decision in decisions]
-        connection.executemany("INSERT OR IGNORE INTO mail_ended VALUES (?, ?)", rows)
-
     def waiting(self) -> list[tuple[Waiting, float, str]]:
         """Return what is in no message yet: why, for how many seconds, and the error's title."""
         with self._open() as (connection, now):
@@ -217,21 +201,16 @@ class Incidents(Tables):
             unread: given how far the journal was read, how many errors have not been booked yet.
         """
         with self._open() as (connection, _):
-            sheet, n = _sheet(connection, self._handler), unread(self._cursor(connection))
+            sheet, n = sheet_of(connection, self._handler), unread(self._cursor(connection))
         sheet["accepted"] += n
         sheet["pending"] += n
         return sheet
-
-    def _cursor(self, connection: "sqlite3.Connection") -> Cursor:
-        query = "SELECT cursor FROM mail_cursors WHERE handler = ?"
-        row = connection.execute(query, (self._handler,)).fetchone()
-        return orjson.loads(row[0]) if row else {}
 
     def _enter(self, groups: dict[str, Incident], entry: Entry, fingerprint: str, now: float) -> tuple[str, bool]:
         """Add errors to their group; which that is, and whether they are the first that no mail has told of."""
         if fingerprint not in groups and len(groups) >= _MOST_GROUPS:
             fingerprint = OTHER
-        known = groups.get(fingerprint) or _by_former_key(groups, entry)
+        known = groups.get(fingerprint) or by_former_key(groups, entry)
         times = entry.first_time, entry.last_time
         news = Incident(fingerprint, entry.severity, now, now, *times, times[0], untold=entry.count)
         news = replace(news, signs=entry.signs, family=entry.family)
@@ -253,30 +232,12 @@ class Incidents(Tables):
         query = "SELECT detail FROM mail_details WHERE handler = ? AND fingerprint = ?"
         for group in decision.due:
             row = connection.execute(query, (self._handler, group.fingerprint)).fetchone()
-            detail = ErrorDetail.from_dict(orjson.loads(row[0])) if row else _unknown(group)
+            detail = ErrorDetail.from_dict(orjson.loads(row[0])) if row else unknown_detail(group)
             recovery = self._recoveries.of(detail.error_type, group.began)
             items.append(Item(group, detail, is_at_rest(group, now, self._windows), now, recovery))
-        sheet = _sheet(connection, self._handler)
+        sheet = sheet_of(connection, self._handler)
         digest = Digest(tuple(items), sheet, decision.held_back)
         sheet["delivered"] += digest.told
         sheet["folded"] += digest.folded
         sheet["pending"] -= digest.told + digest.folded
         return digest
-
-
-def _by_former_key(groups: dict[str, Incident], entry: Entry) -> Incident | None:
-    """Return the incident that an error was in by the rules of an earlier version: what was told of it is told."""
-    keys = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail))) if groups and entry.detail else ()
-    former = next((groups[key] for key in keys if key in groups), None)
-    return replace(former, fingerprint=entry.fingerprint, untold=0) if former else None
-
-
-def _sheet(connection: "sqlite3.Connection", handler: str) -> Sheet:
-    empty = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
-    return read_counts(connection).get(handler, empty)
-
-
-def _unknown(group: Incident) -> ErrorDetail:
-    """Stands for a detail that was lost with a damaged state file."""
-    values = {"error_type": "Error", "error_message": "its details are in the log", "severity": group.severity}
-    return ErrorDetail.from_dict(values | {"timestamp": group.first_time, "fingerprint": group.fingerprint})

@@ -1,19 +1,21 @@
 """What delivery keeps in the state file that all processes of the host share."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import orjson
 
 from visigate_logging.delivery.throttle import Incident
-from visigate_logging.host import Instant, State, host_seconds
+from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host import Instant, Sheet, State, host_seconds, read_counts
 from visigate_logging.host.clock import clock
+from visigate_logging.host.follower import Cursor
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Tables"]
+__all__ = ["SCHEMA", "Tables", "sheet_of", "unknown_detail"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
@@ -64,3 +66,29 @@ class Tables:
     def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Incident]) -> None:
         row = (self._handler, orjson.dumps(list(groups.values())))
         connection.execute("REPLACE INTO mail_incidents VALUES (?, ?)", row)
+
+    def _cursor(self, connection: "sqlite3.Connection") -> Cursor:
+        query = "SELECT cursor FROM mail_cursors WHERE handler = ?"
+        row = connection.execute(query, (self._handler,)).fetchone()
+        return orjson.loads(row[0]) if row else {}
+
+    def _ended(self, connection: "sqlite3.Connection") -> set[str]:
+        """Return the decisions that do not hold any more, because of what came."""
+        rows = connection.execute("SELECT decision FROM mail_ended WHERE handler = ?", (self._handler,))
+        return {row[0] for row in rows}
+
+    def _end(self, connection: "sqlite3.Connection", decisions: Iterable[str]) -> None:
+        rows = [(self._handler, decision) for decision in decisions]
+        connection.executemany("INSERT OR IGNORE INTO mail_ended VALUES (?, ?)", rows)
+
+
+def sheet_of(connection: "sqlite3.Connection", handler: str) -> Sheet:
+    """Return the counts of a handler on this host."""
+    empty = Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
+    return read_counts(connection).get(handler, empty)
+
+
+def unknown_detail(group: Incident) -> ErrorDetail:
+    """Return what stands for a detail that was lost with a damaged state file."""
+    values = {"error_type": "Error", "error_message": "its details are in the log", "severity": group.severity}
+    return ErrorDetail.from_dict(values | {"timestamp": group.first_time, "fingerprint": group.fingerprint})

@@ -17,9 +17,8 @@ __all__ = [
     "waits",
 ]
 
-_HOUR = 3600.0
+_HOUR, _NEVER = 3600.0, float("inf")
 _MOST_SIGNS = 20
-_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Incident:
         worse: for people, what is worse than what was told; it is told at once.
         worse_at: when that came, on the host's clock.
         family: groups of one family are results of one thing: a recovery that fails after it worked is told at once.
-        state: for people, what was decided about the group and does not hold any more: it is told at once.
+        state: for people, what was decided about the group and has ended; it is told at once.
         muted: the decision that mutes it; empty for none.
         muted_errors: errors since then, by day and severity.
     """

@@ -1,6 +1,6 @@
 """What administrators have decided about groups, as telling follows it: muted is counted, what comes back is told."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.triage.decisions import Decision, DecisionLog, Merges
 from visigate_logging.triage.states import DECIDES, Occurred, State, comes_back, mute_end
 
-__all__ = ["MUTED", "Triaged"]
+__all__ = ["MUTED", "Triaged", "by_former_key"]
 
 MUTED = "muted"
 """The reason under which errors are counted that nobody wants to be told of, now or later."""
@@ -129,3 +129,10 @@ def _count_muted(group: Incident, entry: Entry, decision: Decision) -> Incident:
 
 def _by_day(group: Incident) -> list[tuple[tuple[str, str], int]]:
     return [((which[:10], which[11:]), n) for which, n in group.muted_errors.items()]
+
+
+def by_former_key(groups: Mapping[str, Incident], entry: Entry) -> Incident | None:
+    """Return the group that an error was in by the rules of an earlier version: what was told of it is told."""
+    keys = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail))) if groups and entry.detail else ()
+    former = next((groups[key] for key in keys if key in groups), None)
+    return replace(former, fingerprint=entry.fingerprint, untold=0) if former else None

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.host.files import make_directory, open_safely
+from visigate_logging.host.directories import make_directory
+from visigate_logging.host.files import open_safely
 
 __all__ = ["KEY_FILE", "Pseudonyms", "read_key"]
 

@@ -44,7 +44,7 @@ class Redactor:
         return _is_code(value) if known is None else known
 
     def stand_in(self, key: str, value: Any) -> str:
-        """What is written in the place of a secret value."""
+        """Return what is written in the place of a secret value."""
         return (self._pseudonyms and self._pseudonyms.of(key, value)) or MASK
 
     def _names_secret(self, key: str) -> bool | None:

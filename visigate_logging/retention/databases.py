@@ -66,4 +66,4 @@ def _change_table(db: "sqlite3.Connection", table: str) -> None:
             db.execute(f'UPDATE OR IGNORE "{table}" SET "{column}" = changed("{column}") WHERE {where}')  # noqa: S608 -- names of the schema
             # What is left would be the same as another row: told apart by its number.
             other = f'substr(changed("{column}"), 1, length("{column}")) || \' \' || abs(random() % 1000000)'
-            db.execute(f'UPDATE OR REPLACE "{table}" SET "{column}" = {other} WHERE {where}')  # noqa: S608
+            db.execute(f'UPDATE OR REPLACE "{table}" SET "{column}" = {other} WHERE {where}')  # noqa: S608 -- likewise

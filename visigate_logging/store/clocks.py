@@ -169,12 +169,12 @@ def _move(index: Index, clock: Clock, delta: int) -> None:
     }
     changes = Counter[tuple[int, int]]()
     for by, sign in ((0, -1), (delta, 1)):
-        sql = f"SELECT facet, {quarter} AS quarter, count(*) FROM record WHERE {mine} AND NOT repeats GROUP BY 1, 2"  # noqa: S608 -- ours
+        sql = f"SELECT facet, {quarter} AS quarter, count(*) FROM record WHERE {mine} AND NOT repeats GROUP BY 1, 2"  # noqa: S608 -- names of ours
         for facet, at, n in db.execute(sql, asked | {"by": by}):
             changes[facet, at] += sign * n
-    sources = [row[0] for row in db.execute(f"SELECT DISTINCT source FROM record WHERE {mine}", asked)]  # noqa: S608
-    facets = [row[0] for row in db.execute(f"SELECT DISTINCT facet FROM record WHERE {mine}", asked)]  # noqa: S608
-    db.execute(f"UPDATE OR IGNORE record SET at = at + :by WHERE {mine}", asked | {"by": delta})  # noqa: S608
+    sources = [row[0] for row in db.execute(f"SELECT DISTINCT source FROM record WHERE {mine}", asked)]  # noqa: S608 -- names of ours
+    facets = [row[0] for row in db.execute(f"SELECT DISTINCT facet FROM record WHERE {mine}", asked)]  # noqa: S608 -- names of ours
+    db.execute(f"UPDATE OR IGNORE record SET at = at + :by WHERE {mine}", asked | {"by": delta})  # noqa: S608 -- names of ours
     db.execute("UPDATE clock SET shift = shift + ? WHERE id = ?", (delta, clock.id))
     count(index, changes)
     for source in sources:
@@ -195,8 +195,8 @@ def _date_groups(index: Index, facets: Sequence[int]) -> None:
     }
     for group in groups | heirs:
         of = "facet IN (SELECT facet.id FROM facet JOIN grp ON grp.id = grp WHERE grp.id = :g OR heir = :g)"
-        first, last = db.execute(f"SELECT min(at), max(at) FROM record WHERE {of}", {"g": group}).fetchone()  # noqa: S608
-        begin, end = db.execute(f"SELECT min(quarter), max(quarter) FROM tally WHERE {of}", {"g": group}).fetchone()  # noqa: S608
+        first, last = db.execute(f"SELECT min(at), max(at) FROM record WHERE {of}", {"g": group}).fetchone()  # noqa: S608 -- names of ours
+        begin, end = db.execute(f"SELECT min(quarter), max(quarter) FROM tally WHERE {of}", {"g": group}).fetchone()  # noqa: S608 -- names of ours
         if first is None:
             continue
         if begin is not None:

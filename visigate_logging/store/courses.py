@@ -25,7 +25,7 @@ PER_HOUR = HOUR // QUARTER
 KEPT = 24 * 400
 """Hours for which bursts are remembered."""
 HOURS = (
-    f"SELECT facet, quarter / {PER_HOUR} AS hour, sum(n) FROM facets CROSS JOIN tally ON tally.facet = facets.id "  # noqa: S608 -- ours
+    f"SELECT facet, quarter / {PER_HOUR} AS hour, sum(n) FROM facets CROSS JOIN tally ON tally.facet = facets.id "  # noqa: S608 -- names of ours
     f"WHERE quarter >= :begin * {PER_HOUR} AND quarter < :end * {PER_HOUR} GROUP BY facet, hour"
 )
 
@@ -37,7 +37,7 @@ def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict
     """See :meth:`ErrorStore.trends`."""
     facets = all_facets(db, facets_of(db, Filter({"group": key})))
     mine = "id = (SELECT root FROM family WHERE key = ?)" if key else "id = root"
-    groups = db.execute(f"SELECT id, key, title FROM family WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608
+    groups = db.execute(f"SELECT id, key, title FROM family WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608 -- names of ours
     tallies = count_groups(db, period, facets)
     bursts = bursts_of(db, facets, period, everything=not key)
     totals = _totals(db, facets)
@@ -137,7 +137,7 @@ def _hours(db: sqlite3.Connection, facets: Mapping[int, Facet], begin: int, end:
     """Counts of the hours from one up to another."""
     asked = {"begin": begin, "end": end, "facets": orjson.dumps([*facets, *([EVERYTHING] * everything)]).decode()}
     found: Hours = {}
-    sql = f"WITH facets (id) AS (SELECT value FROM json_each(:facets)) {HOURS}"  # noqa: S608 -- ours
+    sql = f"WITH facets (id) AS (SELECT value FROM json_each(:facets)) {HOURS}"  # noqa: S608 -- names of ours
     for facet, hour, n in db.execute(sql, asked):
         own = found.setdefault(facets[facet].grp if facet else EVERYTHING, {})
         own[hour] = own.get(hour, 0) + n

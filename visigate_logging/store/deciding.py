@@ -68,10 +68,10 @@ class Decided:
         place = locate_in_time(self._db, decision.event)
         at = place[0] if place else parse_timestamp(decision.last or decision.time)
         members = family_of(self._db, group)
-        (last,) = self._db.execute(f"SELECT max(last) FROM grp WHERE id IN ({members})").fetchone()  # noqa: S608 -- ours
+        (last,) = self._db.execute(f"SELECT max(last) FROM grp WHERE id IN ({members})").fetchone()  # noqa: S608 -- names of ours
         if last <= at:
             return []
-        facets = self._db.execute(f"SELECT id, severity, release FROM facet WHERE grp IN ({members})")  # noqa: S608
+        facets = self._db.execute(f"SELECT id, severity, release FROM facet WHERE grp IN ({members})")  # noqa: S608 -- names of ours
         return [
             Occurred(day, severity, release, n)
             for facet, severity, release in facets.fetchall()
@@ -172,9 +172,9 @@ def _merged_key(db: sqlite3.Connection, key: str, decisions: Sequence[Decision])
 def _known(db: sqlite3.Connection, group: int) -> dict[str, Any]:
     """Return how bad a group has been, how often it came in a day, and in which releases."""
     members = family_of(db, group)
-    rows = db.execute(f"SELECT id, severity, release FROM facet WHERE grp IN ({members}) ORDER BY id DESC").fetchall()  # noqa: S608
+    rows = db.execute(f"SELECT id, severity, release FROM facet WHERE grp IN ({members}) ORDER BY id DESC").fetchall()  # noqa: S608 -- names of ours
     sql = (
-        f"SELECT max(n) FROM (SELECT sum(n) AS n FROM facet JOIN daily ON daily.facet = facet.id "  # noqa: S608
+        f"SELECT max(n) FROM (SELECT sum(n) AS n FROM facet JOIN daily ON daily.facet = facet.id "  # noqa: S608 -- names of ours
         f"WHERE grp IN ({members}) GROUP BY start)"
     )
     (most,) = db.execute(sql).fetchone()

@@ -45,7 +45,7 @@ def _intern(index: Index, words: Sequence[str], record: dict[str, Any]) -> tuple
     marks = ", ".join("?" * (len(NAMES) + 2))
     values = (*words[: len(NAMES) + 1], own)
     index.db.execute(f"INSERT OR IGNORE INTO facet ({columns}) VALUES ({marks})", values)  # noqa: S608 -- names of ours
-    sql = f"SELECT id FROM facet WHERE ({columns}) = ({marks})"  # noqa: S608
+    sql = f"SELECT id FROM facet WHERE ({columns}) = ({marks})"  # noqa: S608 -- names of ours
     (number,) = index.db.execute(sql, values).fetchone()
     return number, group
 

@@ -177,5 +177,5 @@ def _copy(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> lis
     common = sorted(there & here)
     columns, marks = ", ".join(common), ", ".join("?" * len(common))
     rows = source.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 -- names from the two schemas
-    db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608
+    db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608 -- names of ours
     return common

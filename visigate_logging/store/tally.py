@@ -44,10 +44,10 @@ def _forget_courses(index: Index, changes: Counts) -> None:
 
 
 def _add(index: Index, table: str, changes: Counts) -> None:
-    sql = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"  # noqa: S608 -- ours
+    sql = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"  # noqa: S608 -- names of ours
     index.db.executemany(sql, [(*key, n) for key, n in changes.items() if n])
     if any(n < 0 for n in changes.values()):
-        index.db.execute(f"DELETE FROM {table.partition(' ')[0]} WHERE n <= 0")  # noqa: S608
+        index.db.execute(f"DELETE FROM {table.partition(' ')[0]} WHERE n <= 0")  # noqa: S608 -- names of ours
 
 
 def _add_days(index: Index, changes: Counts) -> None:
