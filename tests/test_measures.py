@@ -38,7 +38,6 @@ NOUNS_FIRST = {
     "health": 11,
     "host": 30,
     "lifecycle": 20,
-    "store": 73,
     "web": 25,
 }
 """Docstrings of functions, by room, that begin with no verb."""

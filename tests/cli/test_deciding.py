@@ -73,3 +73,14 @@ def test_what_fails_is_said_and_does_not_keep_the_others_from_being_done(run):
     (done,) = orjson.loads(out)
     assert (done["key"], done["who"], done["state"]) == ("v1:1", getpass.getuser(), "resolved")
     assert run("mute", "v1:1", "--until", "soon")[0] == 2
+
+
+def test_decisions_are_exported_and_imported_each_once(run, tmp_path, log):
+    run("resolve", "v1:0", "--by", "anna", "--note", "new cable")
+    kept = tmp_path / "kept.jsonl"
+    assert run("export", "--format", "decisions", "--output", str(kept))[0] == 0
+    log.with_name("groups.jsonl").unlink()
+    assert sorted(open_keys(run)) == ["v1:0", "v1:1"]
+    assert run("import", str(kept))[1] == "1 imported, 0 known already, 0 failed\n"
+    assert run("import", str(kept))[1] == "0 imported, 1 known already, 0 failed\n"
+    assert open_keys(run) == ["v1:1"]

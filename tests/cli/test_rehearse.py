@@ -20,6 +20,7 @@ from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import State
 from visigate_logging.host.clock import Instant
+from visigate_logging.triage.decisions import Decision
 
 CONFIG = """
 version: 1
@@ -214,3 +215,16 @@ def test_a_recovery_for_a_code_of_sqlite_is_counted_for_that_code_alone(tmp_path
     simulated = rehearsed(config, [(float(i), d) for i, d in enumerate(details)])
     runs = [key for recovering in simulated.recoveries.values() for _, key in recovering.runs]
     assert len(runs) == 1
+
+
+def test_what_was_muted_when_it_came_is_told_to_nobody(config):
+    given = [detail(n, NOON + timedelta(hours=n), fingerprint="v1:a") for n in range(10)]
+    times = [f"{NOON + timedelta(hours=n, minutes=30):%Y-%m-%dT%H:%M:%S}+00:00" for n in range(10)]
+    decisions = [
+        Decision("1", times[1], "anna", "mute", "v1:a", until=times[4]),
+        Decision("2", times[6], "anna", "mute", "v1:a"),
+        Decision("3", times[7], "anna", "reopen", "v1:a"),
+    ]
+    simulated = rehearsed(config(windows="interval: 1, max_interval: 1, quiet: 600"), host_times(given), decisions)
+    (mailing,) = simulated.mailings.values()
+    assert len(mailing.incidents) == 6, "of ten, those of 14, 15, 16 and 19 o'clock are not told"

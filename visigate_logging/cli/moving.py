@@ -5,10 +5,12 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
+
+import orjson
 
 from visigate_logging.cli.arguments import add_filters, add_json, add_log, days, filters, open_store
 from visigate_logging.cli.command import DONE, FAILED
@@ -19,6 +21,7 @@ from visigate_logging.host.files import open_safely
 from visigate_logging.migrate.legacy import import_files
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.triage.decisions import DecisionLog
 
 __all__ = [
     "export",
@@ -27,11 +30,16 @@ __all__ = [
 ]
 
 PAGE = 500
+DECISIONS = "decisions"
 
 
 def _import_old_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="PATH", help="error_*.json files, or directories of them"
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="error_*.json files, or directories of them; what export --format decisions has written",
     )
     add_log(parser)
     add_json(parser)
@@ -43,6 +51,13 @@ def import_old(args: argparse.Namespace) -> int:
     log, progress = ErrorStore(args.log or find_log()).path, Progress("importing")
     log.parent.mkdir(parents=True, exist_ok=True)
     outcomes, failures = Counter[str](), {}
+    for path in [path for path in paths if path.suffix == ".jsonl"]:
+        paths.remove(path)
+        decisions = DecisionLog(path).decisions()
+        outcomes["imported"] += (fresh := ErrorStore(log).take_in(decisions))
+        outcomes["known"] += len(decisions) - fresh
+        if not decisions:
+            failures[str(path)] = "it holds no decisions about groups"
     for number, (path, outcome) in enumerate(import_files(log, paths), 1):
         progress(number, len(paths))
         if outcome in {"imported", "known"}:
@@ -55,12 +70,17 @@ def import_old(args: argparse.Namespace) -> int:
         say(f"{outcomes['imported']} imported, {outcomes['known']} known already, {len(failures)} failed")
         for name, problem in failures.items():
             complain(f"{name}: {problem}")
-    return FAILED if failures or not paths else DONE
+    return FAILED if failures or not outcomes.total() else DONE
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
-    parser.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON lines (default) or CSV")
+    parser.add_argument(
+        "--format",
+        choices=(*FORMATS, DECISIONS),
+        default="jsonl",
+        help="JSON lines (default), CSV, or decisions about groups",
+    )
     parser.add_argument(
         "--json", dest="format", action="store_const", const="jsonl", help="the same as --format jsonl"
     )
@@ -71,7 +91,10 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 def export(args: argparse.Namespace) -> int:
     """Errors as JSON lines or CSV, the newest first."""
     store = open_store(args)
-    lines = FORMATS[args.format](_all(store, args))
+    if args.format == DECISIONS:
+        lines: Iterable[str] = (f"{orjson.dumps(decision.to_dict()).decode()}\n" for decision in store.decisions())
+    else:
+        lines = FORMATS[args.format](_all(store, args))
     if args.output:
         with _as_private_as(store.path, args.output) as out:
             out.writelines(lines)

@@ -17,6 +17,8 @@ from visigate_logging.config.check import check
 from visigate_logging.config.load import read, refuse
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.triage.decisions import Decision
+from visigate_logging.triage.states import was_muted
 
 if TYPE_CHECKING:
     from visigate_logging.cli.simulated import FirstTold, Simulated
@@ -29,12 +31,15 @@ _LATER = 1.0
 """Seconds by which an incident must be told later to be worth saying."""
 
 
-def rehearsed(config: Path, errors: Iterable[tuple[float, ErrorDetail]]) -> "Simulated":
+def rehearsed(
+    config: Path, errors: Iterable[tuple[float, ErrorDetail]], decisions: Sequence[Decision] = ()
+) -> "Simulated":
     """What the mail and recovery handlers of a configuration would have done.
 
     Args:
         config: the file.
         errors: with their times, the oldest first.
+        decisions: about their groups: what was muted then is told to nobody.
 
     Raises:
         ConfigurationError: the file cannot be.
@@ -45,7 +50,11 @@ def rehearsed(config: Path, errors: Iterable[tuple[float, ErrorDetail]]) -> "Sim
     if not is_fine(check(source)):
         raise refuse(source, source.errors)
     with tempfile.TemporaryDirectory(prefix="visigate-rehearse-") as nowhere:
-        simulated = Simulated(source.values, f"{nowhere}/state")
+
+        def is_muted(detail: ErrorDetail) -> bool:
+            return was_muted(decisions, detail.fingerprint, detail.timestamp)
+
+        simulated = Simulated(source.values, f"{nowhere}/state", is_muted)
         for now, detail in errors:
             simulated.meet(detail, now)
         simulated.finish()
@@ -62,14 +71,15 @@ def _rehearse_arguments(parser: argparse.ArgumentParser) -> None:
 
 def rehearse(args: argparse.Namespace) -> int:
     """Replay stored errors through a configuration, with their own times."""
-    errors = list(host_times(_stored(open_store(args), args.since)))
+    store = open_store(args)
+    errors, decisions = list(host_times(_stored(store, args.since))), store.decisions()
     if not errors:
         complain("there are no errors to rehearse with; see --since and --log")
         return FAILED
     if args.against is None and DEFAULT.exists() and not DEFAULT.samefile(args.config):
         args.against = DEFAULT
-    new = _summary(rehearsed(args.config, errors))
-    old = _summary(rehearsed(args.against, errors)) if args.against else None
+    new = _summary(rehearsed(args.config, errors, decisions))
+    old = _summary(rehearsed(args.against, errors, decisions)) if args.against else None
     later = list(_later(old["incidents"], new["incidents"])) if old else []
     if args.json:
         say_json({"errors": len(errors), "config": new, "against": old, "later": later})

@@ -1,7 +1,7 @@
 """Mail and recovery handlers under a clock that jumps from one stored error to the next, and never doing anything."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.cli.replay import log_record
@@ -24,6 +24,7 @@ FirstTold = tuple[str, float, float]
 """A group, when its first error came, and when a mail first told of it."""
 _ALL = float("inf")
 _ERROR = "rehearsed"
+_MUTED = "rehearsed_muted"
 """Where a record has the stored error, and its time, for the handlers here."""
 
 
@@ -42,7 +43,7 @@ class Telling(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """An error comes in, and goes the way that it would go."""
-        if route := self._handler.route_of(record):
+        if not record.__dict__[_MUTED] and (route := self._handler.route_of(record)):
             now, detail = record.__dict__[_ERROR]
             self.routes[route.full_name(self._name)].meet(
                 detail, str(getattr(record, "severity", record.levelname)), now
@@ -125,9 +126,13 @@ class Simulated:
     Args:
         values: the configuration.
         nowhere: a directory that does not exist, for what they would keep.
+        is_muted: whether an error's group was muted when it came: it is told to nobody.
     """
 
-    def __init__(self, values: Mapping[str, Any], nowhere: str) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], nowhere: str, is_muted: Callable[[ErrorDetail], bool] = lambda _: False
+    ) -> None:
+        self._is_muted = is_muted
         self.mailings: dict[str, Throttled] = {}
         self._selections: dict[str, Selection] = {}
         self.recoveries: dict[str, Recovering] = {}
@@ -162,6 +167,7 @@ class Simulated:
         """Let a stored error take the way that it would take."""
         record = log_record(detail)
         record.__dict__[_ERROR] = now, detail
+        record.__dict__[_MUTED] = self._is_muted(detail)
         for name, selection in self._selections.items():
             self.forwarded[name] += selection.lane(vars(detail)) is not None
         logger = self._loggers.getLogger(record.name)

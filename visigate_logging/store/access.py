@@ -120,16 +120,16 @@ class Access:
             self._builder.start()
 
     def reader_clock(self) -> ReaderClock:
-        """What the reader's own clock says."""
+        """Return what the reader's own clock says."""
         now, (boot, seconds) = self._now(), host_clock.clock()
         return ReaderClock(boot, int((now - seconds) * 1e6), int(now * 1e6))
 
     def read(self, rows: Sequence[Row]) -> list[ErrorDetail | None]:
-        """The records that rows of the index point to; for use within a question."""
+        """Return the records that rows of the index point to; for use within a question."""
         return fetch(rows, self.files, partial=self._builder is not None)
 
     def read_one(self, row: Row | None) -> ErrorDetail | None:
-        """The record of one row, if there is one; for use within a question."""
+        """Return the record of one row, if there is one; for use within a question."""
         (record,) = self.read([row]) if row else [None]
         return record
 
@@ -153,7 +153,7 @@ class Access:
         self.close()
 
     def _opened(self, trouble: Exception | None) -> Index:
-        """The index, replaced if it is in trouble, stale, or not the one beside the log any more."""
+        """Return the index, replaced if it is in trouble, stale, or not the one beside the log any more."""
         index = self._index
         if index and index.pid != os.getpid():  # after a fork its locks are the parent's: not even to be closed
             self._inherited, self._index, index = index, None, None

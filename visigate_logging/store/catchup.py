@@ -42,7 +42,7 @@ class Source:
     carried: int
 
     def is_unchanged(self, file: LogFile) -> bool:
-        """Whether the file is just as it was when last read to its end."""
+        """Return whether the file is just as it was when last read to its end."""
         return (self.dev, self.ino, self.size, self.mtime_ns) == (
             file.dev,
             file.ino,
@@ -100,13 +100,13 @@ def _sources(index: Index) -> list[Source]:
 
 
 def _known(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]:
-    """The files of which something has been read, by source."""
+    """Return the files of which something has been read, by source."""
     present = {(s.dev, s.ino): s.id for s in _sources(index) if s.present}
     return {present[file.dev, file.ino]: file for file in files if (file.dev, file.ino) in present}
 
 
 def _all_unchanged(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> dict[int, LogFile] | None:
-    """The files by source, if there is nothing to do: the common case, which takes no lock."""
+    """Return the files by source, if there is nothing to do: the common case, which takes no lock."""
     present = {(s.dev, s.ino): s for s in _sources(index) if s.present}
     placed = {}
     for file in files:
@@ -151,7 +151,7 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
 
 
 def _place(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]:
-    """Which file is which source; one that is new becomes a source. Files without a whole line wait."""
+    """Return which file is which source; one that is new becomes a source. Files without a whole line wait."""
     sources = _sources(index)
     placed: dict[int, LogFile] = {}
     for file in files:
@@ -167,7 +167,7 @@ def _place(index: Index, files: Sequence[LogFile]) -> dict[int, LogFile]:
 
 
 def _head(file: LogFile) -> bytes | None:
-    """The digest of the first line, by which a file is known again when it is renamed or packed."""
+    """Return the digest of the first line, by which a file is known again when it is renamed or packed."""
     first = next(iter(read_lines(file)), None)
     if first is None:
         return None
@@ -176,7 +176,7 @@ def _head(file: LogFile) -> bytes | None:
 
 
 def _by_content(sources: Iterable[Source], file: LogFile, head: bytes) -> Source | None:
-    """The source that a file is; one that was written anew, for what is to be forgotten, is another."""
+    """Return the source that a file is; one that was written anew, for what is to be forgotten, is another."""
     same = [s for s in sources if s.head == head and (file.gzipped or not (s.present and s.ino) or s.ino == file.ino)]
     return min(same, key=lambda s: ((s.dev, s.ino) != (file.dev, file.ino), not s.present), default=None)
 
@@ -209,7 +209,7 @@ def _forget(index: Index, source: Source) -> None:
 
 
 def _part(source: Source, placed: Mapping[int, LogFile]) -> Part:
-    """The part of a file that has not been read; files that are not rotated will be there for longest."""
+    """Return the part of a file that has not been read; files that are not rotated will be there for longest."""
     order = sorted(placed, key=lambda number: placed[number].path.suffix not in STAYING)
     lasting = order[: order.index(source.id)]
     return Part(source.id, source.indexed, source.counted, source.carried, lasting)

@@ -131,7 +131,7 @@ def settle(index: Index, boot: str, reader: ReaderClock) -> None:
 
 
 def _begin(clocks: Sequence[Clock], reader: ReaderClock) -> int | None:
-    """When a boot began: by the reader's clock if it is the same, else by the last that can be right, else about."""
+    """Return when a boot began: by the reader's clock if it is the same, else by the last that can be right."""
     if clocks and clocks[0].boot == reader.boot:
         return reader.epoch
     latest = reader.now + DAY if reader.now >= EARLIEST else LATEST
@@ -142,7 +142,7 @@ def _begin(clocks: Sequence[Clock], reader: ReaderClock) -> int | None:
 
 
 def reader_moved(index: Index, reader: ReaderClock) -> bool:
-    """Whether the reader's clock has been put right, or it has booted, since the index was last told."""
+    """Return whether the reader's clock has been put right, or it has booted, since the index was last told."""
     rows = dict(index.db.execute("SELECT key, value FROM meta WHERE key IN ('boot', 'epoch')"))
     return rows.get("boot") != reader.boot or abs(rows["epoch"] - reader.epoch) > TOLERANCE
 

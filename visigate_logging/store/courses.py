@@ -71,7 +71,7 @@ def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict
 
 
 def _totals(db: sqlite3.Connection, facets: Mapping[int, Facet]) -> dict[int, int]:
-    """All errors that were ever counted, by group."""
+    """Return all errors that were ever counted, by group."""
     found = defaultdict[int, int](int)
     wanted = orjson.dumps(list(facets)).decode()
     for facet, n in db.execute(

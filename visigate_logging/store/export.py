@@ -37,7 +37,7 @@ def as_csv(records: Iterable[ErrorDetail]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    """A value that a spreadsheet does not take for a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    """Return a value that a spreadsheet does not take for a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 

@@ -83,7 +83,7 @@ class Filter:
         self.own = asked
 
     def __bool__(self) -> bool:
-        """Whether anything is asked for."""
+        """Return whether anything is asked for."""
         return bool(self.group is not None or self.words or self.own)
 
 

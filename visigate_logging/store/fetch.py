@@ -56,7 +56,7 @@ class Page:
 
 
 def fetch(rows: Sequence[Row], files: Mapping[int, LogFile], *, partial: bool = False) -> list[ErrorDetail | None]:
-    """The records that rows of the index point to, in their order; None for one that cannot be read any more.
+    """Return the records that rows of the index point to, in their order; None for one that cannot be read any more.
 
     Args:
         rows: of the index.
@@ -92,13 +92,13 @@ def _detail(line: bytes, at: int) -> ErrorDetail | None:
 
 
 def first_page(rows: Iterator[Row], limit: int, read: Read) -> Page:
-    """The first records of some."""
+    """Return the first records of some."""
     some = list(islice(rows, limit + 1))
     return _page(list(zip(some, read(some), strict=True)), limit)
 
 
 def search_text(rows: Iterator[Row], text: str, limit: int, read: Read) -> Page:
-    """The first records with a text anywhere in them, in any case, as far as it goes."""
+    """Return the first records with a text anywhere in them, in any case, as far as it goes."""
     wanted = text.casefold()
     found: list[tuple[Row, ErrorDetail | None]] = []
     last = None

@@ -41,7 +41,7 @@ class Follower:
             self._add(file, from_end=True)
 
     def poll(self) -> Iterator[Line]:
-        """What has come since the last time, the oldest file first."""
+        """Return what has come since the last time, the oldest file first."""
         files = log_files(self._log)
         present = {(file.dev, file.ino) for file in files}
         if self._tails and not present & self._tails.keys():
@@ -89,7 +89,7 @@ class _Tail:
         self._before = self._bytes_before()
 
     def read(self) -> Iterator[Line]:
-        """The whole lines that have come."""
+        """Return the whole lines that have come."""
         if self._bytes_before() != self._before:
             self._offset = 0
         self._stream.seek(0, os.SEEK_END)  # so that nothing comes from the buffer, which may be of before
@@ -111,7 +111,7 @@ class _Tail:
         return os.fstat(self._stream.fileno()).st_size
 
     def _last_line_end(self) -> int:
-        """Where the last whole line ends: a record that is being written just now still comes."""
+        """Return where the last whole line ends: a record that is being written just now still comes."""
         end = self._size()
         while end > 0:
             start = max(0, end - BUFFER)

@@ -1,6 +1,7 @@
 """Questions about groups, and decisions about them."""
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +39,7 @@ class GroupQuestions(RecordQuestions):
         first_since: datetime | None = None,
         **words: str | None,
     ) -> GroupPage:
-        """The groups with errors in the last days.
+        """Return the groups with errors in the last days.
 
         Args:
             limit: at most so many.
@@ -74,7 +75,7 @@ class GroupQuestions(RecordQuestions):
         return self._access.ask(question)
 
     def _with_latest(self, db: sqlite3.Connection, group: Group) -> Group:
-        """A group whose records have been moved in time with its latest error, which has to be looked up."""
+        """Return a group whose records have been moved in time with its latest error, which has to be looked up."""
         record = self._newest(db, group.key)
         return replace(group, latest=record.event_id) if record else group
 
@@ -140,7 +141,7 @@ class GroupQuestions(RecordQuestions):
         }
 
     def trends(self, days: int = 30, group: str | None = None) -> dict[str, Any]:
-        """Whether errors rise or fall over the last whole days, and their bursts: ``total`` and ``groups``.
+        """Return whether errors rise or fall over the last whole days, and their bursts: ``total`` and ``groups``.
 
         Each has ``count`` and ``daily`` of the period, ``total`` (all that were ever counted), ``trend``
         (``rising``, ``falling``, ``steady``, ``too few days``) with its ``p``, and ``bursts``: ``start``, ``hours``,
@@ -150,7 +151,7 @@ class GroupQuestions(RecordQuestions):
         return self._access.ask(lambda db: find_trends(db, period, group))
 
     def forecast(self, within: int = 7) -> list[dict[str, Any]]:
-        """Which groups are likely to come back, the likeliest first.
+        """Return which groups are likely to come back, the likeliest first.
 
         Each has ``key``, ``title``, ``within_days``, ``probability`` in steps of a tenth, and ``days`` with errors,
         which are at least three.
@@ -217,6 +218,21 @@ class GroupQuestions(RecordQuestions):
             UnknownEventError: there is no such group.
         """
         return self._access.ask(lambda db: self._decided(db).history(root_of(db, key)[0]))
+
+    def decisions(self) -> Sequence[Decision]:
+        """Return all decisions about groups, the oldest first."""
+        return self._decisions.decisions()
+
+    def take_in(self, decisions: Iterable[Decision]) -> int:
+        """Keep decisions that were made elsewhere and are not known here, and return how many that were.
+
+        Raises:
+            StoreError: they cannot be kept.
+        """
+        known = {decision.id for decision in self.decisions()}
+        fresh = [decision for decision in decisions if decision.id not in known]
+        self._decisions.append(fresh)
+        return len(fresh)
 
     def _decided(self, db: sqlite3.Connection) -> Decided:
         return Decided(db, self._decisions.decisions(), self._period(1).now)

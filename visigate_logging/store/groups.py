@@ -13,6 +13,7 @@ from visigate_logging.exceptions import StoreError
 from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.deciding import Decided
 from visigate_logging.store.facets import Filter, facets_of
+from visigate_logging.store.names import GroupName, group_names
 from visigate_logging.store.statistics import cells
 from visigate_logging.store.times import QUARTER, Period, from_micros, micros
 from visigate_logging.triage.states import OPEN, RANKS, STATES, State
@@ -88,6 +89,10 @@ class GroupPage:
         return self.groups[number]
 
 
+Place = tuple[int, int]
+"""What groups are ordered by, and the number of one."""
+
+
 class Tally:
     """Counts of one group in the period."""
 
@@ -107,7 +112,7 @@ class Facet(NamedTuple):
 
 
 def all_facets(db: sqlite3.Connection, only: Iterable[int] | None = None) -> dict[int, Facet]:
-    """What the counts of the index are of, by number.
+    """Return what the counts of the index are of, by number.
 
     Args:
         db: the index.
@@ -135,15 +140,12 @@ def find_groups(
     first_since: datetime | None = None,
 ) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
-    if state not in (None, *STATES):
-        raise StoreError(f"no group can be {state!r}; possible are {', '.join(STATES)}")
-    if order not in ORDERS:
-        raise StoreError(f"groups are not ordered by {order!r}; possible are {', '.join(ORDERS)}")
+    _check(state, order)
     facets = all_facets(db, facets_of(db, asked))
     tallies = count_groups(db, period, facets)
     named = {
         group: name
-        for group, name in _names(db).items()
+        for group, name in group_names(db).items()
         if group in tallies
         and (not text or text.casefold() in f"{name.title}\n{name.culprit}".casefold())
         and (first_since is None or name.first >= micros(first_since))
@@ -155,44 +157,26 @@ def find_groups(
         for group, name in named.items()
         if state is None or states.get(group, OPEN).name == state
     ]
-    places.sort(reverse=True)
-    if cursor:
-        after = _parse(cursor)
-        places = [place for place in places if place < after]
+    page, more = _page_of(places, limit, cursor)
     known = known_days(db, period)
     shown = [
-        _group(named[group], tallies[group], facets, period, known, states.get(group, OPEN))
-        for _, group in places[:limit]
+        _group(named[group], tallies[group], facets, period, known, states.get(group, OPEN)) for _, group in page
     ]
-    value, last = places[limit - 1] if len(places) > limit else (None, None)
-    more = None if value is None else f"{value}-{last}"
     return GroupPage(shown, more, {name: counted[name] for name in STATES})
 
 
-class _Name(NamedTuple):
-    """What a group is called, and when its first and its newest error were."""
-
-    key: str
-    title: str
-    culprit: str
-    first: int
-    last: int
-    latest: str
+def _check(state: str | None, order: str) -> None:
+    if state not in (None, *STATES):
+        raise StoreError(f"no group can be {state!r}; possible are {', '.join(STATES)}")
+    if order not in ORDERS:
+        raise StoreError(f"groups are not ordered by {order!r}; possible are {', '.join(ORDERS)}")
 
 
-def _names(db: sqlite3.Connection) -> dict[int, _Name]:
-    """Return names of groups by number; one that has others as its parts is called as its newest error is."""
-    sql = "SELECT {}, key, title, culprit, first, last, latest FROM {} WHERE heir IS NULL"
-    if not db.execute("SELECT 1 FROM merged LIMIT 1").fetchone():
-        return {row[0]: _Name._make(row[1:]) for row in db.execute(sql.format("id", "grp"))}
-    found: dict[int, _Name] = {}
-    for group, *values in db.execute(sql.format("root", "family") + " ORDER BY id = root DESC"):
-        known, name = found.get(group), _Name._make(values)
-        if known:
-            newest = max(known, name, key=lambda n: n.last)
-            name = newest._replace(key=known.key, first=min(known.first, name.first))
-        found[group] = name
-    return found
+def _page_of(places: Sequence[Place], limit: int, cursor: str | None) -> tuple[Sequence[Place], str | None]:
+    """Return the first places behind a cursor, and the cursor of those after them."""
+    after = _parse(cursor) if cursor else None
+    found = sorted((place for place in places if after is None or place < after), reverse=True)
+    return found[:limit], "{}-{}".format(*found[limit - 1]) if len(found) > limit else None
 
 
 def _parse(cursor: str) -> tuple[int, int]:
@@ -225,7 +209,9 @@ def known_days(db: sqlite3.Connection, period: Period) -> int:
     return 0 if first is None else sum(limit >= first * QUARTER for limit in period.limits[:-2])
 
 
-def _group(name: _Name, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int, state: State) -> Group:
+def _group(
+    name: GroupName, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int, state: State
+) -> Group:
     usual = facets[max(tally.facets, key=tally.facets.__getitem__)]
     return Group(
         key=name.key,
@@ -250,7 +236,7 @@ def _worst(tally: Tally, facets: Mapping[int, Facet]) -> str:
     return max((facets[f].severity for f in tally.facets), key=lambda s: RANKS.get(s, 0))
 
 
-ORDERS: dict[str, Callable[[_Name, Tally, Mapping[int, Facet]], int]] = {
+ORDERS: dict[str, Callable[[GroupName, Tally, Mapping[int, Facet]], int]] = {
     "last": lambda name, _tally, _facets: name.last,
     "first": lambda name, _tally, _facets: name.first,
     "count": lambda _name, tally, _facets: tally.facets.total(),

@@ -15,7 +15,7 @@ TELLING = ("timestamp", "error_type", "error_message", "module", "function", "me
 
 
 def id_bytes(event_id: object) -> bytes | None:
-    """The 16 bytes of an event's id, of which the lower half tells it from others; None for what is no id."""
+    """Return the 16 bytes of an event's id, of which the lower half tells it from others; None for what is no id."""
     try:
         whole = bytes.fromhex(event_id)  # type: ignore[arg-type]  # what is no text is refused here
     except (ValueError, TypeError):
@@ -24,7 +24,7 @@ def id_bytes(event_id: object) -> bytes | None:
 
 
 def identify(record: dict[str, Any]) -> str:
-    """The id of a record: its own, or one made from its content when it has none that is valid."""
+    """Return the id of a record: its own, or one made from its content when it has none that is valid."""
     if id_bytes(record.get("event_id")):
         return str(record["event_id"])
     telling = orjson.dumps([scalar(record.get(name)) for name in TELLING])

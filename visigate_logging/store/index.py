@@ -92,18 +92,18 @@ class Index:
 
 
 def index_path(log: Path, version: int = VERSION) -> Path:
-    """Where the index of a log is; the first form had no number in its name."""
+    """Return where the index of a log is; the first form had no number in its name."""
     return log.with_name(f".{log.stem}.index{f'-{version}' if version > 1 else ''}.sqlite3")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error means that the index is damaged, not that it cannot be used just now."""
+    """Return whether an error means that the index is damaged, not that it cannot be used just now."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.DatabaseError) and (code is None or code & 0xFF in DAMAGED)
 
 
 def open_index(log: Path, *, memory: str = "") -> Index:
-    """The index of a log, beside it or, where that cannot be, in memory.
+    """Return the index of a log, beside it or, where that cannot be, in memory.
 
     Args:
         log: the details file.
@@ -123,7 +123,7 @@ def open_index(log: Path, *, memory: str = "") -> Index:
 
 
 def _older(log: Path) -> Path | None:
-    """The index of the last older form, if there is one."""
+    """Return the index of the last older form, if there is one."""
     paths = (index_path(log, version) for version in range(VERSION - 1, 0, -1))
     return next((path for path in paths if path.exists()), None)
 
@@ -138,7 +138,7 @@ def remove_older(log: Path) -> None:
 
 
 def _refusal(path: Path) -> str:
-    """Why the index may not be written beside the log: it would be in its owner's way."""
+    """Return why the index may not be written beside the log: it would be in its owner's way."""
     try:
         owners = {path.parent.stat().st_uid} | ({path.stat().st_uid} if path.exists() else set())
     except OSError as error:
@@ -167,7 +167,7 @@ def _on_disk(path: Path, older: Path | None) -> sqlite3.Connection:
 
 
 def _is_cut(status: os.stat_result) -> bool:
-    """Whether a file ends within a page, which SQLite itself would read as zeros."""
+    """Return whether a file ends within a page, which SQLite itself would read as zeros."""
     return status.st_size % PAGE != 0
 
 
@@ -176,7 +176,7 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _in_memory(path: Path, older: Path | None) -> sqlite3.Connection:
-    """An index in memory that begins with what the one on disk knows, if that can be read."""
+    """Return an index in memory that begins with what the one on disk knows, if that can be read."""
     db = _connect(":memory:")
     with suppress(sqlite3.Error, OSError):
         source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
@@ -194,7 +194,7 @@ def _in_memory(path: Path, older: Path | None) -> sqlite3.Connection:
 
 
 def prepared() -> sqlite3.Connection:
-    """An empty index in memory."""
+    """Return an empty index in memory."""
     db = _connect(":memory:")
     prepare(db)
     return db

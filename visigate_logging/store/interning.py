@@ -26,7 +26,7 @@ always = itemgetter(*ALWAYS)
 
 
 def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
-    """The numbers of a record's facet and group, looked up or given."""
+    """Return the numbers of a record's facet and group, looked up or given."""
     words = (*words_of(record), group_key(record))
     found = index.facets.get(words)
     if found is None:
@@ -51,7 +51,7 @@ def _intern(index: Index, words: Sequence[str], record: dict[str, Any]) -> tuple
 
 
 def _group(index: Index, key: str, record: dict[str, Any]) -> tuple[int, int]:
-    """The numbers of the group with a key, and of the one that it is part of."""
+    """Return the numbers of the group with a key, and of the one that it is part of."""
     index.db.execute(
         "INSERT OR IGNORE INTO grp (key, title, culprit, first, last, latest) VALUES (?, ?, ?, ?, ?, ?)",
         (key, title(record), word_of(record.get("culprit"), LONGEST), FUTURE, PAST, identify(record)),

@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 def skimmer() -> Callable[[bytes], Any]:
-    """What parses a line as ``orjson.loads`` does, but may leave out ``exceptions``, which nothing is searched by.
+    """Return what parses a line as ``orjson.loads`` does, but may leave out ``exceptions``.
 
     They are left out if the same bytes stood there in an earlier line and are a list by themselves. A member whose
     value is known to be whole can go without a trace: the rest is JSON if the line is, and all else in it the same.
@@ -66,7 +66,7 @@ def _is_list(text: bytes) -> bool:
 
 
 def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = orjson.loads) -> Iterator[Line]:
-    """The lines of a file from an offset on, as far as they are complete.
+    """Return the lines of a file from an offset on, as far as they are complete.
 
     A last line without its newline is left for later while somebody may still be writing it. Damage
     is yielded as a line with a problem; a whole record behind it is rescued.
@@ -101,7 +101,7 @@ def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = or
 
 
 def holds_records(file: LogFile) -> bool:
-    """Whether a file is one of a log, as far as its beginning tells."""
+    """Return whether a file is one of a log, as far as its beginning tells."""
     return any(line.record for line in islice(read_lines(file), LOOKED_AT))
 
 
@@ -114,7 +114,7 @@ def _is_record(value: Any) -> bool:
 
 
 def parse(line: bytes, offset: int) -> tuple[Line, ...]:
-    """What stands in a line: white space, a record, or damage with perhaps whole records behind it."""
+    """Return what stands in a line: white space, a record, or damage with perhaps whole records behind it."""
     found = _record(line, offset)
     return (found,) if found.record else tuple(_damaged(line, offset, found.problem))
 
@@ -130,7 +130,7 @@ def _record(text: bytes, offset: int) -> Line:
 
 
 def _damaged(line: bytes, offset: int, problem: str) -> Iterator[Line]:
-    """What stands in a line that is no record: each place where one may begin is tried."""
+    """Return what stands in a line that is no record: each place where one may begin is tried."""
     if not line.strip():
         yield Line(offset, len(line), None)
         return

@@ -9,7 +9,7 @@ KNOWN = "SELECT key, coalesce(heir, id) FROM grp"
 
 
 def merges_moved(index: Index) -> bool:
-    """Whether decisions were made since the index followed them."""
+    """Return whether decisions were made since the index followed them."""
     if index.decisions is None:
         return False
     row = index.db.execute("SELECT value FROM meta WHERE key = 'decisions'").fetchone()

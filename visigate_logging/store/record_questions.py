@@ -86,7 +86,7 @@ class RecordQuestions(OpenedLog):
         return found.popitem()[1]
 
     def neighbours(self, record: ErrorDetail) -> tuple[str | None, str | None]:
-        """The ids of the errors before and after one in its group."""
+        """Return the ids of the errors before and after one in its group."""
 
         def question(db: sqlite3.Connection) -> tuple[str | None, str | None]:
             place = locate(db, record.event_id)
@@ -130,14 +130,14 @@ class RecordQuestions(OpenedLog):
                 time.sleep(poll)
 
     def follower(self) -> Follower:
-        """What :meth:`follow` looks with, for who has a loop of their own."""
+        """Return what :meth:`follow` looks with, for who has a loop of their own."""
         try:
             return Follower(self.path)
         except OSError as error:
             raise StoreError(f"{error.filename}: {error.strerror}; name the log with --log") from error
 
     def imported(self, name: str) -> ErrorDetail:
-        """The error that was imported from a file of the old kind, ``error_YYYYMMDD_HHMMSS_Type.json``.
+        """Return the error that was imported from a file of the old kind, ``error_YYYYMMDD_HHMMSS_Type.json``.
 
         Raises:
             UnknownEventError: no file of that name has been imported.
@@ -148,5 +148,5 @@ class RecordQuestions(OpenedLog):
         return record
 
     def unreadable(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Where the files hold something that is no record: ``file``, ``offset``, ``length``, ``problem``."""
+        """Return where the files hold something that is no record: ``file``, ``offset``, ``length``, ``problem``."""
         return self._access.ask(lambda db: unreadable_places(db, self._access.files, limit))

@@ -31,7 +31,7 @@ SELECT = "SELECT at, tie, source, offset, length, facet, clock, repeats FROM rec
 
 
 def _place_of(cursor: str) -> tuple[int, bytes]:
-    """Where a page ended.
+    """Return where a page ended.
 
     Raises:
         StoreError: it is not a cursor that a page gave.
@@ -44,7 +44,7 @@ def _place_of(cursor: str) -> tuple[int, bytes]:
 
 
 def cursor_at(row: Row) -> str:
-    """What to ask with for those after a record."""
+    """Return what to ask with for those after a record."""
     return f"{row[0]}-{row[1].hex()}"
 
 
@@ -55,7 +55,7 @@ def find(
     until: datetime | None,
     cursor: str | None,
 ) -> Iterator[Row]:
-    """Where records stand, the newest first, read from the index as they are asked for.
+    """Return where records stand, the newest first, read from the index as they are asked for.
 
     Args:
         db: the index.
@@ -83,13 +83,13 @@ def _rows(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator
 
 
 def locate(db: sqlite3.Connection, event_id: str) -> Row | None:
-    """Where the error with an id is: its upper half says when (RFC 9562), unless it was made elsewhere."""
+    """Return where the error with an id is: its upper half says when (RFC 9562), unless it was made elsewhere."""
     whole = id_bytes(event_id)
     return None if whole is None else locate_in_time(db, event_id) or locate_tie(db, whole[8:])
 
 
 def locate_in_time(db: sqlite3.Connection, event_id: str) -> Row | None:
-    """Where the error with an id is, if its id says when; that needs no search."""
+    """Return where the error with an id is, if its id says when; that needs no search."""
     whole = id_bytes(event_id)
     if whole is None:
         return None
@@ -103,7 +103,7 @@ def locate_in_time(db: sqlite3.Connection, event_id: str) -> Row | None:
 
 
 def locate_tie(db: sqlite3.Connection, tie: bytes) -> Row | None:
-    """Where the error is whose id has that lower half; all of the index may have to be read for it."""
+    """Return where the error is whose id has that lower half; all of the index may have to be read for it."""
     found: Row | None = db.execute(f"{SELECT} WHERE tie = ?", (tie,)).fetchone()
     return found
 
@@ -128,7 +128,7 @@ def keys_beginning(db: sqlite3.Connection, part: str) -> list[str]:
 
 
 def next_newer(db: sqlite3.Connection, facets: Sequence[int], place: Row) -> Row | None:
-    """The oldest record of some facets that is newer than another."""
+    """Return the oldest record of some facets that is newer than another."""
     newer = [
         db.execute(
             f"{SELECT} WHERE facet = ? AND (at, tie) > (?, ?) ORDER BY at, tie LIMIT 1",

@@ -63,7 +63,7 @@ class ErrorStore(GroupQuestions):
         return self._access.ask(question)
 
     def totals(self, limit: int = 100) -> dict[str, Any]:
-        """All that was ever counted, also of files that are gone: numbers that only grow while the index stands.
+        """Return all that was ever counted, of files that are gone too: numbers that grow while the index stands.
 
         Args:
             limit: at most so many of each.
@@ -75,7 +75,7 @@ class ErrorStore(GroupQuestions):
         return self._access.ask(lambda db: count_totals(db, limit))
 
     def choices(self) -> dict[str, list[str]]:
-        """The values that errors can be filtered by, by facet; those of the application's own as well."""
+        """Return the values that errors can be filtered by, by facet; those of the application's own as well."""
         return self._access.ask(choices_of)
 
     def prune(self, before: datetime, *, dry_run: bool = False) -> list[Path]:
@@ -97,10 +97,10 @@ class ErrorStore(GroupQuestions):
         self._access.ask(lambda _db: None)
 
     def check(self) -> list[str]:
-        """What is wrong with the index: found by SQLite itself, and by reading all files again."""
+        """Return what is wrong with the index: found by SQLite itself, and by reading all files again."""
         return self._access.ask(lambda db: check_index(db, self.path, self._access.reader_clock()))
 
     def health(self) -> dict[str, Any]:
-        """What the answers rest on: files, records, unreadable places, and where the index is."""
+        """Return what the answers rest on: files, records, unreadable places, and where the index is."""
         found = self._access.ask(lambda db: overview(db, self._access.files))
         return {"log": str(self.path)} | found | {"index": self._access.place, "note": self._access.note}

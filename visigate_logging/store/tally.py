@@ -59,12 +59,12 @@ def _add_days(index: Index, changes: Counts) -> None:
 
 @lru_cache(10_000)
 def day_of(quarter: int) -> int:
-    """The quarter with which the local day of a quarter begins."""
+    """Return the quarter with which the local day of a quarter begins."""
     return midnight(from_micros(quarter * QUARTER).date()) // QUARTER
 
 
 def zone_moved(index: Index) -> bool:
-    """Whether the days in the index are of another time zone than the local one."""
+    """Return whether the days in the index are of another time zone than the local one."""
     row = index.db.execute("SELECT value FROM meta WHERE key = 'zone'").fetchone()
     return row is None or row[0] != zone_name()
 

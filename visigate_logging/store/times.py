@@ -42,7 +42,7 @@ def micros(when: datetime) -> int:
 
 
 def from_micros(at: int, tz: tzinfo | None = None) -> datetime:
-    """The time in a zone; None is the local one."""
+    """Return the time in a zone; None is the local one."""
     return (EPOCH + at * MICROSECOND).astimezone(tz)
 
 
@@ -59,7 +59,7 @@ def parse_timestamp(text: str) -> int:
 
 
 def midnight(day: date, tz: tzinfo | None = None) -> int:
-    """When a day begins in a zone: its first moment, also where clocks skip midnight or show it twice."""
+    """Return when a day begins in a zone: its first moment, also where clocks skip midnight or show it twice."""
     first, second = (micros(datetime(day.year, day.month, day.day, tzinfo=tz, fold=fold)) for fold in (0, 1))
     if first == second:
         return first
@@ -94,6 +94,6 @@ class Period:
 
 
 def zone_name() -> str:
-    """What tells the local time zone from another: its names, and its offsets through ten years."""
+    """Return what tells the local time zone from another: its names, and its offsets through ten years."""
     offsets = [time.localtime(JANUARY_2020 + month * 2_630_000).tm_gmtoff for month in range(120)]
     return f"{time.tzname} {hash(tuple(offsets))}"

@@ -1,6 +1,6 @@
 """Records as readers get them: each field of the type that it should have, whoever wrote the line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC
 from typing import Any
@@ -32,7 +32,7 @@ def about(record: ErrorDetail) -> str:
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A line's object with each known field of the type that a detail record has; what cannot be is left out.
+    """Return a line's object with each known field of the type that a detail record has; what cannot be is left out.
 
     Nothing is changed in what our own writers make.
     """
@@ -63,8 +63,12 @@ def _texts(value: Any) -> list[str]:
     return [_text(item) for item in value] if type(value) is list else []
 
 
+def _mappings(value: Any) -> tuple[Mapping[str, Any], ...]:
+    return tuple(item for item in value if type(item) is dict) if type(value) is list else ()
+
+
 def _all(shape: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], list[dict[str, Any]]]:
-    """What makes a list of objects that have every field of a shape."""
+    """Return what makes a list of objects that have every field of a shape."""
 
     def fit(value: Any) -> list[dict[str, Any]]:
         objects = [item for item in value if type(item) is dict] if type(value) is list else []
@@ -81,6 +85,7 @@ HOW: dict[Any, Callable[[Any], Any]] = {
     int | None: _index,
     tuple[str, ...]: _texts,
     Mapping[str, Any]: _mapping,
+    Sequence[Mapping[str, Any]]: _mappings,
 }
 
 

@@ -16,7 +16,7 @@ __all__ = ["check_index", "files_before", "overview", "unreadable_places"]
 
 
 def overview(db: sqlite3.Connection, files: Mapping[int, LogFile]) -> dict[str, Any]:
-    """What answers rest on: files, their bytes, records and unreadable places."""
+    """Return what answers rest on: files, their bytes, records and unreadable places."""
     return {
         "files": [str(file.path) for file in files.values()],
         "bytes": sum(file.size for file in files.values()),
@@ -36,13 +36,13 @@ def unreadable_places(db: sqlite3.Connection, files: Mapping[int, LogFile], limi
 
 
 def files_before(db: sqlite3.Connection, files: Mapping[int, LogFile], time: datetime) -> list[LogFile]:
-    """The files in which all records are older than a time."""
+    """Return the files in which all records are older than a time."""
     old = {row[0] for row in db.execute("SELECT id FROM source WHERE last < ?", (micros(time),))}
     return [file for source, file in files.items() if source in old]
 
 
 def check_index(db: sqlite3.Connection, log: Path, reader: ReaderClock) -> list[str]:
-    """What is wrong with an index that is up to date, as sentences; nothing when it is right.
+    """Return what is wrong with an index that is up to date, as sentences; nothing when it is right.
 
     Args:
         db: the index.

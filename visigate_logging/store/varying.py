@@ -16,7 +16,7 @@ __all__ = ["releases_of", "varying", "varying_facets"]
 
 
 def varying(records: Sequence[ErrorDetail], most: int = 5) -> dict[str, dict[str, int]]:
-    """What differs between the errors of a group: of each field with several values the most frequent."""
+    """Return what differs between the errors of a group: of each field with several values the most frequent."""
     fields = (
         "error_message",
         "message",

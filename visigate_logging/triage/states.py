@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from visigate_logging.triage.decisions import Decision
 
-__all__ = ["OPEN", "STATES", "Occurred", "State", "comes_back", "mute_end", "state_of"]
+__all__ = ["OPEN", "STATES", "Occurred", "State", "comes_back", "mute_end", "state_of", "was_muted"]
 
 STATES = ("open", "resolved", "muted")
 DECIDES = ("resolve", "mute", "reopen")
@@ -87,6 +87,21 @@ def state_of(
         return State("open", decision, since, "it came back") if back else State("resolved", decision, since)
     ended = mute_end(decision, came, now)
     return State("open" if ended else "muted", decision, since, ended)
+
+
+def was_muted(decisions: Iterable[Decision], key: str, time: str) -> bool:
+    """Return whether a group was muted at a time, as far as decisions alone tell it.
+
+    Args:
+        decisions: in their order.
+        key: of the group.
+        time: RFC 3339.
+    """
+    when, last = datetime.fromisoformat(time), None
+    for decision in decisions:
+        if decision.key == key and decision.action in DECIDES and datetime.fromisoformat(decision.time) <= when:
+            last = decision
+    return bool(last and last.action == "mute" and not mute_end(last, (), when))
 
 
 def comes_back(decision: Decision, release: str) -> bool:
