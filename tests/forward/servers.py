@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-__all__ = ["CLOSE", "HALF", "HANG", "Answer", "Request", "Sink", "free_port"]
+__all__ = ["CLOSE", "DRIP", "HALF", "HANG", "Answer", "Request", "Sink", "free_port"]
 
 
 @dataclass
@@ -19,10 +19,12 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
+    hangs_up: bool = False
+    """Close the connection afterwards, without having said so."""
 
 
-HANG, CLOSE, HALF = "hang", "close", "half"
-"""Say nothing until the server ends; close before the answer; close in the middle of its body."""
+HANG, CLOSE, HALF, DRIP = "hang", "close", "half", "drip"
+"""Say nothing until the server ends; close before the answer; close within its body; answer byte by byte."""
 
 
 @dataclass
@@ -95,6 +97,10 @@ class Sink:
         answer = self.script.pop(0) if self.script else self.answer(request)
         if answer == HANG:
             self._ended.wait()
+        if answer == DRIP:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self._ended.wait(0.05):
+                handler.wfile.write(b"x")
         if not isinstance(answer, Answer) and answer != HALF:
             handler.close_connection = True
             return
@@ -106,7 +112,7 @@ class Sink:
         handler.send_header("Content-Length", str(len(given.body) + (100 if answer == HALF else 0)))
         handler.end_headers()
         handler.wfile.write(given.body)
-        handler.close_connection = answer == HALF
+        handler.close_connection = answer == HALF or given.hangs_up
 
     def _read(self, handler: BaseHTTPRequestHandler, size: int) -> bytes:
         if not self.seconds_per_kib:

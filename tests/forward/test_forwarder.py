@@ -5,11 +5,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from tests.forward.servers import CLOSE, HALF, HANG, Answer
+from tests.forward.servers import CLOSE, DRIP, HALF, HANG, Answer
 from visigate_logging.forward.intake import TAKEN
 from visigate_logging.host import host_counts, host_drops, host_failures
 from visigate_logging.retention.rewriting import rewrite_log
@@ -106,16 +107,43 @@ def test_what_was_not_taken_is_sent_again(gate, no_rest, answer):
     assert forwarder.books().trouble == ""
 
 
-def test_a_server_that_drips_is_given_up(gate, no_rest, monkeypatch):
-    monkeypatch.setattr("visigate_logging.forward.client._PATIENCE", 1.0)
+def test_a_server_that_drips_is_given_up(gate, monkeypatch):
+    monkeypatch.setattr("visigate_logging.forward.client._PATIENCE", 2.0)
     gate.write(1)
-    gate.sink.seconds_per_kib = 0.2  # each byte comes before the timeout
-    begun = time.monotonic()
-    forwarder = gate.forwarder({"http": {"url": gate.sink.url, "timeout": 0.3, "compression": "none"}})
-    gate.sink.answer = lambda request: (time.sleep(2), Answer())[1]
+    gate.sink.script = [DRIP]  # no timeout passes between two bytes
+    ended = threading.Timer(20, gate.sink.stop)
+    ended.start()
+    forwarder = gate.forwarder()
     forwarder.turn()
+    assert ended.is_alive()
+    ended.cancel()
     assert forwarder.books().pending == 1
-    assert time.monotonic() - begun < 10
+
+
+def test_what_comes_between_looking_and_reading_is_counted_once(gate):
+    forwarder = gate.forwarder()
+    gate.write(1)
+    real = forwarder._intake.scan
+
+    def scan(books, changes):
+        real(books, changes)
+        if gate.number == 1:
+            gate.write(1)
+
+    forwarder._intake.scan = scan
+    gate.forward(forwarder)
+    gate.forward(forwarder)
+    assert sums(gate) == {"accepted": 2, "delivered": 2, "folded": 0, "dropped": {}, "pending": 0}
+
+
+def test_no_more_a_minute_are_sent_than_is_said(gate):
+    gate.write(40)
+    forwarder = gate.forwarder(max_per_minute=60)
+    forwarder.turn()
+    for _ in range(3):
+        assert forwarder.turn() > 0
+    assert len(gate.received) == 5  # what five seconds have room for
+    assert 4 < forwarder.pause <= 5
 
 
 def test_the_time_that_a_server_names_is_waited_for(gate):

@@ -161,6 +161,12 @@ def test_a_record_that_is_too_large_for_the_server_is_refused_alone(hub):
     one.close()
 
 
+def test_behind_one_that_was_not_taken_all_are_sent_again_so_that_their_order_holds(hub, monkeypatch):
+    one, later = made(hub), Later("cut off")
+    monkeypatch.setattr(one._link, "publish", lambda *_: [Accepted(), later, Accepted()])
+    assert one.send([detail(n).to_dict() for n in range(3)]) == [Accepted(), later, later]
+
+
 def test_a_wrong_password_waits_and_is_not_told(hub):
     one = build(
         OneTarget, {"nats": {"servers": hub.url().replace("n0rth", "geheim"), "site": "b", "gate": "g"}}

@@ -212,18 +212,23 @@ class Client(ForkAware):
     @contextlib.contextmanager
     def _deadline(self, connection: "HTTPConnection") -> Iterator[None]:
         """Shut the connection when the time is up: a server that drips byte by byte never lets a timeout pass."""
-        timer = threading.Timer(self._timeout * _PATIENCE, _shut, [connection.sock])
+        is_over = threading.Event()
+        patience = self._timeout * _PATIENCE
+        timer = threading.Timer(patience, _shut, [connection.sock, is_over])
         timer.daemon = True
         timer.start()
         try:
             yield
         finally:
             timer.cancel()
+            if is_over.is_set():  # what was read up to there looks like an answer
+                raise TimeoutError(f"no whole answer within {patience:g} s")
 
 
-def _shut(sock: Any) -> None:
+def _shut(sock: Any, is_over: threading.Event) -> None:
     import socket
 
+    is_over.set()
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 

@@ -12,7 +12,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top."""
 NOTHING: Any = object()
 
-_SECRET = re.compile(r"(pass(word|wd|phrase)?|secret|token|api_?key)$", re.I)
+_SECRET = re.compile(r"(pass(word|wd|phrase)?|secret|token|api_?key|authorization|dsn)$", re.I)
 _NO_SECRET = re.compile(r"^(0|user(name)?)$|_(env|file|credential)$")
 _MOST_LISTED = 30
 

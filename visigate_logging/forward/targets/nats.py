@@ -100,10 +100,10 @@ class Nats:
         messages = [(str(record["event_id"]), orjson.dumps(record)) for record in records]
         outcomes = self._link.publish(f"{self.subject}.errors", messages)
         # Behind the first that was not taken all are sent again, so that their order holds; the server drops doubles.
-        first = next((n for n, outcome in enumerate(outcomes) if isinstance(outcome, Later)), len(outcomes))
-        return (
-            [*outcomes[:first], *[outcomes[first]] * (len(outcomes) - first)] if first < len(outcomes) else outcomes
-        )
+        for n, outcome in enumerate(outcomes):
+            if isinstance(outcome, Later):
+                return [*outcomes[:n], *[outcome] * (len(outcomes) - n)]
+        return outcomes
 
     def tell(self, state: bytes) -> Outcome:
         """Publish the gate's state, of which the server keeps the last."""
