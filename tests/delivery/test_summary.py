@@ -1,5 +1,7 @@
 """The summary of a week comes also when nothing happened, and a mail says what a recovery did."""
 
+import os
+import time
 from datetime import datetime
 
 import orjson
@@ -8,7 +10,8 @@ import pytest
 from tests.delivery.conftest import Mailing
 from visigate_logging.delivery import composer as composer_module
 from visigate_logging.delivery.channels.server import MailServer
-from visigate_logging.delivery.summary import Schedule, Week, read_schedule, summary_text
+from visigate_logging.delivery.summary import Schedule, Week, read_schedule, standing, summary_text
+from visigate_logging.handlers.recovery import RecoveryHandler
 
 MONDAY = datetime(2026, 3, 2, 7, 0).astimezone()
 
@@ -95,7 +98,7 @@ def test_it_tells_how_many_of_which_and_what_is_new(weekly, server):
 
 def test_the_rest_of_many_kinds_is_one_line(tmp_path):
     week = Week("2026-03-02T07:00", {f"v1:{n}": (n, "ERROR", f"Error{n}") for n in range(1, 41)})
-    _, shown = summary_text(week, {"done": 3, "failed": 1}, tmp_path)
+    _, shown = summary_text(week, {"done": 3, "failed": 1})
     assert "    325  in 25 kinds more" in shown
     assert "Recoveries: 3 done, 1 failed" in shown
 
@@ -117,3 +120,24 @@ def test_a_mail_says_what_a_recovery_did(mailing, server):
     mailing.run(5)
     [(_, message)] = server.inbox.mails
     assert "Recovery: camera: done, reopened (2026-03-01" in text(message)
+
+
+def test_a_summary_tells_how_old_the_backups_are_that_would_be_restored_from(tmp_path):
+    """The recovery handler notes which there are when it gets its name; one that is not there is told as such."""
+    databases = {"gate.db": "gate.backup", "other.db": "other.backup", "not/there.db": "there.backup"}
+    procedures = {
+        f"p{n}": {
+            "exceptions": ["DatabaseError"],
+            "steps": [
+                {"restore_sqlite": {"database": str(tmp_path / database), "backups": [str(tmp_path / backup)]}}
+            ],
+        }
+        for n, (database, backup) in enumerate(databases.items())
+    }
+    (tmp_path / "gate.backup").touch()
+    os.utime(tmp_path / "gate.backup", (time.time() - 7200,) * 2)
+    handler = RecoveryHandler(procedures, state_dir=tmp_path / "state")
+    handler.set_name("recovery")
+    handler.close()
+    assert standing(tmp_path / "state")[1] == "Backups: gate.db 2 h old; other.db THERE IS NONE"
+    assert standing(tmp_path)[1] == "Backups: none are configured"

@@ -2,15 +2,18 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from visigate_logging.delivery.throttle import level_number
-from visigate_logging.present.words import counted
+import orjson
 
-__all__ = ["Schedule", "Week", "read_schedule", "summary_text"]
+from visigate_logging.delivery.throttle import level_number
+from visigate_logging.present.words import counted, spoken
+
+__all__ = ["Schedule", "Week", "read_schedule", "standing", "summary_text"]
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MOST_LISTED = 15
@@ -45,12 +48,14 @@ class Week:
         counts: for each group its number of errors, worst severity and title.
         before: the groups of the time before.
         events: how often what happened to the host and its processes, by kind.
+        standing: how the host stands, in lines.
     """
 
     since: str
     counts: Mapping[str, tuple[int, str, str]]
     before: frozenset[str] = frozenset()
     events: Mapping[str, int] = field(default_factory=dict)
+    standing: tuple[str, ...] = ()
 
 
 def read_schedule(value: object) -> Schedule | None:
@@ -68,32 +73,41 @@ def read_schedule(value: object) -> Schedule | None:
     return Schedule(day, int(found[2]), int(found[3]))
 
 
-def summary_text(
-    week: Week, recovered: Mapping[str, int], directory: Path, url: str | None = None
-) -> tuple[str, str]:
+def summary_text(week: Week, recovered: Mapping[str, int], url: str | None = None) -> tuple[str, str]:
     """Return title and text of a summary.
 
     Args:
         week: what happened.
         recovered: how often recoveries ended how.
-        directory: whose disk is told of.
         url: address of the web pages.
     """
     total = sum(n for n, _, _ in week.counts.values())
-    new = [name for name in week.counts if name not in week.before]
+    new = frozenset(week.counts.keys() - week.before)
     kinds = counted(len(week.counts), "kind")
     title = f"{counted(total, 'error')} of {kinds}, {len(new)} new" if total else "no errors"
-    lines = [f"Since {week.since}: {title}.", ""]
-    worst = sorted(week.counts.items(), key=lambda one: (-level_number(one[1][1]), -one[1][0]))
-    for name, (n, severity, what) in worst[:_MOST_LISTED]:
-        lines.append(f"{n:>7,}  {severity:<8} {'new  ' if name in new else '     '}{what}")
-    if rest := worst[_MOST_LISTED:]:
-        lines.append(f"{sum(n for _, (n, _, _) in rest):>7,}  in {counted(len(rest), 'kind')} more")
     told = ", ".join(f"{n} {status}" for status, n in sorted(recovered.items()))
     happened = ", ".join(f"{n} {event}" for event, n in week.events.items() if event != "recovery")
-    lines += ["", f"Events: {happened or 'none'}", f"Recoveries: {told or 'none'}", f"Disk: {_disk(directory)}"]
-    lines += ["Commands: visigate-errors status, visigate-errors groups", *([f"Pages: {url}"] if url else [])]
-    return f"summary: {title}", "\n".join(lines) + "\n"
+    lines = [f"Since {week.since}: {title}.", "", *_listed(week, new), ""]
+    lines += [f"Events: {happened or 'none'}", f"Recoveries: {told or 'none'}"]
+    lines += [*week.standing, "Commands: visigate-errors status, visigate-errors groups"]
+    return f"summary: {title}", "\n".join([*lines, *([f"Pages: {url}"] if url else [])]) + "\n"
+
+
+def standing(directory: Path) -> tuple[str, ...]:
+    """Return how the host stands: its disk, and how old the backups are that recoveries would restore from.
+
+    Args:
+        directory: the handlers' state directory.
+    """
+    return f"Disk: {_disk(directory)}", f"Backups: {'; '.join(_backups(directory)) or 'none are configured'}"
+
+
+def _listed(week: Week, new: frozenset[str]) -> Iterator[str]:
+    worst = sorted(week.counts.items(), key=lambda one: (-level_number(one[1][1]), -one[1][0]))
+    for name, (n, severity, what) in worst[:_MOST_LISTED]:
+        yield f"{n:>7,}  {severity:<8} {'new  ' if name in new else '     '}{what}"
+    if rest := worst[_MOST_LISTED:]:
+        yield f"{sum(n for _, (n, _, _) in rest):>7,}  in {counted(len(rest), 'kind')} more"
 
 
 def _disk(directory: Path) -> str:
@@ -102,3 +116,17 @@ def _disk(directory: Path) -> str:
     except OSError as error:
         return f"cannot be looked at: {error}"
     return f"{usage.used / usage.total:.0%} full, {usage.free / 1e9:.1f} GB free"
+
+
+def _backups(directory: Path) -> Iterator[str]:
+    """Yield how old the newest backup of each database is; which there are, the recovery handler has noted."""
+    try:
+        noted = orjson.loads((directory / "backups.json").read_bytes())
+    except (OSError, ValueError):
+        return
+    for database, paths in noted.items():
+        if not Path(database).parent.is_dir():
+            continue
+        times = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
+        age = f"{spoken(max(time.time() - max(times), 0.0))} old" if times else "THERE IS NONE"
+        yield f"{Path(database).name} {age}"

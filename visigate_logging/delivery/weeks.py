@@ -11,7 +11,7 @@ import orjson
 from visigate_logging.delivery.digest import title
 from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.recoveries import Recoveries
-from visigate_logging.delivery.summary import Schedule, Week
+from visigate_logging.delivery.summary import Schedule, Week, standing
 from visigate_logging.delivery.tables import Tables
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import ErrorDetail
@@ -59,8 +59,10 @@ class Weeks(Tables):
                 self._keep_one(connection, Week(now.isoformat(timespec="minutes"), {}))
             if not week.since or moment <= week.since:
                 return False
-            events = Timeline(self._state.directory).counts(datetime.fromisoformat(week.since))
-            stage(replace(week, events=events), Recoveries(self._state.directory).counts(week.since))
+            directory = self._state.directory
+            events = Timeline(directory).counts(datetime.fromisoformat(week.since))
+            told = replace(week, events=events, standing=standing(directory))
+            stage(told, Recoveries(directory).counts(week.since))
             query = "INSERT INTO mail_letters (id, handler, made, told, folded) VALUES (?, ?, ?, 0, 0)"
             connection.execute(query, (message_id, self._handler, seconds))
             self._keep_one(connection, Week(moment, {}, frozenset(week.counts)))

@@ -16,6 +16,7 @@ from visigate_logging.host import CountSheet, Sheet
 from visigate_logging.host.answer import Answer
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Level, checked
+from visigate_logging.recovery.backups import note_backups
 from visigate_logging.recovery.desk import Desk
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
@@ -53,10 +54,11 @@ class RecoveryHandler(Unlocked):
         level: Level = logging.ERROR,
     ) -> None:
         self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
+        self._state_dir = Path(state_dir).absolute()
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)
         self._counts = CountSheet("recovery")
-        self._desk = Desk(self, self._procedures, Path(state_dir).absolute(), self._counts, dry_run=dry_run)
+        self._desk = Desk(self, self._procedures, self._state_dir, self._counts, dry_run=dry_run)
         self._recent = Recent()
         self._resumed = False
 
@@ -72,6 +74,7 @@ class RecoveryHandler(Unlocked):
             self._counts.handler = name
         if name and not self._resumed and not is_inside():
             self._resumed = True
+            note_backups(self._state_dir, self._procedures)
             self._desk.finish_what_was_left()
 
     name = property(logging.Handler.get_name, set_name)

@@ -85,7 +85,7 @@ class _ManagerChannel:
 
     def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
         """Return the message that sums up a week."""
-        return self._written(*summary_text(week, recovered, Path.cwd()), message_id)
+        return self._written(*summary_text(week, recovered), message_id)
 
     def _written(self, subject: str, text: str, message_id: str, *, ends: bool = False) -> bytes:
         message = new_message(message_id, "visigate-errors", self.recipients, subject)

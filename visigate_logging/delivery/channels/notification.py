@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from visigate_logging.delivery.channels import Outcome, Refused
 from visigate_logging.delivery.channels.services import Service
@@ -50,7 +49,7 @@ class NotificationChannel:
         """Return the message that sums up a week."""
         import socket
 
-        title, text = summary_text(week, recovered, Path.cwd(), self.url)
+        title, text = summary_text(week, recovered, self.url)
         return compose_short_text(f"[{socket.gethostname()}] {title}", text, message_id, self.recipients)
 
     def try_out(self) -> Sequence[Outcome]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
 from visigate_logging.delivery.channels.server import MailServer, MailServerError
@@ -43,7 +42,7 @@ class SmtpChannel:
 
     def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
         """Return the mail that sums up a week."""
-        title, text = summary_text(week, recovered, Path.cwd(), self.template.url)
+        title, text = summary_text(week, recovered, self.template.url)
         return compose_text(title, text, message_id, self.template)
 
     def reachable(self) -> bool:
