@@ -18,7 +18,7 @@ from visigate_logging.host import Sheet
 
 IMAGES = Path(__file__).parent / "images"
 URL = "http://gate-north.local:5000/errors"
-SIZES = {"phone": {"width": 360, "height": 780}, "mailing": {"width": 1280, "height": 900}}
+SIZES = {"phone": {"width": 360, "height": 780}, "desk": {"width": 1280, "height": 900}}
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/opt/visigate/src/camera.py", line 88, in read

@@ -21,6 +21,7 @@ from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fi
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present.advice import advice_for
 from visigate_logging.present.changes import changed_before
+from visigate_logging.present.facts import RELATIONS
 from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
@@ -38,11 +39,6 @@ COLUMNS = (
     Column("WHERE", dropped=1),
     Column("ID"),
 )
-RELATIONS = {
-    "cause": "caused by",
-    "context": "while handling",
-    "member": "member of the group",
-}
 
 
 def _recent_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +164,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
 
 def _exception(exception: ExceptionData) -> list[str]:
     """One exception of the chain: the application's own frames stand out, the libraries' are dimmed."""
-    relation = RELATIONS.get(exception.relation or "", "")
+    relation = RELATIONS.get(exception.relation or "", "").lower()
     module = "" if exception.module == "builtins" else f"{exception.module}."
     head = plain(f"{module}{exception.type}: {exception.message}")
     lines = [(f"{relation} " if relation else "") + painted(head, "red")]

@@ -10,13 +10,14 @@ from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present.changes import changed_before
 
-__all__ = ["Fact", "Place", "culprit", "facts_of", "headline", "link", "site"]
+__all__ = ["RELATIONS", "Fact", "Place", "culprit", "facts_of", "headline", "link", "site"]
 
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
 _MOST_FRAMES = 6
 _MOST_CAUSES = 7
-_RELATIONS = {"cause": "Caused by", "context": "While handling", "member": "Member of the group"}
+RELATIONS = {"cause": "Caused by", "context": "While handling", "member": "Member of the group"}
+"""How an exception of a chain belongs to the one before it."""
 
 
 class Place(Enum):
@@ -120,7 +121,7 @@ def _before(detail: ErrorDetail) -> str:
 
 def _causes(detail: ErrorDetail) -> list[tuple[str, str]]:
     return [
-        (_RELATIONS.get(e.relation or "", "With it"), f"{e.type}: {e.message}" if e.message else e.type)
+        (RELATIONS.get(e.relation or "", "With it"), f"{e.type}: {e.message}" if e.message else e.type)
         for e in detail.exceptions[1 : _MOST_CAUSES + 1]
     ]
 
