@@ -21,7 +21,7 @@ from visigate_logging.lifecycle.dumps import Stack
 __all__ = ["Hang", "Watchdog", "heartbeat"]
 
 LONGEST_GAP = 2.0
-"""Seconds between two looks that count at most: meanwhile the process itself may have been stopped."""
+"""Seconds between two looks that count at most, or half the limit: meanwhile the process may have stood still."""
 MOST_FRAMES = 100
 
 _beats: dict[int, int] = {}
@@ -85,7 +85,7 @@ class Watchdog:
     def look(self) -> bool:
         """Look at all loops, and feed systemd's watchdog when they beat; returns whether there is any."""
         now = time.monotonic()
-        gap, self._looked = min(now - self._looked, LONGEST_GAP), now
+        gap, self._looked = min(now - self._looked, LONGEST_GAP, self.limit / 2), now
         alive = _running()
         for ident, beat in list(_beats.items()):
             if ident not in alive:
