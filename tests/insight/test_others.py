@@ -9,19 +9,21 @@ from visigate_logging.insight.recurrence import recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 
 
-def test_a_forecast_is_calibrated_and_better_than_a_constant():
-    """Groups with rates of their own, 60 days seen, 7 days to come."""
+@pytest.mark.parametrize(("shape", "mean"), [(0.3, 0.03), (0.5, 0.1)])
+def test_a_forecast_is_calibrated_and_better_than_a_constant(shape, mean):
+    """Groups with rates of their own, rare and frequent ones, seen for a week to three months; a week is to come."""
     chance = random.Random(1)
-    told, came = [], []
-    for _ in range(4000):
-        rate = chance.gammavariate(0.3, 1 / 10) + 0.001
-        days = [n for n in range(60) if chance.random() < rate]
+    told = []
+    while len(told) < 5000:
+        rate = min(0.5, chance.gammavariate(shape, mean / shape))
+        days = [n for n in range(chance.randrange(7, 90)) if chance.random() < rate]
         if len(days) >= 3:
-            told.append(recurrence(days, max(days)))
-            came.append(any(chance.random() < rate for _ in range(7)))
-    base = sum(came) / len(came)
-    brier = sum((p - c) ** 2 for p, c in zip(told, came, strict=True)) / len(told)
-    assert brier <= 0.88 * base * (1 - base)
+            told.append((recurrence(days, max(days)), any(chance.random() < rate for _ in range(7))))
+    base = sum(came for _, came in told) / len(told)
+    assert sum((p - came) ** 2 for p, came in told) / len(told) <= 0.88 * base * (1 - base)
+    told.sort()
+    for part in (told[n : n + 500] for n in range(0, 5000, 500)):
+        assert abs(sum(p - came for p, came in part)) / 500 <= 0.10
 
 
 @pytest.mark.parametrize(("p", "shown"), [(0.0, 0.1), (0.04, 0.1), (0.44, 0.4), (0.99, 0.9)])

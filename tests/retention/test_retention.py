@@ -37,7 +37,8 @@ def handler(tmp_path):
 
 
 def messages(store, key):
-    return [record.event_id for record in store.recent(1000) if record.message == f"failure of {key}"]
+    (group,) = [group for group in store.groups(99) if group.title.endswith(f"failure of {key}")]
+    return [record.event_id for record in store.recent(1000, group=group.key)]
 
 
 def storm(handler, errors):

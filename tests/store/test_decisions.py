@@ -83,6 +83,24 @@ def test_a_merged_group_counts_with_its_new_one_until_that_is_undone(log):
         assert store.trends()["groups"] == trends
 
 
+def test_bursts_of_a_merged_group_are_those_of_all_its_errors(tmp_path):
+    log = tmp_path / "details.jsonl"
+    nights = [NOON - timedelta(days=n) for n in range(1, 20)]
+    write(log, *(detail(n, when, fingerprint="ab"[n % 2]) for n, when in enumerate(nights)))
+    swarm = (detail(100 + n, NOON + timedelta(seconds=n), fingerprint="ab"[n % 2]) for n in range(60))
+    write(log, *swarm)
+    with open_store(log) as store:
+        apart = store.trends()
+        store.decide("merge", "a", who="anna", into="b")
+        merged = store.trends()
+        assert [burst["count"] for burst in merged["groups"][0]["bursts"]] == [60]
+        index_path(log).unlink()
+    with open_store(log) as store:
+        assert store.trends() == merged, "as if it had never been two"
+        store.decide("unmerge", "a", who="anna")
+        assert store.trends() == apart
+
+
 def test_a_group_that_comes_after_the_merge_follows_it(log):
     with open_store(log) as store:
         store.decide("merge", "a", who="anna", into="b")

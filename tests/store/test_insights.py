@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tests.records import NOON, detail, uuid7, write
-from visigate_logging.store import courses
+from visigate_logging.store import trends
 from visigate_logging.store.index import index_path
 from visigate_logging.store.store import ErrorStore
 
@@ -35,13 +35,13 @@ def log(tmp_path):
 def test_hours_that_are_past_are_not_counted_again(log, monkeypatch):
     with open_store(log) as store:
         before = store.trends(30)
-        asked, seen = [], courses._hours
+        asked, seen = [], trends._hours
 
         def counted(db, facets, begin, end, **more):
             asked.append((begin, end))
             return seen(db, facets, begin, end, **more)
 
-        monkeypatch.setattr(courses, "_hours", counted)
+        monkeypatch.setattr(trends, "_hours", counted)
         assert store.trends(30) == before
     assert all(begin >= int(NOON.timestamp()) // 3600 for begin, _ in asked)
 
@@ -64,7 +64,7 @@ def test_what_is_kept_survives_a_process_and_is_small(log):
     with open_store(log) as store:
         found = store.trends(30)
     with sqlite3.connect(index_path(log)) as db:
-        sizes = [len(rule) for (rule,) in db.execute("SELECT rule FROM course")]
+        sizes = [len(rule) for (rule,) in db.execute("SELECT rule FROM burst_state")]
     db.close()
     assert len(sizes) == 4
     assert max(sizes) < 2000

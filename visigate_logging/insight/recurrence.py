@@ -25,8 +25,8 @@ def recurrence(days_ago: Iterable[int], age: int, within: int = 7) -> float:
         within: how many days ahead.
     """
     a = PRIOR_DAYS + sum(math.exp(-days / DECAY) for days in days_ago)
-    # The sum of the weights of all days up to its age.
-    b = PRIOR_AGE + (1 - math.exp(-(age + 1) / DECAY)) / (1 - math.exp(-1 / DECAY))
+    # The days before the first error, of which nobody knows, are forgotten as those of its age, whose weights follow.
+    b = PRIOR_AGE * math.exp(-age / DECAY) + (1 - math.exp(-(age + 1) / DECAY)) / (1 - math.exp(-1 / DECAY))
     return 1 - float((b / (b + within)) ** a)
 
 

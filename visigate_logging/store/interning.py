@@ -100,7 +100,7 @@ def _inherit(index: Index, group: int, older: str) -> None:
             "WHERE id = ? AND last < (SELECT last FROM grp AS old WHERE old.id = ?)",
             (old, group, old),
         )
-        index.db.execute("DELETE FROM course WHERE grp IN (?, ?)", (old, group))
+        index.db.execute("DELETE FROM burst_state WHERE grp IN (?, ?)", (old, group))
         index.facets.clear()
 
 

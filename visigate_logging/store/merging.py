@@ -37,7 +37,7 @@ def follow_merges(index: Index) -> None:
         index.db.execute("DELETE FROM merged")
         index.db.executemany("INSERT INTO merged VALUES (?, ?)", wanted.items())
         moved = {group for pair in wanted.items() ^ known.items() for group in pair}
-        index.db.executemany("DELETE FROM course WHERE grp = ?", [(group,) for group in moved])
+        index.db.executemany("DELETE FROM burst_state WHERE grp = ?", [(group,) for group in moved])
 
 
 def _roots(index: Index) -> dict[int, int]:

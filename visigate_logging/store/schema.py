@@ -76,7 +76,7 @@ CREATE TABLE daily (                -- the same for each day of meta's zone, by 
     start INTEGER NOT NULL, facet INTEGER NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (start, facet)
 ) WITHOUT ROWID, STRICT;
-CREATE TABLE course (               -- what the rule for bursts remembers of a group; 0 is everything
+CREATE TABLE burst_state (             -- what the rule for bursts remembers of a group; 0 is everything
     grp INTEGER PRIMARY KEY,
     upto INTEGER NOT NULL,          -- the first hour that it has not seen
     rule TEXT NOT NULL, bursts TEXT NOT NULL

@@ -20,7 +20,7 @@ Counts = Mapping[tuple[int, int], int]
 
 def count(index: Index, changes: Counts) -> None:
     """Add to the counts, or take away from them."""
-    _forget_courses(index, changes)
+    _forget_burst_states(index, changes)
     _add_days(index, changes)
     everything = Counter[tuple[int, int]]()
     for (_, quarter), n in changes.items():
@@ -28,16 +28,16 @@ def count(index: Index, changes: Counts) -> None:
     _add(index, "tally (facet, quarter, n)", {**changes, **everything})
 
 
-def _forget_courses(index: Index, changes: Counts) -> None:
+def _forget_burst_states(index: Index, changes: Counts) -> None:
     """Have what is remembered of a group begin anew where hours change that it has seen."""
-    (upto,) = index.db.execute("SELECT max(upto) FROM course").fetchone()
+    (upto,) = index.db.execute("SELECT max(upto) FROM burst_state").fetchone()
     first: dict[int, int] = {}
     for facet, quarter in changes:
         if upto is not None and quarter < upto * PER_HOUR:
             first[facet] = min(quarter, first.get(facet, quarter))
     for facet, quarter in first.items():
         sql = (
-            "DELETE FROM course WHERE upto * ? > ? AND grp IN "
+            "DELETE FROM burst_state WHERE upto * ? > ? AND grp IN "
             "(0, (SELECT root FROM facet JOIN family ON family.id = facet.grp WHERE facet.id = ?))"
         )
         index.db.execute(sql, (PER_HOUR, quarter, facet))

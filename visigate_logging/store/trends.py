@@ -1,4 +1,4 @@
-"""The course of errors through a period: whether they rise or fall, and when they came in bursts.
+"""Trends and bursts: whether errors rise or fall in a period, and when they came in bursts.
 
 What the rule for bursts remembers of each group is kept in the index, so that hours that are past are not counted
 again; counts that change later (a record that was late, or whose clock was wrong) have it begin anew for that group.
@@ -43,20 +43,20 @@ def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict
     totals = _totals(db, facets)
     known = known_days(db, period)
 
-    def course(number: int, daily: Sequence[int]) -> dict[str, Any]:
-        trend = trend_of(tuple(daily[:-1]), known)  # today is not over
+    def trend(number: int, daily: Sequence[int]) -> dict[str, Any]:
+        verdict = trend_of(tuple(daily[:-1]), known)  # today is not over
         return {
             "count": sum(daily),
             "total": totals.get(number, 0),
             "daily": list(daily),
-            "trend": trend.direction,
-            "p": trend.p,
+            "trend": verdict.direction,
+            "p": verdict.p,
             "bursts": [_told(burst, period) for burst in bursts.get(number, ())],
         }
 
     found = [
         {"key": name, "title": title}
-        | course(number, tallies[number].daily if number in tallies else [0] * period.days)
+        | trend(number, tallies[number].daily if number in tallies else [0] * period.days)
         for number, name, title in groups
         if number in tallies or key
     ]
@@ -65,7 +65,7 @@ def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict
     everything = [sum(day) for day in zip([0] * period.days, *(t.daily for t in tallies.values()), strict=True)]
     totals[EVERYTHING] = sum(totals.values())
     return {
-        "total": course(EVERYTHING, everything),
+        "total": trend(EVERYTHING, everything),
         "groups": sorted(found, key=lambda g: (-g["count"], g["key"])),
     }
 
@@ -104,7 +104,7 @@ def bursts_of(
     """
     groups = {facet.grp for facet in facets.values()} | ({EVERYTHING} if everything else set())
     now, first = period.now // HOUR, period.limits[0] // HOUR
-    sql = "SELECT grp, upto, rule, bursts FROM course WHERE grp IN (SELECT value FROM json_each(?))"
+    sql = "SELECT grp, upto, rule, bursts FROM burst_state WHERE grp IN (SELECT value FROM json_each(?))"
     states = {row[0]: row[1:] for row in db.execute(sql, (orjson.dumps(list(groups)).decode(),))}
     begin = min((states[group][0] for group in groups), default=now) if groups <= states.keys() else -(1 << 40)
     past = _hours(db, facets, begin, now, everything=everything)
@@ -151,6 +151,6 @@ def _remember(db: sqlite3.Connection, changed: Sequence[tuple[int, int, str, str
     with suppress(sqlite3.OperationalError):
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany("INSERT OR REPLACE INTO course VALUES (?, ?, ?, ?)", changed)
+            db.executemany("INSERT OR REPLACE INTO burst_state VALUES (?, ?, ?, ?)", changed)
         finally:
             db.execute("COMMIT")
