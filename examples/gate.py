@@ -10,6 +10,7 @@ are none.
 """
 
 import base64
+import contextlib
 import json
 import logging
 import multiprocessing
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ CONFIG = Path("logging.yaml")
 DETAILS = Path("logs/errors/details.jsonl")
 DATABASE = Path("permits.sqlite3")
 BACKUP = Path("backups") / DATABASE
+PRINTED = Path("printed.log")
 CAMERA_PORT = "GATE_CAMERA_PORT"
 LONGEST = 12.0
 """Seconds that a process waits for its fault to be mended."""
@@ -70,14 +72,27 @@ def main() -> int:
     print("Four processes at a gate where everything breaks …", flush=True)
     spawn = multiprocessing.get_context("spawn")
     parts = [spawn.Process(target=part, name=part.__name__) for part in (camera, recognition, entry, exit_)]
-    for process in parts:
-        process.start()
+    with PRINTED.open("wb") as printed, sent_to(printed.fileno()):
+        for process in parts:
+            process.start()
     time.sleep(4)
     damage()
     for process in parts:
         process.join()
     show(administrator)
     return 0
+
+
+@contextlib.contextmanager
+def sent_to(descriptor: int) -> Iterator[None]:
+    """Let what is started in the body print its tracebacks elsewhere: here they would hide what is shown."""
+    before = os.dup(2)
+    os.dup2(descriptor, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def prepare(mail_port: int | None) -> None:
@@ -291,6 +306,7 @@ def show(administrator: Administrator) -> None:
     here, program = Path.cwd(), Path(sys.executable).with_name("visigate-errors")
     print(f"\nfor people    {here / DETAILS.with_name('error.log')}")
     print(f"for programs  {here / DETAILS}")
+    print(f"printed       {here / PRINTED}")
     print(f"one error     {program} show --log {here / DETAILS} ID")
     print(f"as pages      {program} serve --log {here / DETAILS}", flush=True)
 

@@ -21,8 +21,15 @@ def test_files_that_a_page_names_are_there(page):
 def test_the_licence_of_every_package_that_an_installation_can_need_is_listed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    extras = {name: text for name, text in setup["options.extras_require"].items() if name not in {"test", "bench"}}
+    extras = {
+        name: text for name, text in setup["options.extras_require"].items() if name not in {"test", "bench", "docs"}
+    }
     text = (ROOT / "docs" / "security.md").read_text("utf-8").lower()
     for wanted in (setup["options"]["install_requires"], *extras.values()):
         for name in re.findall(r"^\s*([\w.-]+)", wanted, flags=re.MULTILINE):
             assert name.lower() in text, name
+
+
+def test_the_site_has_each_page():
+    named = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), flags=re.MULTILINE)
+    assert sorted(named) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 
 NOW = 1_904_306_400.0  # 2030-05-06 14:00 UTC
 STORED = Path(__file__).parent / "screens"
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 COMMANDS = (
     "",
     "recent",
@@ -177,11 +178,27 @@ def file_of(command: str) -> Path:
     return STORED / f"{re.sub(r'[^a-z0-9]+', '-', command).strip('-') or 'summary'}.txt"
 
 
+def page_of(shown: dict[str, str]) -> str:
+    """Return the page of the documents that has what each command shows at 80 columns."""
+    parts = [
+        "# What the commands show\n\n"
+        "On a terminal of 80 columns, at a gate where a camera is away at times, a database was locked, and the\n"
+        "barrier has just failed. Made by running each: `python -m tests.cli.screening`.\n"
+    ]
+    for command, text in shown.items():
+        narrow = text.partition("--- 80 columns ---\n")[2].partition("\n--- ")[0]
+        line = f"visigate-errors {command}".strip()
+        parts.append(f"## `{line}`\n\n```text\n$ {line}\n{narrow.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         shown = screens(Path(sys.argv[1]))
         sys.__stdout__.write(json.dumps(shown))
     else:
         with tempfile.TemporaryDirectory(prefix="gate-", dir="/tmp") as made:
-            for name, text in screens(Path(made)).items():
-                file_of(name).write_text(text, "utf-8")
+            renewed = screens(Path(made))
+        for name, text in renewed.items():
+            file_of(name).write_text(text, "utf-8")
+        PAGE.write_text(page_of(renewed), "utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.screening import COMMANDS, file_of
+from tests.cli.screening import COMMANDS, PAGE, file_of, page_of
 from visigate_logging.cli.output import width
 
 
@@ -34,3 +34,7 @@ def test_a_command_shows_what_was_read_and_found_good(shown, command):
 def test_no_line_of_a_list_is_wider_than_the_terminal(command):
     narrow = file_of(command).read_text("utf-8").partition("--- 120 columns")[0]
     assert max(map(width, narrow.splitlines())) <= 80
+
+
+def test_the_documents_show_what_the_commands_do(shown):
+    assert page_of(shown) == PAGE.read_text("utf-8")
