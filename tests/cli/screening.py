@@ -161,7 +161,7 @@ def screens(directory: Path) -> dict[str, str]:
     """Return all screens of a gate, by command."""
     for name in ("VISIGATE_LOG", "VISIGATE_CONFIG"):
         os.environ.pop(name, None)
-    os.environ |= {"TZ": "UTC", "NO_COLOR": "1", "VISIGATE_SERVICE": "gate"}
+    os.environ |= {"TZ": "UTC", "NO_COLOR": "1", "PAGER": "cat", "VISIGATE_SERVICE": "gate"}
     time.tzset()
     stop_the_clock()
     make_a_gate(directory)

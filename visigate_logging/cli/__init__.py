@@ -13,6 +13,7 @@ from typing import NoReturn
 from visigate_logging._version import __version__
 from visigate_logging.cli.command import COMMANDS, CONFIGURATION, FAILED, USAGE
 from visigate_logging.cli.output import complain, use_any_encoding
+from visigate_logging.cli.pager import paged
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     acting = ""
     try:
         acting = live_as_owner(args)
-        with application(args):
+        with paged(args.paged), application(args):
             code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -109,5 +110,5 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         own = subparsers.add_parser(command.name, help=command.help, description=command.help)
         if only in (None, command.name):
             command.arguments(own)
-        own.set_defaults(run=command.run)
+        own.set_defaults(run=command.run, paged=command.paged)
     return parser

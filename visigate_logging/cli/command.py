@@ -19,11 +19,13 @@ class Command:
         help: what it is for, in one line.
         target: its function NAME, below ``visigate_logging.cli``; ``_NAME_arguments`` beside it declares what it
             takes.
+        paged: whether what it says is shown in a pager where it is longer than the terminal.
     """
 
     name: str
     help: str
     target: str
+    paged: bool = False
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what it takes."""
@@ -42,12 +44,12 @@ class Command:
 
 COMMANDS = (
     Command("summary", "is all well, on one screen; also without a subcommand", "summary.summary"),
-    Command("recent", "the newest errors, the newest first", "reading.recent"),
-    Command("show", "one error to its cause", "reading.show"),
+    Command("recent", "the newest errors, the newest first", "reading.recent", paged=True),
+    Command("show", "one error to its cause", "reading.show", paged=True),
     Command("follow", "new errors as they come", "reading.follow"),
-    Command("stats", "how many errors, of which types, from where, when", "counting.stats"),
-    Command("groups", "errors that belong together", "counting.groups"),
-    Command("trends", "what becomes more or less, and what came in bursts", "counting.trends"),
+    Command("stats", "how many errors, of which types, from where, when", "counting.stats", paged=True),
+    Command("groups", "errors that belong together", "counting.groups", paged=True),
+    Command("trends", "what becomes more or less, and what came in bursts", "trending.trends", paged=True),
     Command("resolve", "mark groups as mended; what comes back is a regression", "deciding.resolve"),
     Command("mute", "count the errors of groups, but do not tell of them", "deciding.mute"),
     Command("reopen", "take back that groups are resolved or muted", "deciding.reopen"),
@@ -66,7 +68,12 @@ COMMANDS = (
     Command("check", "name all that is wrong with a configuration, with its line", "configuring.run_check"),
     Command("apply", "put a checked configuration into effect; go back unless confirmed", "configuring.run_apply"),
     Command("status", "what runs on this host, and what became of its errors", "status.status"),
-    Command("timeline", "releases, restarts, crashes, power cuts: what happened to the host", "lifecycle.timeline"),
+    Command(
+        "timeline",
+        "releases, restarts, crashes, power cuts: what happened to the host",
+        "lifecycle.timeline",
+        paged=True,
+    ),
     Command("power", "when the power was away; up and down, for the systemd unit", "lifecycle.power"),
     Command("doctor", "look at all that errors depend on, and say what to do", "doctor.doctor"),
     Command("rehearse", "what a configuration would have done with the stored errors", "rehearse.rehearse"),

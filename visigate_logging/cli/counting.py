@@ -4,7 +4,6 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from visigate_logging.cli.arguments import add_facets, add_json, add_log, add_wide, days, facets, open_store, positive
@@ -24,20 +23,13 @@ from visigate_logging.cli.output import (
 )
 from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
 from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
-from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
-from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.states import STATES
 
-__all__ = [
-    "groups",
-    "sparkline",
-    "stats",
-    "trends",
-]
+__all__ = ["ARROWS", "add_days", "groups", "one_line", "say_bursts", "sparkline", "stats"]
 
 COLUMNS = (
     Column("COUNT", right=True),
@@ -47,23 +39,14 @@ COLUMNS = (
     Column("DAYS", dropped=1),
     Column("GROUP"),
 )
-MOVING = (
-    Column("COUNT", right=True),
-    Column("IS"),
-    Column("LAST BURST"),
-    Column("ERROR", stretches=True),
-    Column("GROUP"),
-)
 SHOWN = 10
-FEW_GROUPS = 15
 MOST_BURSTS = 3
-LIKELY = 0.5
 ARROWS = {"rising": "↗", "falling": "↘", "steady": "→", "too few days": " "}
-QUIET = {"steady", "too few days"}
 HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
-def _days(parser: argparse.ArgumentParser, default: int) -> None:
+def add_days(parser: argparse.ArgumentParser, default: int) -> None:
+    """Declare ``--days``."""
     parser.add_argument(
         "--days",
         type=days,
@@ -76,7 +59,7 @@ def _days(parser: argparse.ArgumentParser, default: int) -> None:
 def _stats_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     add_json(parser)
-    _days(parser, 7)
+    add_days(parser, 7)
 
 
 def stats(args: argparse.Namespace) -> int:
@@ -117,7 +100,7 @@ def _groups_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)
     add_json(parser)
     add_wide(parser)
-    _days(parser, 30)
+    add_days(parser, 30)
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most so many (default: 20)")
     parser.add_argument("--order", choices=("last", "count"), default="last", help="latest or most frequent first")
     parser.add_argument("--text", help="only with this in title or culprit")
@@ -169,9 +152,9 @@ def _one_group(args: argparse.Namespace) -> int:
         plain_values = {name: [one.to_dict() for one in found[name]] for name in ("events", "history")}
         say_json(found | plain_values | {"group": group and group.to_dict()})
         return DONE
-    say(bold(_line(group.title if group else args.key)))
+    say(bold(one_line(group.title if group else args.key)))
     if group:
-        say(_line(group.culprit))
+        say(one_line(group.culprit))
         first, last = (local_time(when.isoformat()) for when in (group.first_seen, group.last_seen))
         say(f"{group.count} in {args.days} days, {found['total']} in all; first {first}, last {last}")
         say(f"{sparkline(group.daily)}  {ARROWS[found['trend']]} {found['trend']}  {dim(group.key)}")
@@ -179,7 +162,7 @@ def _one_group(args: argparse.Namespace) -> int:
         say(paragraph("", words))
     for line in _insights(found):
         say(line)
-    _say_bursts(found)
+    say_bursts(found)
     if found["history"]:
         say("\n" + bold("what was decided"))
     for decision in found["history"]:
@@ -195,7 +178,7 @@ def _say_events(found: Mapping[str, Any], most: int) -> None:
     ids = briefly((record.event_id for record in found["events"]), ends=True)
     for record in found["events"][:most]:
         when, short = brief_time_of(record).short, ids[record.event_id].short
-        say(f"  {when}  {short}  {_line(record.error_message, len(when) + len(short) + 6)}")
+        say(f"  {when}  {short}  {one_line(record.error_message, len(when) + len(short) + 6)}")
     _bars_of(found["varying"], len(found["events"]))
     if found["why"]:
         say("\n" + bold("why they belong together"))
@@ -203,7 +186,7 @@ def _say_events(found: Mapping[str, Any], most: int) -> None:
         say(paragraph(f"  {part}: ", worded(value)))
 
 
-def _line(text: str, taken: int = 0) -> str:
+def one_line(text: str, taken: int = 0) -> str:
     """Return a text on one line of the terminal, of which some columns are taken."""
     text = as_written(plain(text, one_line=True))
     return fitted(text, shutil.get_terminal_size((80, 24)).columns - taken) if sys.stdout.isatty() else text
@@ -221,7 +204,7 @@ def _insights(found: Mapping[str, Any]) -> Iterator[str]:
     for name, value in found["only"].items():
         yield plain(f"only {name} {value}", one_line=True)
     for other in found["comes_with"]:
-        yield _line(f"comes with {other['key'].rpartition(':')[2][:6]}: {other['title']}")
+        yield one_line(f"comes with {other['key'].rpartition(':')[2][:6]}: {other['title']}")
 
 
 def _bars_of(varying: Mapping[str, Mapping[str, int]], events: int) -> None:
@@ -236,63 +219,8 @@ def _bars_of(varying: Mapping[str, Mapping[str, int]], events: int) -> None:
         say(paragraph(f"  {plain(name, one_line=True)}: ", told))
 
 
-def _trends_arguments(parser: argparse.ArgumentParser) -> None:
-    add_log(parser)
-    add_json(parser)
-    add_wide(parser)
-    _days(parser, 30)
-    parser.add_argument("--all", action="store_true", help="all groups, steady ones without bursts as well")
-
-
-def trends(args: argparse.Namespace) -> int:
-    """Say what becomes more or less, and what came in bursts."""
-    store = open_store(args)
-    found = store.trends(args.days)
-    if args.json:
-        say_json(found | {"forecast": store.forecast()})
-        return DONE
-    say(bold(f"all errors: {found['total']['count']} in {args.days} days, {found['total']['trend']}"))
-    _say_bursts(found["total"])
-    told = [g for g in found["groups"] if args.all or g["trend"] not in QUIET or g["bursts"]]
-    keys = briefly((group["key"] for group in told), ends=False)
-    rows = [(str(g["count"]), ARROWS[g["trend"]], _burst(g), g["title"], keys[g["key"]]) for g in told]
-    if rows:
-        say("\n" + table(MOVING, rows if args.all or args.wide else rows[:FEW_GROUPS], wide=args.wide))
-    if len(rows) > FEW_GROUPS and not (args.all or args.wide):
-        complain(f"and {len(rows) - FEW_GROUPS} more: --all")
-    _forecasts(store)
-    _events(store, args.days)
-    return DONE
-
-
-def _events(store: ErrorStore, days: int) -> None:
-    """Say what else happened meanwhile to the host and its processes."""
-    found = Timeline(store.path.parent / "state").counts(datetime.now(UTC) - timedelta(days=days))
-    if found:
-        said = ", ".join(f"{n} {event}" for event, n in found.items())
-        say(dim(f"\nmeanwhile: {said}; see visigate-errors timeline"))
-
-
-def _burst(group: Mapping[str, Any]) -> str:
-    """Return when the last burst of a group was, and how many."""
-    if not group["bursts"]:
-        return ""
-    last = group["bursts"][-1]
-    return f"{last['count']} at {brief_time(last['start'])[:-3]}"
-
-
-def _forecasts(store: ErrorStore) -> None:
-    """Say which groups are more likely than not to come back."""
-    likely = [f for f in store.forecast() if f["probability"] > LIKELY]
-    if likely:
-        say("\n" + bold("likely back within 7 days"))
-    for forecast in likely[:SHOWN]:
-        say(
-            _line(f"  {forecast['probability']:>4.0%}  {forecast['key'].rpartition(':')[2][:6]}  {forecast['title']}")
-        )
-
-
-def _say_bursts(course: Mapping[str, Any]) -> None:
+def say_bursts(course: Mapping[str, Any]) -> None:
+    """Say the last bursts of a group or of all errors."""
     bursts = course["bursts"]
     for burst in bursts[-MOST_BURSTS:]:
         span = "an hour" if burst["hours"] == 1 else f"{burst['hours']} hours"

@@ -90,25 +90,14 @@ def create_blueprint(
     Raises:
         ConfigurationError: a decorator is missing and ``unprotected`` is not said, or both are given.
     """
-    guards = [login_required, admin_required]
-    if unprotected:
-        if any(guards):
-            raise ConfigurationError(
-                "unprotected", "True contradicts the decorators that are given with it; leave one or the other out"
-            )
-        guards = []
-    for name, guard in zip(("login_required", "admin_required"), guards, strict=False):
-        if guard is None:
-            raise ConfigurationError(
-                name, "None would show errors to everybody; pass the decorator, or unprotected=True"
-            )
+    guards = _guards(login_required, admin_required, unprotected=unprotected)
     blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
     if store.patience is None:
         store.patience = PATIENCE
     pages = Pages(store, health, recoveries, user or _user, timeline)
     for rule, endpoint, view in pages.routes():
         for guard in reversed(guards):
-            view = guard(view)  # type: ignore[misc]  # None was refused above  # noqa: PLW2901
+            view = guard(view)  # noqa: PLW2901  # it is the view that is added
         method = "POST" if endpoint == "decide" else "GET"
         blueprint.add_url_rule(rule, endpoint, view, methods=[method], merge_slashes=False)
     for rule, endpoint, view in Probes(store, health, metrics, metrics_token).routes():
@@ -120,6 +109,25 @@ def create_blueprint(
     blueprint.context_processor(lambda: {"layout": layout, **TOOLS})
     blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
     return blueprint
+
+
+def _guards(
+    login_required: Decorator | None, admin_required: Decorator | None, *, unprotected: bool
+) -> list[Decorator]:
+    """Return the decorators of each view, or refuse."""
+    if unprotected:
+        if login_required or admin_required:
+            raise ConfigurationError(
+                "unprotected", "True contradicts the decorators that are given with it; leave one or the other out"
+            )
+        return []
+    given = {"login_required": login_required, "admin_required": admin_required}
+    for name, guard in given.items():
+        if guard is None:
+            raise ConfigurationError(
+                name, "None would show errors to everybody; pass the decorator, or unprotected=True"
+            )
+    return [guard for guard in given.values() if guard]
 
 
 def with_headers(response: Response) -> Response:

@@ -40,7 +40,8 @@ class Node:
         exception: as recorded.
         runs: its frames.
         culprit: the frame that names the error, if it is one of these.
-        source: numbers and texts of the lines around it.
+        read_at: the frame of which the lines around are shown: that one, or where the root cause was raised.
+        source: their numbers and texts.
     """
 
     depth: int
@@ -48,20 +49,23 @@ class Node:
     exception: ExceptionData
     runs: Sequence[Run]
     culprit: Frame | None
+    read_at: Frame | None
     source: Sequence[tuple[int, str]]
 
 
 def nodes(record: ErrorDetail) -> list[Node]:
     """The exceptions of a record, causes before what they caused, members of a group below it."""
     culprit = next(_culprits(record), None)
-    found = []
+    found: list[Node] = []
     for number, depth, lead in _as_happened(record.exceptions):
         exception = record.exceptions[number]
         runs = [Run(own, list(frames)) for own, frames in groupby(exception.frames, lambda f: bool(f.in_app))]
         marked = next((f for f in exception.frames if f is culprit), None)
+        own_frame = next((f for f in reversed(exception.frames) if f.in_app), None)
+        read_at = marked or (None if found else own_frame)  # the first is the root cause
         when = when_of(record)
-        source = source_around(marked, when) if marked and when else []
-        found.append(Node(min(depth, DEEPEST), lead, exception, runs, marked, source))
+        source = source_around(read_at, when) if read_at and when else []
+        found.append(Node(min(depth, DEEPEST), lead, exception, runs, marked, read_at, source))
     return found
 
 
