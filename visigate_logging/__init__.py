@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from visigate_logging.detail.record import ErrorDetail as ErrorDetail
     from visigate_logging.formatters import DetailFormatter as DetailFormatter
     from visigate_logging.formatters import TextFormatter as TextFormatter
+    from visigate_logging.handlers.flight_recorder import FlightRecorder as FlightRecorder
     from visigate_logging.handlers.forward import ForwardHandler as ForwardHandler
     from visigate_logging.handlers.json_file import JsonFileHandler as JsonFileHandler
     from visigate_logging.handlers.notification import NotificationHandler as NotificationHandler
@@ -38,6 +39,7 @@ _HOME = {
     "ErrorStore": "store.store",
     "ForwardHandler": "handlers.forward",
     "NotificationHandler": "handlers.notification",
+    "FlightRecorder": "handlers.flight_recorder",
     "RecoveryHandler": "handlers.recovery",
     "SharedRotatingFileHandler": "handlers.rotating",
     "TextFormatter": "formatters",

@@ -62,6 +62,7 @@ class DetailFormatter(OrjsonFormatter):
             ``logs/errors/state/pseudonyms.key``. Who has it can find out whose name a name is.
         max_field_bytes: bytes that a text or all of ``additional_info`` may have; default 65536, at least 1024.
         facets: names of ``extra`` values, such as ``camera``, by which errors are to be filtered and counted.
+        locals: tell the values of local variables in the application's innermost frames; default true.
         static_fields: fields with fixed values that every line gets.
         rename_fields: other names for fields. The reader of this package knows the original names only.
 
@@ -85,11 +86,12 @@ class DetailFormatter(OrjsonFormatter):
         pseudonym_key: str | None = None,
         max_field_bytes: FieldSize = 65_536,
         facets: Words = (),
+        locals: bool = True,  # noqa: A002 -- the word of the field, and of YAML
         static_fields: Mapping[str, Any] | None = None,
         rename_fields: Mapping[str, str] | None = None,
     ) -> None:
         _use_pseudonyms(pseudonyms, pseudonym_key)
-        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets, tells_locals=locals)
         super().__init__(
             fmt,
             datefmt,
@@ -139,11 +141,18 @@ _OWN = (DetailFormatter.add_fields, OrjsonFormatter.process_log_record)
 
 
 def _options(
-    service: str, release: str, in_app: Words, mask_keys: Words, max_field_bytes: int, facets: Words
+    service: str,
+    release: str,
+    in_app: Words,
+    mask_keys: Words,
+    max_field_bytes: int,
+    facets: Words,
+    *,
+    tells_locals: bool,
 ) -> DetailOptions:
     mask_also(mask_keys)
     words = cast(tuple[tuple[str, ...], ...], (in_app, facets))
-    options = DetailOptions(service, release, words[0], max_field_bytes, words[1]).or_environment()
+    options = DetailOptions(service, release, words[0], max_field_bytes, words[1], tells_locals).or_environment()
     extractor(options)  # made ready: what it imports and reads must not wait for the first record
     return options
 
@@ -168,8 +177,8 @@ class TextFormatter(logging.Formatter):
 
     Args:
         fmt, datefmt, style, validate, defaults: as for :class:`logging.Formatter`.
-        service, release, in_app, mask_keys, pseudonyms, pseudonym_key, max_field_bytes, facets: as for
-            :class:`DetailFormatter`. Given alike to both, a record is looked at once for both.
+        service, release, in_app, mask_keys, pseudonyms, pseudonym_key, max_field_bytes, facets, locals: as
+            for :class:`DetailFormatter`. Given alike to both, a record is looked at once for both.
 
     Raises:
         ConfigurationError: a value that cannot be.
@@ -192,9 +201,10 @@ class TextFormatter(logging.Formatter):
         pseudonym_key: str | None = None,
         max_field_bytes: FieldSize = 65_536,
         facets: Words = (),
+        locals: bool = True,  # noqa: A002 -- the word of the field, and of YAML
     ) -> None:
         _use_pseudonyms(pseudonyms, pseudonym_key)
-        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets)
+        self.options = _options(service, release, in_app, mask_keys, max_field_bytes, facets, tells_locals=locals)
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
     def format(self, record: logging.LogRecord) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.records import NOON, detail, write
 from visigate_logging.cli import main
+from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.store.store import ErrorStore
 
 
@@ -153,3 +154,46 @@ def test_following_begins_with_the_last_errors_and_goes_on_with_those_that_are_m
         write(log, detail(4, severity="WARNING"), detail(5, additional_info={"attempt": 5}), detail(6))
         assert next(followed).additional_info["attempt"] == 6
         followed.close()
+
+
+AROUND = {
+    "breadcrumbs": ({"age": 2.0, "level": "INFO", "logger": "gate", "message": "opened\x1b[2J", "own": True},),
+    "machine": {"unusual": ["memory 97 %"], "age": 1.0, "load": [0.5], "cpus": 4, "temperature": 51.5, "uptime": 60},
+    "exceptions": (
+        ExceptionData(
+            "E", "m", "x", frames=(Frame("a.py", 1, "f", "a", "f()", in_app=True, values={"url": "rtsp"}),)
+        ),
+    ),
+}
+
+
+def test_what_stood_around_an_error_is_told_in_the_order_of_the_story(tmp_path, capsys):
+    log = write(tmp_path / "details.jsonl", detail(1, **AROUND))
+    assert main(["show", "--log", str(log)]) == 0
+    out = capsys.readouterr().out
+    told = [
+        "unusual  memory 97 %",
+        "just before",
+        "INFO gate: opened",
+        "url = rtsp",
+        "machine",
+        "temperature  51.5 °C",
+    ]
+    assert sorted(told, key=out.index) == told
+    assert "\x1b" not in out
+
+
+def test_a_machine_without_anything_unusual_is_told_in_short(tmp_path, capsys):
+    usual = AROUND | {"machine": AROUND["machine"] | {"unusual": []}}
+    log = write(tmp_path / "details.jsonl", detail(1, **usual))
+    assert main(["show", "--log", str(log)]) == 0
+    out = capsys.readouterr().out
+    assert "machine, nothing unusual" in out
+    assert "temperature" not in out
+
+
+def test_what_else_went_wrong_within_a_minute_is_told_last(tmp_path, capsys):
+    other = detail(2, NOON + timedelta(seconds=20), error_type="OtherError", fingerprint="v3:other")
+    log = write(tmp_path / "details.jsonl", detail(1, NOON), other)
+    assert main(["show", detail(1, NOON).event_id, "--log", str(log)]) == 0
+    assert "OtherError" in capsys.readouterr().out.partition("at the same time")[2]

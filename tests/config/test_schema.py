@@ -47,7 +47,9 @@ def test_the_shipped_file_names_each_option_of_our_classes_and_no_other(section)
 
 
 def test_the_shipped_file_has_an_entry_for_each_of_our_handlers():
-    ours = {name for name in visigate_logging.__all__ if name.endswith("Handler") and name != "ErrorHandler"}
+    ours = {
+        name for name in visigate_logging.__all__ if name.endswith(("Handler", "Recorder")) and name != "ErrorHandler"
+    }
     assert set(explained("handlers")) == ours
 
 

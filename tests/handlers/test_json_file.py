@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from tests.handlers.conformance import CASES
+from tests.waiting import wait_until
 from visigate_logging import DetailFormatter, ErrorDetail, JsonFileHandler
+from visigate_logging.host.machine import machine
 
 
 @pytest.fixture
@@ -99,3 +101,13 @@ def test_a_formatter_of_the_configuration_takes_the_place_of_its_own(log):
     )
     logging.getLogger("gate").error("no picture")
     assert json.loads(log.read_text())["service"] == "north gate"
+
+
+def test_an_error_tells_the_state_of_the_machine_once_the_handler_is_configured(log, make):
+    handler = make()
+    handler.set_name("details")
+    wait_until(machine.newest)
+    handler.handle(logging.makeLogRecord({"levelno": logging.ERROR, "levelname": "ERROR", "msg": "failed"}))
+    found = json.loads(log.read_text())["machine"]
+    assert found["load"]
+    assert found["disks"]

@@ -13,6 +13,7 @@ from flask import Flask, render_template_string
 
 from tests.records import detail, write
 from tests.web.conftest import NOW, ago, chained
+from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import create_blueprint
 from visigate_logging.web.bursts import Bursts
@@ -314,3 +315,22 @@ def test_a_list_of_long_errors_stays_below_sixty_kilobytes(tmp_path, make_client
     client = make_client(write(tmp_path / "details.jsonl", *records))
     for address in ("/errors?period=30d", "/errors?view=errors"):
         assert len(client.get(address).data) < 60_000
+
+
+@pytest.mark.parametrize(("unusual", "level", "is_open"), [(["memory 97 %"], "ERROR", True), ([], "INFO", False)])
+def test_what_stood_around_an_error_is_folded_unless_it_is_unusual(tmp_path, make_client, unusual, level, is_open):
+    frame = Frame("a.py", 4, "lift", "barrier", "lift()", in_app=True, values={"url": "<rtsp>"})
+    record = detail(
+        7,
+        NOW,
+        exceptions=(ExceptionData("E", "builtins", "stuck", frames=(frame,)),),
+        breadcrumbs=({"age": 2.0, "level": level, "logger": "gate", "message": "opened <b>", "own": True},),
+        machine={"unusual": unusual, "age": 1.0, "temperature": 51.5},
+        file="a.py",
+        line=4,
+    )
+    page = make_client(write(tmp_path / "details.jsonl", record)).get(f"/errors/{record.event_id}").text
+    for heading in ("Just before", "Machine"):
+        assert (f"<h2>{heading}</h2><details open>" in page) is is_open
+    assert page.index("gate: opened &lt;b&gt;") < page.index("&lt;rtsp&gt;") < page.index("51.5 °C")
+    assert ("<dt>Unusual</dt>" in page) is is_open

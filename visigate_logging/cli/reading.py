@@ -19,6 +19,7 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, width
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+from visigate_logging.present import surroundings
 from visigate_logging.present.advice import advice_for
 from visigate_logging.present.changes import changed_before
 from visigate_logging.present.facts import RELATIONS
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["follow", "recent", "show", "time_of"]
 
 LONGEST = 300
+MACHINE_IN_SHORT = 3
+"""Facts of the machine that are told where nothing in it is unusual."""
 COLUMNS = (
     Column("TIME"),
     Column("SEVERITY"),
@@ -117,7 +120,7 @@ def show(args: argparse.Namespace) -> int:
     if args.json:
         say_json(newest[0].to_dict())
     else:
-        for line in _sheet(newest[0]):
+        for line in _sheet(newest[0]) + _others(newest[0], store):
             say(line)
     return DONE
 
@@ -129,6 +132,8 @@ def _sheet(record: ErrorDetail) -> list[str]:
         "",
     ]
     lines += [f"{name:>12}  {plain(value)}" for name, value in _facts(record) if value]
+    if before := surroundings.moments(record):
+        lines += ["", bold("just before"), *(dim(plain(f"  {told}", one_line=True)) for told in before)]
     for exception in record.exceptions:
         lines += ["", *_exception(exception)]
     if not record.exceptions and record.traceback:
@@ -136,7 +141,18 @@ def _sheet(record: ErrorDetail) -> list[str]:
     if record.additional_info:
         lines += ["", bold("additional information")]
         lines += [f"{plain(name):>12}  {plain(str(value))}" for name, value in record.additional_info.items()]
+    if state := surroundings.machine(record):
+        lines += ["", bold("machine") if surroundings.unusual(record) else bold("machine, nothing unusual")]
+        told = state if surroundings.unusual(record) else state[:MACHINE_IN_SHORT]
+        lines += [f"{name:>12}  {plain(value)}" for name, value in told]
     return lines
+
+
+def _others(record: ErrorDetail, store: "ErrorStore") -> list[str]:
+    """What else went wrong within a minute."""
+    found = [(o, f"{o.error_type}: {o.error_message}"[:LONGEST]) for o in store.around(record)]
+    lines = [plain(f"  {time_of(o)}  {o.process}: {said} ({o.event_id})", one_line=True) for o, said in found]
+    return ["", bold("at the same time"), *lines] if lines else []
 
 
 def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
@@ -145,6 +161,7 @@ def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
         ("", "the clock was wrong: about this time by the clock that was right later" if about(record) else ""),
         ("severity", " ".join(filter(None, (record.severity, record.category)))),
         ("to do", advice_for(record)),
+        ("unusual", ", ".join(surroundings.unusual(record))),
         ("logged", f"{record.message} ({record.logger}, {record.level})"),
         ("handled", "yes: logged where it was caught" if record.handled else ""),
         ("repeats", record.repeats and f"{record.repeats}, the same exception"),
@@ -181,7 +198,8 @@ def _exception(exception: ExceptionData) -> list[str]:
 def _frame(frame: Frame) -> list[str]:
     place = plain(f"  {frame.file}:{frame.line} in {frame.function}")
     lines = [place, plain(f"      {frame.code}")] if frame.code else [place]
-    return [bold(line) if frame.in_app else dim(line) for line in lines]
+    told = [dim(plain(f"          {value}", one_line=False)) for value in surroundings.values(frame)]
+    return [*(bold(line) if frame.in_app else dim(line) for line in lines), *told]
 
 
 def _follow_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.spans import span_of
 from visigate_logging.detail.stamps import EventIds, rfc3339
+from visigate_logging.detail.surroundings import add_surroundings, is_turn
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
 from visigate_logging.host.timeline import last_changes
@@ -41,6 +42,7 @@ class DetailOptions(NamedTuple):
             in the standard library nor in site-packages.
         max_field_bytes: bytes that a text, or all of ``additional_info``, may have; longer ones are cut.
         facets: names of ``additional_info`` by which errors are filtered and counted.
+        locals: whether the values of local variables are told.
     """
 
     service: str = ""
@@ -48,6 +50,7 @@ class DetailOptions(NamedTuple):
     in_app: tuple[str, ...] = ()
     max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES
     facets: tuple[str, ...] = ()
+    locals: bool = True
 
     def or_environment(self) -> Self:
         """The same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
@@ -78,6 +81,7 @@ class Extractor:
         self._clean = masking.sanitiser(options.max_field_bytes)
         self._describe = Describer(self._clean, options.in_app)
         self._facets = options.facets
+        self._tells_locals = options.locals
         self._origins: Bounded[tuple[str | None, ...], dict[str, str]] = Bounded(MAX_ORIGINS)
         self._constant = {
             "host": utf8(os.uname().nodename),
@@ -130,6 +134,8 @@ class Extractor:
             named = self._named(given.get("fingerprint")) or self._named(theirs)
             if named:
                 values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
+        if (exc is not None or record.levelno >= logging.ERROR) and is_turn(values["fingerprint"]):
+            add_surroundings(values, record, exc if self._tells_locals else None, tb, self._clean)
 
     def _origin(self, record: logging.LogRecord) -> Mapping[str, Any]:
         """Return the fields that are the same for all records from one place of a thread.

@@ -6,13 +6,23 @@ its ``repr`` is left: types are asked past their metaclass, and what an object h
 
 import sys
 from collections.abc import Iterator
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import Enum
-from pathlib import PurePath
+from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, SimpleNamespace
 from typing import Any
 
-__all__ = ["plain_form", "type_name"]
+__all__ = [
+    "C_DEFINED",
+    "MISSING",
+    "bases_of",
+    "is_really",
+    "own_fields",
+    "plain_form",
+    "plain_standard",
+    "stored",
+    "type_name",
+]
 
 MAX_BYTES = 4096
 """Bytes that are kept of a bytes object."""
@@ -27,12 +37,12 @@ _AS_TEXT = {
 }
 """Types whose ``str()`` is what is looked for."""
 
-_C_DEFINED = (GetSetDescriptorType, MemberDescriptorType)  # they read memory, and run no code of the object's
-_MISSING = object()
+C_DEFINED = (GetSetDescriptorType, MemberDescriptorType)  # they read memory, and run no code of the object's
+MISSING = object()
 
 _name = type.__dict__["__name__"].__get__
 _module = type.__dict__["__module__"].__get__
-_bases = type.__dict__["__mro__"].__get__
+bases_of = type.__dict__["__mro__"].__get__
 _own = type.__dict__["__dict__"].__get__
 
 
@@ -51,15 +61,15 @@ def plain_form(value: Any) -> Any:
     for kind, form in _STANDARD:
         if issubclass(type(value), kind):
             return form(value)
-    bases = _bases(type(value))
-    if (known := _of_library(value, bases)) is not _MISSING:
+    bases = bases_of(type(value))
+    if (known := _of_library(value, bases)) is not MISSING:
         return known
     fields = _fields(value, bases)
     return str.__str__(repr(value)) if fields is None else fields
 
 
 def _enum(value: Enum) -> str:
-    name = _stored(value, "_name_", _bases(type(value)))
+    name = stored(value, "_name_", bases_of(type(value)))
     return f"{type_name(value)}.{name}" if type(name) is str else f"{type_name(value)}.{value._value_!r}"
 
 
@@ -84,21 +94,22 @@ _STANDARD: tuple[tuple[type | tuple[type, ...], Any], ...] = (
 def _of_library(value: Any, bases: tuple[Any, ...]) -> Any:
     for base in bases:
         names = (_module(base), _name(base))
-        if names in _AS_TEXT and _is_really(base, *names):
+        if names in _AS_TEXT and is_really(base, *names):
             return base.__str__(value)
-        if names == ("numpy", "generic") and _is_really(base, *names):
+        if names == ("numpy", "generic") and is_really(base, *names):
             return _number(value, base, _own(base)["dtype"].__get__(value).kind)
         if names == ("array", "array"):
             return f"<array of {len(value)} {value.typecode!r}>"
-    shape, kind = _stored(value, "shape", bases, _C_DEFINED), _stored(value, "dtype", bases, _C_DEFINED)
-    if shape is _MISSING or kind is _MISSING:
-        return _MISSING
+    shape, kind = stored(value, "shape", bases, C_DEFINED), stored(value, "dtype", bases, C_DEFINED)
+    if shape is MISSING or kind is MISSING:
+        return MISSING
     return f"<{type_name(value)} of {kind}, shape {tuple(shape)}>"
 
 
-def _is_really(base: type, module: Any, name: str) -> bool:
-    """Whether a type is what its names say: an object of the application may bear them, too."""
-    return getattr(sys.modules.get(module), name, None) is base
+def is_really(base: type, module: Any, name: str) -> bool:
+    """Return whether a type is what its names say: an object of the application may bear them, too."""
+    # Not getattr: a module's own __getattr__ may import something, or warn.
+    return getattr(sys.modules.get(module), "__dict__", {}).get(name) is base
 
 
 def _number(value: Any, base: Any, kind: str) -> Any:
@@ -109,14 +120,52 @@ def _number(value: Any, base: Any, kind: str) -> Any:
     return plain if type(plain) in {bool, int, float} else str(value)
 
 
+def plain_standard(value: Any) -> Any:
+    """Return a value of the standard library, or a number of numpy's, as a text or a number; else ``MISSING``.
+
+    Nothing else is run: of a class that the application has made of one it is what that one has stored.
+    """
+    kind = type(value)
+    if issubclass(kind, Enum):
+        name = stored(value, "_name_", bases_of(kind))
+        return f"{type_name(value)}.{name}" if type(name) is str else MISSING
+    for base, form in _STORED:
+        if issubclass(kind, base):
+            return form(value)
+    if any(kind is one for one in _EXACT) or any(is_really(kind, *names) for names in _AS_TEXT):
+        return str(value)
+    for base in bases_of(kind) if is_really(kind, "numpy", _name(kind)) else ():
+        if is_really(base, "numpy", "generic"):
+            return _number(value, base, _own(base)["dtype"].__get__(value).kind)
+    return MISSING
+
+
+_STORED: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
+_EXACT = (datetime, date, time, PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
+
+
+def own_fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Give what an object holds under its names, read without running code of its own."""
+    bases = bases_of(type(value))
+    held = stored(value, "__dict__", bases, C_DEFINED)
+    if type(held) is dict:
+        yield from ((name, one) for name, one in held.items() if type(name) is str)
+    for base in bases:
+        for name, slot in _own(base).items():
+            if type(slot) is MemberDescriptorType and _module(base) != "builtins":
+                found = stored(value, name, (base,))
+                if found is not MISSING:
+                    yield name, found
+
+
 def _fields(value: Any, bases: tuple[type, ...]) -> dict[str, Any] | None:
     """What a dataclass, an object of attrs or a Pydantic model holds, without the fields that its repr leaves out."""
     for base in bases:
         own = _own(base)
         for names in (_of_dataclass(own), _of_attrs(own), _of_pydantic(own)):
             if names is not None:
-                found = ((name, _stored(value, name, bases)) for name in names)
-                return {name: held for name, held in found if held is not _MISSING}
+                found = ((name, stored(value, name, bases)) for name in names)
+                return {name: held for name, held in found if held is not MISSING}
     return None
 
 
@@ -142,16 +191,16 @@ def _is_shown(field: Any) -> bool:
     return getattr(getattr(field, "field_info", field), "repr", True) is not False  # field_info: Pydantic 1
 
 
-def _stored(value: Any, name: str, bases: tuple[type, ...], kinds: tuple[type, ...] = (MemberDescriptorType,)) -> Any:
-    """What an object holds under a name, read without running code of its own."""
+def stored(value: Any, name: str, bases: tuple[type, ...], kinds: tuple[type, ...] = (MemberDescriptorType,)) -> Any:
+    """Return what an object holds under a name, read without running code of its own."""
     for base in bases:
-        found = _own(base).get(name, _MISSING)
+        found = _own(base).get(name, MISSING)
         if type(found) in kinds:
             try:
                 return found.__get__(value)
             except AttributeError:  # a slot that was not filled
-                return _MISSING
-    if kinds is _C_DEFINED:
-        return _MISSING
-    held = _stored(value, "__dict__", bases, _C_DEFINED)
-    return held.get(name, _MISSING) if type(held) is dict else _MISSING
+                return MISSING
+    if kinds is C_DEFINED:
+        return MISSING
+    held = stored(value, "__dict__", bases, C_DEFINED)
+    return held.get(name, MISSING) if type(held) is dict else MISSING

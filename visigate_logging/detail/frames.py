@@ -1,7 +1,8 @@
 """Exceptions and the frames they passed through, as plain data."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import orjson
 
@@ -19,6 +20,7 @@ class Frame:
         module: dotted name of the module, alike whether it is imported or run.
         code: text of the line, stripped; empty when there is no source.
         in_app: whether this is the application's own code.
+        values: of its local variables, by their names, where they were looked at.
     """
 
     file: str
@@ -27,6 +29,11 @@ class Frame:
     module: str
     code: str
     in_app: bool
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same with the values of its local variables."""
+        return replace(self, values=values)
 
     def as_culprit(self, function: str) -> dict[str, Any]:
         """The fields of a detail record that name this position.
@@ -51,7 +58,7 @@ class Frames(tuple[Frame, ...]):
     def to_json(self) -> bytes:
         """The frames as a JSON array."""
         if not self._json:
-            self._json = orjson.dumps(list(self))
+            self._json = orjson.dumps([{k: v for k, v in vars(f).items() if k != "values" or v} for f in self])
         return self._json
 
 
@@ -84,9 +91,12 @@ class ExceptionData:
 
     def to_json(self) -> bytes:
         """Return the exception as JSON."""
-        frames = self.frames
-        known = orjson.Fragment(frames.to_json()) if isinstance(frames, Frames) else frames
-        return orjson.dumps({**self.__dict__, "frames": known})
+        frames = self.frames if isinstance(self.frames, Frames) else Frames(self.frames)
+        return orjson.dumps({**self.__dict__, "frames": orjson.Fragment(frames.to_json())})
+
+    def with_frames(self, frames: Frames) -> Self:
+        """Return the same with other frames."""
+        return replace(self, frames=frames)
 
 
 class Chain(tuple[ExceptionData, ...]):

@@ -66,6 +66,8 @@ class ErrorDetail:
     changes: Sequence[Mapping[str, Any]] = ()
     trace_id: str = ""
     span_id: str = ""
+    breadcrumbs: Sequence[Mapping[str, Any]] = ()
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":
@@ -121,6 +123,7 @@ class ErrorDetail:
         """A record read back; fields that are missing get their defaults, unknown ones are passed over."""
         values: dict[str, Any] = dict.fromkeys(_FIELDS[:6], "")
         values |= {name: data[name] for name in _FIELDS if name in data}
+        values["breadcrumbs"] = tuple(data.get("breadcrumbs") or ())
         values["exceptions"] = Chain(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
 
@@ -149,6 +152,7 @@ def _read_frame(data: Mapping[str, Any]) -> Frame:
         data.get("module", ""),
         data.get("code", ""),
         data.get("in_app", False),
+        data.get("values") or {},
     )
 
 

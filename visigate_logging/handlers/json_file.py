@@ -10,6 +10,7 @@ from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.detail.repeats import Recent
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler
+from visigate_logging.host.machine import machine
 from visigate_logging.options import Count, Size, Via, checked
 from visigate_logging.retention.schedule import Retention, read_age
 
@@ -46,6 +47,13 @@ class JsonFileHandler(SharedRotatingFileHandler):
         super().__init__(*args, **kwargs)
         self.setFormatter(DetailFormatter())
         self._recent = Recent()
+
+    def set_name(self, name: str) -> None:
+        """Take a name, as ``dictConfig`` gives one; from then on the state of the machine is sampled for errors."""
+        super().set_name(name)
+        machine.watch(os.path.dirname(self.baseFilename))
+
+    name = property(logging.Handler.get_name, set_name)
 
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as a line of JSON."""

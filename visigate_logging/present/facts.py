@@ -8,6 +8,7 @@ import orjson
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.present import surroundings
 from visigate_logging.present.changes import changed_before
 
 __all__ = ["RELATIONS", "Fact", "Place", "culprit", "facts_of", "headline", "link", "site"]
@@ -15,6 +16,7 @@ __all__ = ["RELATIONS", "Fact", "Place", "culprit", "facts_of", "headline", "lin
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
 _MOST_FRAMES = 6
+_MOST_VALUES = 12
 _MOST_CAUSES = 7
 RELATIONS = {"cause": "Caused by", "context": "While handling", "member": "Member of the group"}
 """How an exception of a chain belongs to the one before it."""
@@ -56,14 +58,16 @@ def facts_of(detail: ErrorDetail, advice: str = "", url: str | None = None) -> l
         advice: what to do about it.
         url: address of the web pages; ``{event_id}`` in it is replaced, else the id is put behind it.
     """
+    machine = "\n".join(f"{name}: {told}" for name, told in surroundings.machine(detail))
     facts = [
         Fact("Site", " on ".join(filter(None, (detail.service, detail.host)))),
         Fact("Link", link(url, detail.event_id) if url else ""),
         Fact("Where", culprit(detail)),
+        Fact("Unusual", ", ".join(surroundings.unusual(detail))),
         Fact("To do", advice),
         Fact("Command", f"visigate-errors show {detail.event_id}" if detail.event_id else ""),
         Fact("Log message", _logged(detail), Place.THEN),
-        Fact("Before it", _before(detail), Place.THEN, is_block=True),
+        Fact("Before it", _cut("\n".join(surroundings.moments(detail))), Place.THEN, is_block=True),
         *(Fact(label, text, Place.THEN) for label, text in _causes(detail)),
         Fact("In the application", _frames(detail), Place.THEN, is_block=True),
         Fact("Additional information", _information(detail.additional_info), Place.THEN, is_block=True),
@@ -71,6 +75,7 @@ def facts_of(detail: ErrorDetail, advice: str = "", url: str | None = None) -> l
         Fact("Changed before", "; ".join(changed_before(detail.changes, detail.timestamp)), Place.THEN),
         Fact("Process", _process(detail), Place.THEN),
         Fact("Category", detail.category, Place.THEN),
+        Fact("Machine", machine, Place.THEN if surroundings.unusual(detail) else Place.REST, is_block=True),
         Fact("Traceback", _cut(detail.traceback), Place.REST, is_block=True),
     ]
     return [f if f.is_block else Fact(f.label, f.value[:_LONGEST_FACT], f.place) for f in facts if f.value.strip()]
@@ -112,13 +117,6 @@ def _logged(detail: ErrorDetail) -> str:
     return "" if said == detail.error_message.strip() else said
 
 
-def _before(detail: ErrorDetail) -> str:
-    """Return what was logged before; of a later version's records."""
-    names = ("timestamp", "level", "logger", "message")
-    crumbs = [one for one in getattr(detail, "breadcrumbs", None) or () if isinstance(one, Mapping)]
-    return _cut("\n".join(" ".join(str(one.get(name, "")) for name in names) for one in crumbs))
-
-
 def _causes(detail: ErrorDetail) -> list[tuple[str, str]]:
     return [
         (RELATIONS.get(e.relation or "", "With it"), f"{e.type}: {e.message}" if e.message else e.type)
@@ -132,8 +130,10 @@ def _frames(detail: ErrorDetail) -> str:
 
 
 def _frame(frame: Frame) -> str:
-    place = f"{frame.file}:{frame.line} in {frame.function}"
-    return f"{place}\n    {frame.code}" if frame.code else place
+    lines = [f"{frame.file}:{frame.line} in {frame.function}"]
+    lines += [f"    {frame.code}"] if frame.code else []
+    lines += [f"        {told}" for told in surroundings.values(frame)[:_MOST_VALUES]]
+    return "\n".join(lines)
 
 
 def _process(detail: ErrorDetail) -> str:

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from string import hexdigits
 from typing import Any
 
@@ -16,10 +16,14 @@ from visigate_logging.store.follow import Follower, matching
 from visigate_logging.store.imported import legacy_tie
 from visigate_logging.store.opened import OpenedLog
 from visigate_logging.store.search import cursor_at, find, locate, locate_part, locate_tie, next_newer
+from visigate_logging.store.times import from_micros, parse_timestamp
+from visigate_logging.store.typed import about
 from visigate_logging.store.upkeep import unreadable_places
 
 __all__ = ["RecordQuestions"]
 
+MOST_AROUND = 20
+"""Errors that are looked at around another."""
 SHORTEST, WHOLE = 4, 32
 """Digits of a part of an id, and of a whole one."""
 
@@ -98,6 +102,21 @@ class RecordQuestions(OpenedLog):
             return older.event_id if older else None, newer.event_id if newer else None
 
         return self._access.ask(question)
+
+    def around(self, record: ErrorDetail, seconds: float = 60.0) -> list[ErrorDetail]:
+        """Return the errors of other groups at the same time, of all processes, oldest first; 20 at most.
+
+        Args:
+            record: one that the log has.
+            seconds: before and after it.
+        """
+        try:
+            at = from_micros(parse_timestamp(about(record) or record.timestamp), UTC)
+        except ValueError:
+            return []
+        span = timedelta(seconds=seconds)
+        found = self.recent(MOST_AROUND, since=at - span, until=at + span).records
+        return [other for other in reversed(found) if other.fingerprint != record.fingerprint]
 
     def follow(
         self,

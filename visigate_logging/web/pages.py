@@ -22,6 +22,7 @@ from flask import (
 from visigate_logging.health.log import HealthSource, banners
 from visigate_logging.host.timeline import when
 from visigate_logging.insight.trends import trend_of
+from visigate_logging.present import surroundings
 from visigate_logging.present.severities import worst_first
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
@@ -140,6 +141,11 @@ class Pages:
             now=datetime.now(UTC),
             facts=facts(record),
             nodes=nodes(record),
+            others=self._store.around(record),
+            before=surroundings.moments(record),
+            warned=surroundings.warned(record),
+            state=surroundings.machine(record),
+            unusual=surroundings.unusual(record),
             report=plain_report(record),
             recoveries=self._recoveries.of(record.event_id),
             older=older,

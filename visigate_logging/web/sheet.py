@@ -11,6 +11,7 @@ from typing import Any
 
 from visigate_logging.present.advice import advice_for
 from visigate_logging.present.changes import changed_before
+from visigate_logging.present.surroundings import unusual
 from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
 from visigate_logging.web.shown import when as when_of
@@ -104,6 +105,7 @@ def facts(record: ErrorDetail) -> dict[str, Any]:
     """What else is known of an error, by what it is called on the page; what is not known is left out."""
     known = {
         "To do": advice_for(record),
+        "Unusual": ", ".join(unusual(record)),
         "Severity": record.severity,
         "Category": record.category,
         "Host": record.host,
