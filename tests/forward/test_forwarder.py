@@ -68,11 +68,12 @@ def test_rotation_neither_loses_nor_doubles(gate):
     assert gate.received == ids
 
 
-def test_more_files_than_a_cursor_remembers_are_sent_once(gate):
+def test_more_files_than_a_cursor_remembers_are_sent_once(gate, monkeypatch):
+    monkeypatch.setattr("visigate_logging.host.follower._KEPT", 3)
     ids = []
-    for _ in range(70):
+    for _ in range(8):
         ids += gate.write(1)
-        gate.rotate(backups=100)
+        gate.rotate(backups=10)
     forwarder = gate.forward()
     gate.forward(forwarder)
     assert gate.received == ids
@@ -362,14 +363,14 @@ while True:
 
 
 def test_killed_again_and_again_every_record_arrives_and_few_twice(gate):
-    ids = gate.write(100)
+    ids = gate.write(60)
     command = [sys.executable, "-c", CHILD, gate.sink.url, str(gate.log), str(gate.state_dir)]
     kills = 0
     while len(set(gate.received)) < len(ids):
         already = len(gate.received)
         with subprocess.Popen(command) as child:
             deadline = time.monotonic() + 60
-            while len(gate.received) < min(already + 40, already + len(ids) - len(set(gate.received))):
+            while len(gate.received) < min(already + 25, already + len(ids) - len(set(gate.received))):
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
             os.kill(child.pid, signal.SIGKILL)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["forward"]
 
-PULSE = 5.0
+PULSE = 2.0
 """Seconds between two looks at the threads that forward."""
 STATE_EVERY = 60.0
 """Seconds after which targets that want to know are told how the gate is."""
