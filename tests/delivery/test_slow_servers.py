@@ -9,7 +9,7 @@ import pytest
 from tests.delivery.servers import SlowServer, told, wait_for
 from tests.handlers.test_smtp import finish, logger_with, options_for, start, try_now
 from visigate_logging.delivery.channels.server import Credentials, MailServer
-from visigate_logging.delivery.channels.session import LIMITS
+from visigate_logging.delivery.channels.session import LIMITS, Session
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
 
@@ -139,3 +139,22 @@ def test_the_phases_have_the_time_that_the_rfc_gives_them():
         "block": 180,
         "dot": 600,
     }
+
+
+def test_a_link_that_breaks_before_the_last_dot_has_delivered_nothing(make_mailing, server, monkeypatch):
+    mailing, send = make_mailing(server), Session.send
+
+    def breaks(self, data):
+        if len(data) > 500:
+            raise ConnectionResetError
+        send(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "send", breaks)
+        mailing.errors(3)
+        mailing.run(1000)
+    assert mailing.spool.refused.messages() == []
+    mailing.outbox.try_now()
+    mailing.run(10)
+    assert told([message for _, message in server.inbox.mails]) == [3]
+    assert mailing.incidents.sheet() == {"accepted": 3, "delivered": 1, "folded": 2, "dropped": {}, "pending": 0}
