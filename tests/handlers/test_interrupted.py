@@ -194,7 +194,7 @@ def test_an_error_after_a_line_of_the_journal_that_was_interrupted_is_written_wh
 def test_a_kind_of_error_whose_queueing_was_interrupted_is_queued_again(tmp_path, monkeypatch) -> None:
     steps = {"exceptions": ["BaseException"], "steps": [{"command": {"argv": ["true"]}}]}
     made = RecoveryHandler({"all": steps}, tmp_path / "state")
-    monkeypatch.setattr(made._desk._worker, "put", Once(made._desk._worker.put))
+    monkeypatch.setattr(made._dispatcher._worker, "put", Once(made._dispatcher._worker.put))
     record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), (OSError, OSError("gone"), None))
     with pytest.raises(KeyboardInterrupt):
         made.handle(record)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from visigate_logging.recovery.sqlite.files import LOCK
+
 PAGE = 4096
 CURRENT, BACKED_UP = 600, 450  # rows now, and when the backup was made
 
@@ -182,11 +184,11 @@ def error_code(path: Path) -> int | None:
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    """Every file of a folder, by its bytes."""
+    """Every file of a folder, by its bytes, but for the lock of who is at work in it."""
     return {
         str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted(folder.rglob("*"))
-        if p.is_file()
+        if p.is_file() and p.name != LOCK
     }
 
 

@@ -27,9 +27,9 @@ from visigate_logging.handlers.recovery import RecoveryHandler
 from visigate_logging.host import host_counts, host_failures
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks
+from visigate_logging.recovery.messages import is_worth_repeating
 from visigate_logging.recovery.steps.base import Context
 from visigate_logging.recovery.steps.reopen import Reopen
-from visigate_logging.recovery.telling import is_worth_repeating
 
 LOG = logging.getLogger("gate.database")
 

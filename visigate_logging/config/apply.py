@@ -14,7 +14,7 @@ from visigate_logging import hooks
 from visigate_logging.config.build import Built
 from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import before_abandoned, put_back
-from visigate_logging.config.doubts import look_behind_queues
+from visigate_logging.config.lint import look_behind_queues
 from visigate_logging.config.load import read
 from visigate_logging.config.presence import Messages, state_directories
 from visigate_logging.config.replace import replace, set_levels

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from visigate_logging.config.named import check_named
 from visigate_logging.config.objects import Object, check_object, check_value, space_hint
-from visigate_logging.config.places import check_places
+from visigate_logging.config.paths import check_paths
 from visigate_logging.config.references import followed
 from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
@@ -53,13 +53,13 @@ def check(source: Source, user: str | None = None, *, construct: bool = False) -
         user: name of the user that the application runs as; default the one who asks.
         construct: call what the file names, to learn what that refuses.
     """
-    from visigate_logging.config.doubts import look_for_doubts
-    from visigate_logging.config.trial import try_out
+    from visigate_logging.config.construct import try_out
+    from visigate_logging.config.lint import look_for_warnings
 
     objects = examine(source, user)
     if not source.unreadable:
         try_out(source, objects, construct=construct)
-        look_for_doubts(source, objects)
+        look_for_warnings(source, objects)
         _find_unused(source)
     return sorted([*source.errors, *source.warnings, *source.notes])
 
@@ -81,7 +81,7 @@ def examine(source: Source, user: str | None = None) -> list[Object]:
     _check_mapping(source, ("root",), source.section("root"), ROOT)
     _check_references(source)
     for made in objects:
-        check_places(source, made, user)
+        check_paths(source, made, user)
         check_named(source, made)
     check_trust(source, objects, user)
     return objects

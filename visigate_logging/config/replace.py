@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from visigate_logging.config.beside import attached, keep_libraries_quiet, lost
+from visigate_logging.config.attached import attached, keep_libraries_quiet, lost
 from visigate_logging.config.build import Built, whole_story
 from visigate_logging.config.presence import Messages
 from visigate_logging.config.reports import report

@@ -17,7 +17,7 @@ from visigate_logging.host.answer import Answer
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Level, checked
 from visigate_logging.recovery.backups import note_backups
-from visigate_logging.recovery.desk import Desk
+from visigate_logging.recovery.dispatcher import Dispatcher
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
 from visigate_logging.recovery.process import is_inside
@@ -58,7 +58,7 @@ class RecoveryHandler(Unlocked):
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)
         self._counts = CountSheet("recovery")
-        self._desk = Desk(self, self._procedures, self._state_dir, self._counts, dry_run=dry_run)
+        self._dispatcher = Dispatcher(self, self._procedures, self._state_dir, self._counts, dry_run=dry_run)
         self._recent = Recent()
         self._resumed = False
 
@@ -75,7 +75,7 @@ class RecoveryHandler(Unlocked):
         if name and not self._resumed and not is_inside():
             self._resumed = True
             note_backups(self._state_dir, self._procedures)
-            self._desk.finish_what_was_left()
+            self._dispatcher.finish_what_was_left()
 
     name = property(logging.Handler.get_name, set_name)
 
@@ -108,7 +108,7 @@ class RecoveryHandler(Unlocked):
         else:
             chain = written_chain(exceptions_in(record))
         if error is None and chain:
-            self._desk.is_behind_queue = True
+            self._dispatcher.is_behind_queue = True
         codes = codes_of(chain)
         procedure = choose(self._procedures, chain, record, codes)
         return None if procedure is None else (procedure, codes)
@@ -119,11 +119,11 @@ class RecoveryHandler(Unlocked):
 
     def wait(self, timeout: float) -> bool:
         """Wait until all errors so far are answered; False when that takes longer than ``timeout`` seconds."""
-        return self._desk.wait(timeout)
+        return self._dispatcher.wait(timeout)
 
     def close(self) -> None:
         """Let what runs finish, for some seconds; what is interrupted is taken up at the next start."""
-        self._desk.close(EXIT_TIMEOUT)
+        self._dispatcher.close(EXIT_TIMEOUT)
         super().close()
 
     def _answer(self, record: logging.LogRecord, answer: Answer, procedure: Procedure, codes: dict[str, int]) -> None:
@@ -134,7 +134,7 @@ class RecoveryHandler(Unlocked):
         if self._recent.is_repeat(detail.event_id, detail.repeats):
             answer.fold()
         else:
-            self._desk.put(_context(record, procedure, codes), answer)
+            self._dispatcher.put(_context(record, procedure, codes), answer)
         detail.note_kept(record)
 
 

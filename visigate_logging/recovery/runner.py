@@ -11,10 +11,10 @@ from visigate_logging.exceptions import RecoveryError
 from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets, Marks, full_key, host_lock
 from visigate_logging.recovery.execution import Execution
+from visigate_logging.recovery.messages import Message, is_worth_repeating, level_of
 from visigate_logging.recovery.policy import Action, Decision, begin, decide, finish, resume
 from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
-from visigate_logging.recovery.telling import Telling, is_worth_repeating, level_of
 
 __all__ = ["Runner"]
 
@@ -41,7 +41,7 @@ class Runner:
         dry_run: bool = False,
         failed: Callable[[str], None] = lambda _text: None,
         refused: Callable[[Context], bool] = lambda _context: True,
-        tell: Callable[[Telling], None] = Telling.log,
+        tell: Callable[[Message], None] = Message.log,
     ) -> None:
         self.procedures = {p.name: p for p in procedures}
         self.budgets = Budgets(directory)
@@ -187,7 +187,7 @@ class Runner:
         first = outcome.status is Status.REFUSED and self._refused(context)
         if outcome.status is not Status.DEFERRED or is_worth_repeating(after.failures):
             level = level_of(outcome, context, first=first)
-            self._tell(Telling(level, f"{outcome.status}: {outcome.message}", context, outcome))
+            self._tell(Message(level, f"{outcome.status}: {outcome.message}", context, outcome))
         self._clear_done(outcome, context)
         if gives_up:
             self._tell_giving_up(procedure, context)
@@ -214,4 +214,4 @@ class Runner:
             f"given up after {procedure.max_attempts} attempts within {procedure.period:g} s; one trial in "
             f"{procedure.half_open:g} s. Mend it by hand, then: visigate-errors recover reset {procedure.name}"
         )
-        self._tell(Telling(logging.CRITICAL, told, context, Outcome(Status.FAILED, told)))
+        self._tell(Message(logging.CRITICAL, told, context, Outcome(Status.FAILED, told)))

@@ -1,50 +1,36 @@
-"""The steps that a recovery procedure can be made of: one file each, and one line here.
+"""The steps that a recovery procedure can be made of: one file each, named as in the configuration.
 
-To add one: write a dataclass that follows :class:`~visigate_logging.recovery.steps.base.Step`, and name it below. One
+To add one: write a dataclass that follows :class:`~visigate_logging.recovery.steps.base.Step` into a module here. One
 that is not part of this package is named by its dotted path, or by an entry point of the group
 ``visigate_logging.steps``.
 """
 
 import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from typing import cast
 
-from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
 from visigate_logging.recovery.steps.base import Step
-from visigate_logging.recovery.steps.command import Command
-from visigate_logging.recovery.steps.network_interface import NetworkInterface
-from visigate_logging.recovery.steps.notify import Notify
-from visigate_logging.recovery.steps.probe_file_age import ProbeFileAge
-from visigate_logging.recovery.steps.probe_http import ProbeHttp
-from visigate_logging.recovery.steps.probe_rtsp import ProbeRtsp
-from visigate_logging.recovery.steps.probe_sqlite import ProbeSqlite
-from visigate_logging.recovery.steps.probe_tcp import ProbeTcp
-from visigate_logging.recovery.steps.reboot import Reboot
-from visigate_logging.recovery.steps.reopen import Reopen
-from visigate_logging.recovery.steps.restart_service import RestartService
-from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
-from visigate_logging.recovery.steps.usb_reset import UsbReset
 
-__all__ = ["STEPS", "step_named"]
+__all__ = ["STEPS", "step_named", "steps_in"]
 
 ENTRY_POINTS = "visigate_logging.steps"
 
-STEPS: dict[str, type[Step]] = {
-    "backup_sqlite": BackupSqlite,
-    "command": Command,
-    "network_interface": NetworkInterface,
-    "notify": Notify,
-    "probe_file_age": ProbeFileAge,
-    "probe_http": ProbeHttp,
-    "probe_rtsp": ProbeRtsp,
-    "probe_sqlite": ProbeSqlite,
-    "probe_tcp": ProbeTcp,
-    "reboot": Reboot,
-    "reopen": Reopen,
-    "restart_service": RestartService,
-    "restore_sqlite": RestoreSqlite,
-    "usb_reset": UsbReset,
-}
+
+def steps_in(directories: Iterable[str]) -> Iterator[tuple[str, type[Step]]]:
+    """Yield the steps of modules of this package, each by the name of its module."""
+    for _finder, name, _is_package in pkgutil.iter_modules(directories):
+        module = importlib.import_module(f"{__name__}.{name}")
+        kinds = [kind for kind in vars(module).values() if _is_step(kind) and kind.__module__ == module.__name__]
+        yield from ((name, kind) for kind in kinds if kind is not Step)
+
+
+def _is_step(found: object) -> bool:
+    return isinstance(found, type) and Step in found.__mro__ and is_dataclass(found)
+
+
+STEPS: dict[str, type[Step]] = dict(steps_in(__path__))
 
 
 def step_named(name: str) -> type[Step]:
@@ -61,7 +47,7 @@ def step_named(name: str) -> type[Step]:
         raise ValueError(f"cannot be imported ({type(error).__name__}: {error})") from error
     if found is None:
         raise ValueError(f"is not a step; possible are {', '.join(STEPS)}, or the dotted path of one of your own")
-    if not (isinstance(found, type) and Step in found.__mro__ and is_dataclass(found)):
+    if not _is_step(found):
         raise ValueError(f"is {found!r}, not a dataclass that derives from {Step.__module__}.Step")
     return cast(type[Step], found)
 

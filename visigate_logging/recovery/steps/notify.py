@@ -18,14 +18,11 @@ class Notify(Step):
         message: for people.
     """
 
+    mends = False
+
     inside: ClassVar[bool] = True
 
     message: str
-
-    @property
-    def mends(self) -> bool:
-        """Never: people do."""
-        return False
 
     def run(self, context: Context) -> Outcome:
         """Tell them."""

@@ -22,14 +22,11 @@ class ProbeFileAge(Step):
         timeout: how long it may be watched, seconds.
     """
 
+    mends = False
+
     path: str
     max_age: Seconds
     timeout: Seconds = 10.0
-
-    @property
-    def mends(self) -> bool:
-        """Never: it only looks."""
-        return False
 
     def run(self, context: Context) -> Outcome:
         """Look at the time of the last change; watch when that is not enough."""

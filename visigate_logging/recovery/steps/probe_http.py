@@ -19,6 +19,8 @@ class ProbeHttp(Step):
         timeout: seconds for the whole answer, so that a server that drips is not alive.
     """
 
+    mends = False
+
     url: str
     timeout: Seconds = 10.0
 
@@ -26,11 +28,6 @@ class ProbeHttp(Step):
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url!r}; it must begin with http:// or https://")
         refuse_odd_host(host_of(self.url))
-
-    @property
-    def mends(self) -> bool:
-        """Never: it only looks."""
-        return False
 
     def run(self, context: Context) -> Outcome:
         """Ask with GET, and look at the status alone."""

@@ -24,6 +24,8 @@ class ProbeRtsp(Step):
         timeout: seconds until the status line must be there, so that a camera that drips is not alive.
     """
 
+    mends = False
+
     url: str
     timeout: Seconds = 10.0
 
@@ -31,11 +33,6 @@ class ProbeRtsp(Step):
         if not self.url.startswith("rtsp://"):
             raise ValueError(f"the url must begin with rtsp://, not {self.url.partition(':')[0]!r}")
         refuse_odd_host(host_of(self.url))
-
-    @property
-    def mends(self) -> bool:
-        """Never: it only looks."""
-        return False
 
     def run(self, context: Context) -> Outcome:
         """Ask for the options, and look at the status alone."""

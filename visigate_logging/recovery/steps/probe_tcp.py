@@ -20,6 +20,8 @@ class ProbeTcp(Step):
         timeout: seconds.
     """
 
+    mends = False
+
     host: str
     port: Port
     timeout: Seconds = 5.0
@@ -28,11 +30,6 @@ class ProbeTcp(Step):
         refuse_odd_host(self.host)
         if not 0 < self.port < 65536:
             raise ValueError(f"port is {self.port}; it must be from 1 to 65535")
-
-    @property
-    def mends(self) -> bool:
-        """Never: it only looks."""
-        return False
 
     def run(self, context: Context) -> Outcome:
         """Connect, and hang up."""

@@ -12,10 +12,7 @@ __all__ = ["Reboot"]
 class Reboot(Step):
     """Restart the host; only with ``allow_reboot: true`` at the handler, and at most once within a day of uptime."""
 
-    @property
-    def reboots(self) -> bool:
-        """Always."""
-        return True
+    reboots = True
 
     def run(self, context: Context) -> Outcome:
         """Call systemctl."""

@@ -12,12 +12,12 @@ from visigate_logging.host import CountSheet, ForkAware, watch_forks
 from visigate_logging.host.answer import Answer
 from visigate_logging.host.worker import Worker
 from visigate_logging.recovery.budgets import full_key
+from visigate_logging.recovery.messages import Message
 from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.runner import Runner
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
-from visigate_logging.recovery.telling import Telling
 
-__all__ = ["Desk"]
+__all__ = ["Dispatcher"]
 
 AT_START = 60.0  # how long a start waits for what was left unfinished, seconds
 ATTACHED = 5.0  # how long what is to be told then waits for loggers to have their handlers, seconds
@@ -27,7 +27,7 @@ Kind = tuple[str, int | None]
 """What a fault is about, and SQLite's number for it: one that says little must not stand for one that says all."""
 
 
-class Desk(ForkAware):
+class Dispatcher(ForkAware):
     """The errors that wait to be answered, and the thread that answers them.
 
     Args:
@@ -62,7 +62,7 @@ class Desk(ForkAware):
         self._queued: set[Kind] = set()
         self._later: dict[Kind, tuple[float, Context]] = {}
         self._refused: dict[Kind, float] = {}
-        self._held: list[Telling] = []
+        self._held: list[Message] = []
         self.is_behind_queue = self._told_of_queue = False
         watch_forks(self)
 
@@ -148,18 +148,18 @@ class Desk(ForkAware):
             wait = answer()
         except Exception as problem:  # noqa: BLE001 -- it is told, and the next error is answered
             text = f"could not be decided: {type(problem).__name__}: {problem}"
-            self._tell(Telling(logging.ERROR, text, context, Outcome(Status.FAILED, text)))
+            self._tell(Message(logging.ERROR, text, context, Outcome(Status.FAILED, text)))
             self._note_failure(f"{full_key(context)} {text}")
             return False
         if wait is not None:
             self._later[_kind(context)] = (time.monotonic() + wait, context)
         return True
 
-    def _tell(self, telling: Telling) -> None:
+    def _tell(self, message: Message) -> None:
         if self._starting:  # no logger has its handlers yet
-            self._held.append(telling)
+            self._held.append(message)
         else:
-            telling.log()
+            message.log()
 
     def _tell_what_was_held(self) -> None:
         deadline = time.monotonic() + ATTACHED

@@ -11,10 +11,10 @@ from visigate_logging.config.objects import Object
 from visigate_logging.config.signature import Parameter
 from visigate_logging.config.source import WARNING, Source, is_reference
 
-__all__ = ["check_places", "is_path", "obstacle", "user_name"]
+__all__ = ["check_paths", "is_path", "obstacle", "user_name"]
 
 
-def check_places(source: Source, made: Object, user: str | None) -> None:
+def check_paths(source: Source, made: Object, user: str | None) -> None:
     """Note files and directories of an object that a user could not write."""
     for parameter, value in made.arguments():
         if not isinstance(value, str) or not is_path(parameter) or is_reference(value):

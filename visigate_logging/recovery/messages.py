@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["Telling", "is_worth_repeating", "level_of"]
+__all__ = ["Message", "is_worth_repeating", "level_of"]
 
 AT_LEAST_EVERY = 48  # times that something is put off: 4 h at the longest rest of 300 s, as for a mail
 
 
 @dataclass(frozen=True)
-class Telling:
+class Message:
     """One message, to be logged now or when handlers are there for it.
 
     Args:

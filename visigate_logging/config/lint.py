@@ -12,14 +12,14 @@ from visigate_logging.config.objects import Object
 from visigate_logging.config.source import WARNING, KeyPath, Source, dotted
 from visigate_logging.options import is_secret
 
-__all__ = ["look_behind_queues", "look_for_doubts"]
+__all__ = ["look_behind_queues", "look_for_warnings"]
 
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
 _FORWARD = "visigate_logging.handlers.forward.ForwardHandler"
 _RECOVERY = "visigate_logging.handlers.recovery.RecoveryHandler"
 
 
-def look_for_doubts(source: Source, objects: Sequence[Object]) -> None:
+def look_for_warnings(source: Source, objects: Sequence[Object]) -> None:
     """Note what is doubtful about objects that can be made."""
     readable = source.path.exists() and os.stat(source.path).st_mode & 0o004
     for made in objects:
