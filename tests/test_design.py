@@ -26,8 +26,9 @@ FIELD = (
 )
 """Words of the field that mean here what they mean elsewhere."""
 OTHERS = (
-    "acting adopted announcements answer books bring company courses deciding erasing evidence gate held "
-    "inquest kept life moments observing questions rewriting shown stamps tally varying weeks where world"
+    "acting adopted announcements answer books breadcrumbs bring company deciding erasing evidence flight "
+    "gate held inquest kept life moments observing questions rewriting shown stamps surroundings tally "
+    "varying weeks where world"
 )
 """Words that are neither, and are to go; none may be added."""
 

@@ -23,7 +23,7 @@ def test_each_subcommand_with_its_options_is_documented_and_no_other():
     assert PAGE.read_text("utf-8") == page(), "python -m tests.commands_page"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", sorted({*PAGES} - {"commands.md"}))  # which shows wrong usage, too
 def test_each_subcommand_that_a_page_names_exists(name):
     named = set(re.findall(r"visigate-errors ([a-z][a-z-]*)", PAGES[name]))
     assert named <= {command.name for command in COMMANDS}

@@ -352,14 +352,15 @@ def test_status_tells_of_recovery_budgets_and_outboxes(database, capsys):
     budgets.save("database", begin(Budget(), budgets.load("database")[1]))
     budgets.state.close()
     (database / "state/outbox/mail").mkdir(parents=True)
+    (database / "state/outbox/mail/0179.eml").write_bytes(b"Subject: errors\n\n" + b"x" * 2620)
     assert main(["status", "--json"]) == 0
     told = orjson.loads(capsys.readouterr().out)
     assert [(r["key"], r["attempts"], r["state"]) for r in told["recoveries"]] == [("database", 1, "ready")]
-    assert "mail" in told["outboxes"]
+    assert told["outboxes"]["mail"]["waiting"] == 1
     assert main(["status"]) == 0
     out = capsys.readouterr().out
     assert "recovery database: 1 attempt, ready" in out
-    assert "outbox mail:" in out
+    assert "outbox mail: 1 mail" in out
 
 
 def test_status_and_doctor_make_nothing(database, capsys):

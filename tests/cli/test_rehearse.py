@@ -111,6 +111,21 @@ def test_a_mail_handler_that_is_off_mails_nothing(config):
     assert rehearsed(path, host_times(errors(1))).mailings["mail"].mails == []
 
 
+SECOND = (
+    "class: visigate_logging.ThrottledSMTPHandler, mailhost: localhost, fromaddr: a@example.org, toaddrs: [b@c.d]"
+)
+
+
+@pytest.mark.parametrize("options", ["severity: CRITICAL", "severity: ERROR, level: CRITICAL"])
+def test_of_two_mail_handlers_each_tells_what_it_is_for(config, options):
+    path, given = config(), list(host_times([detail(1, NOON)]))
+    alone = len(rehearsed(path, given).mailings["mail"].mails)
+    second = f"  second: {{{SECOND}, {options}}}\nroot: {{handlers: [mail, second]}}"
+    path.write_text(path.read_text().replace("root: {handlers: [mail]}", second))
+    mailings = rehearsed(path, given).mailings
+    assert {name: len(one.mails) for name, one in mailings.items()} == {"mail": alone, "second": 0}
+
+
 def test_the_new_classifier_and_threshold_decide(config):
     given = list(host_times([detail(n, NOON + timedelta(seconds=n)) for n in range(3)]))
     assert len(rehearsed(config(severity="ERROR"), given).mailings["mail"].mails) > 0
