@@ -33,3 +33,10 @@ def test_the_licence_of_every_package_that_an_installation_can_need_is_listed():
 def test_the_site_has_each_page():
     named = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), flags=re.MULTILINE)
     assert sorted(named) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_tests_that_promises_lead_to_are_there():
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs" / "design.md").read_text("utf-8"))
+    assert len(named) > 30
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text("utf-8"), name

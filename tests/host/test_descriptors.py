@@ -83,3 +83,31 @@ def test_a_transaction_whose_descriptors_are_gone_is_not_committed_into_others_f
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "has closed descriptors that are not its own" in done.stdout
+
+
+ANOTHER_STATE = """
+import os
+from visigate_logging.host import State
+
+first, second = State("state"), State("state")
+with first.transaction() as connection:
+    connection.execute("CREATE TABLE t (a)")
+os.closerange(3, 256)
+taken = [os.open(f"theirs-{n}", os.O_RDWR | os.O_CREAT) for n in range(64)]
+for state in (second, first, State("state")):
+    try:
+        with state.transaction():
+            raise SystemExit("it was opened again")
+    except OSError as error:
+        print(error)
+for fd in taken:
+    assert os.fstat(fd).st_size == 0
+"""
+
+
+def test_a_file_whose_descriptors_are_gone_is_not_opened_again_by_the_process(tmp_path):
+    """SQLite would take the locks of all its connections to it on what has the number now."""
+    run = [sys.executable, "-c", ANOTHER_STATE]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3

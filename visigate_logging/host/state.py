@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +71,10 @@ class State(ForkAware):
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._fork_waits = False
-        self._torn = False
         self._sentinel, self._place = -1, (0, 0)
         self._busy_timeout = _BUSY_TIMEOUT  # the connection's
         watch_forks(self)
+        _states.add(self)
 
     @contextlib.contextmanager
     def transaction(self, timeout: float = _BUSY_TIMEOUT) -> Iterator["sqlite3.Connection"]:
@@ -117,8 +118,7 @@ class State(ForkAware):
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None and self._was_robbed():
-                _never_closed.append(connection)
-                self._torn = True
+                self._give_up(connection)
             elif connection is not None:
                 os.close(self._sentinel)
                 with contextlib.suppress(sqlite3.Error):
@@ -145,13 +145,13 @@ class State(ForkAware):
         """Begin with a lock of its own; a copied connection is neither used nor closed."""
         self._lock = threading.RLock()
         if self._connection is not None:
-            _never_closed.append(self._connection)
-            self._connection, self._torn = None, True
+            self._give_up(self._connection)
+            self._connection = None
 
     def _begin(self, timeout: float) -> "sqlite3.Connection":
         import sqlite3
 
-        if self._torn:
+        if _identity(self.path) in _given_up:
             problem = "this process was forked during a transaction, or has lost its descriptors"
             raise StateError(f"{self.path}: {problem}, and cannot use the file")
         for last_try in (False, True):
@@ -178,6 +178,7 @@ class State(ForkAware):
             if self._identity == _identity(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
+        self._look_at_others()
         make_directory(self.directory)
         with self._set_up_alone(timeout):
             self._connection = self._connect()
@@ -189,6 +190,25 @@ class State(ForkAware):
         SQLite would then write into the file that has its number now.
         """
         return not is_still(self._sentinel, self._place)
+
+    def _give_up(self, connection: "sqlite3.Connection") -> None:
+        """Leave a connection that can be neither used nor closed, and use the file no more in this process.
+
+        SQLite keeps what it knows of a file's locks once for all connections of a process: another would rely on
+        locks that are gone, or take them on a file that has the number now.
+        """
+        _never_closed.append(connection)
+        if self._identity is not None:
+            _given_up.add(self._identity)
+
+    def lost(self) -> tuple[int, int] | None:
+        """Return which file this has open by descriptors that somebody has closed; None when there is none."""
+        return self._identity if self._connection is not None and self._was_robbed() else None
+
+    def _look_at_others(self) -> None:
+        _given_up.update(lost for state in list(_states) if (lost := state.lost()) is not None)
+        if _identity(self.path) in _given_up:
+            raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
 
     def _refuse_if_robbed(self) -> None:
         if self._was_robbed():
@@ -272,6 +292,8 @@ class State(ForkAware):
 
 
 _never_closed: list["sqlite3.Connection"] = []
+_given_up: set[tuple[int, int]] = set()
+_states: "weakref.WeakSet[State]" = weakref.WeakSet()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -22,6 +22,7 @@ __all__ = [
     "is_void",
     "put_aside",
     "read_through",
+    "remove_old",
     "remove_unfinished",
     "sibling",
     "size",
@@ -34,6 +35,7 @@ WAIT = 2.0  # how long a lock of another process is waited for, seconds
 SIBLINGS = ("", "-wal", "-shm", "-journal")
 UNFINISHED = ".partial"
 NOTE = "restore.json"  # in the folder of the files put aside: what was going to be done
+KEPT = 5  # copies of a damaged database that are kept, the last ones
 LOCK = ".visigate.lock"  # our own, and not the folder itself, which every user can lock who can open it
 CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs from the backup
 BLOCK, OVERLAP = 1 << 20, 256
@@ -142,6 +144,12 @@ def remove_unfinished(database: Path) -> None:
     """Remove what a recovery that was killed had begun to put aside."""
     for partial in database.parent.glob(f"{database.name}.damaged-*{UNFINISHED}"):
         shutil.rmtree(partial)
+
+
+def remove_old(database: Path) -> None:
+    """Remove what has been put aside before the last KEPT times."""
+    for note in sorted(database.parent.glob(f"{database.name}.damaged-*/{NOTE}"))[:-KEPT]:
+        shutil.rmtree(note.parent)
 
 
 def sync(path: Path) -> None:

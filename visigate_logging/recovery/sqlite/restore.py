@@ -193,6 +193,7 @@ class _Restore:
         }
         if wrong := check.difference(self.database, facts.path):
             return Outcome(Status.FAILED, f"{self.database} was restored from {facts.path}, but {wrong}", details)
+        files.remove_old(self.database)
         return Outcome(Status.DONE, self._report(facts, what, differing), details)
 
     def _save_changes(self, backup: Path) -> tuple[dict[str, dict[str, int]], str]:
