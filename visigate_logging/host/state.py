@@ -5,46 +5,27 @@ import logging
 import os
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.host.directories import make_directory, rename
+from visigate_logging.host.directories import make_directory
 from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
+from visigate_logging.host.state_file import SCHEMA, identity_of, is_damage, put_aside
 
 if TYPE_CHECKING:
     import sqlite3
 
 __all__ = ["State"]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS host_clock (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    boot_id TEXT NOT NULL, monotonic REAL NOT NULL, seconds REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS counts (
-    handler TEXT NOT NULL, owner TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER NOT NULL,
-    field TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (handler, owner, field)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
-    handler TEXT PRIMARY KEY, time TEXT NOT NULL, text TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS drops (
-    handler TEXT NOT NULL, reason TEXT NOT NULL, n INTEGER NOT NULL,
-    since TEXT NOT NULL, last TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (handler, reason)
-) WITHOUT ROWID;
-"""
 _MODE = 0o640
 """Of the file, and so of SQLite's files beside it: it holds errors, as the log does."""
 _BUSY_TIMEOUT = 10.0
 _FORK_PATIENCE = 1.0
-_KEPT_DAMAGED = 3
-_CORRUPT, _NOTADB = 11, 26  # https://www.sqlite.org/rescode.html
 
 
 class State(ForkAware):
@@ -66,7 +47,7 @@ class State(ForkAware):
     def __init__(self, directory: str | os.PathLike[str], schema: str = "") -> None:
         self.directory = Path(directory).absolute()  # where it is meant now, wherever the process goes
         self.path = self.directory / "state.sqlite3"
-        self._schema = _SCHEMA + schema
+        self._schema = SCHEMA + schema
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -151,7 +132,7 @@ class State(ForkAware):
     def _begin(self, timeout: float) -> "sqlite3.Connection":
         import sqlite3
 
-        if _identity(self.path) in _given_up:
+        if identity_of(self.path) in _given_up:
             problem = "this process was forked during a transaction, or has lost its descriptors"
             raise StateError(f"{self.path}: {problem}, and cannot use the file")
         for last_try in (False, True):
@@ -175,7 +156,7 @@ class State(ForkAware):
     def _open(self, timeout: float) -> "sqlite3.Connection":
         if self._connection is not None:
             self._refuse_if_robbed()
-            if self._identity == _identity(self.path):
+            if self._identity == identity_of(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
         self._look_at_others()
@@ -207,7 +188,7 @@ class State(ForkAware):
 
     def _look_at_others(self) -> None:
         _given_up.update(lost for state in list(_states) if (lost := state.lost()) is not None)
-        if _identity(self.path) in _given_up:
+        if identity_of(self.path) in _given_up:
             raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
 
     def _refuse_if_robbed(self) -> None:
@@ -218,7 +199,7 @@ class State(ForkAware):
     def _connect(self) -> "sqlite3.Connection":
         import sqlite3
 
-        self._identity = _identity(self.path)
+        self._identity = identity_of(self.path)
         if self._identity is None:  # only then: to open and close a file that is there would drop SQLite's locks
             os.close(open_safely(self.path, os.O_RDWR | os.O_CREAT, _MODE))
         self._sentinel = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
@@ -233,7 +214,7 @@ class State(ForkAware):
             connection.close()
             raise
         self._busy_timeout = _BUSY_TIMEOUT
-        self._identity = _identity(self.path)
+        self._identity = identity_of(self.path)
         return connection
 
     @contextlib.contextmanager
@@ -248,14 +229,14 @@ class State(ForkAware):
             lock.release()
 
     def _put_aside_if_damaged(self, error: "sqlite3.Error") -> bool:
-        if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF not in {_CORRUPT, _NOTADB}:
+        if not is_damage(error):
             return False
         self.close()
         try:
             with self._set_up_alone(_BUSY_TIMEOUT):
-                if self._identity is None or self._identity != _identity(self.path):
+                if self._identity is None or self._identity != identity_of(self.path):
                     return True  # another process has done it
-                aside = self._put_aside()
+                aside = put_aside(self.path)
         except OSError as problem:
             raise self._error(problem) from error
         logging.getLogger("visigate_logging").error(
@@ -265,18 +246,6 @@ class State(ForkAware):
             aside.name,
         )
         return True
-
-    def _put_aside(self) -> Path:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        # The -wal first: one that is left behind would be applied to the new file and damage that as well.
-        for suffix in ("-wal", "-shm", ""):
-            with contextlib.suppress(FileNotFoundError):
-                rename(f"{self.path}{suffix}", f"{aside.name}{suffix}")
-        kept = sorted(p for p in self.directory.glob(f"{self.path.name}.damaged-*") if p.name[-1].isdigit())
-        for old in kept[:-_KEPT_DAMAGED]:
-            for suffix in ("-wal", "-shm", ""):
-                Path(f"{old}{suffix}").unlink(missing_ok=True)
-        return aside
 
     def _roll_back(self) -> None:
         import sqlite3
@@ -294,12 +263,3 @@ class State(ForkAware):
 _never_closed: list["sqlite3.Connection"] = []
 _given_up: set[tuple[int, int]] = set()
 _states: "weakref.WeakSet[State]" = weakref.WeakSet()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    # stat only: to open the file by other means and close it would drop SQLite's locks on it.
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
