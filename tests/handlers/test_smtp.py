@@ -24,7 +24,7 @@ from visigate_logging.detail.classification import Classifier
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-from visigate_logging.host import State
+from visigate_logging.host import HostLock, State
 
 CHILD = [sys.executable, "-m", "tests.handlers.mail_child"]
 
@@ -484,6 +484,27 @@ def test_memory_that_somebody_else_may_write_is_not_used(make, server, dead_card
     logger_with(handler).critical("away")
     wait_for(lambda: notifier_of(handler)._troubled)
     assert list(foreign.iterdir()) == []
+
+
+def test_what_another_process_can_book_is_not_counted_by_one_that_cannot(make, server, tmp_path, monkeypatch):
+    """One that has lost its descriptors, or was forked amid a transaction, is alone with that."""
+    monkeypatch.setattr("visigate_logging.delivery.pipeline.SHARED_MEMORY", tmp_path / "memory")
+    (tmp_path / "memory").mkdir()
+    handler = make()
+    notifier = notifier_of(handler)
+    handler.close()
+    pipeline, spare = notifier._pipeline, notifier._spare
+    pipeline.journal.append(error())
+    others = HostLock(pipeline.state.directory / "journal-mail.lock")
+    spare.begin()
+    assert others.acquire()
+    spare.turn(pipeline, follows_other=True)
+    assert spare.sheet(pipeline)["accepted"] == 0
+    others.release()
+    spare.turn(pipeline, follows_other=True)
+    assert spare.sheet(pipeline)["accepted"] == 1
+    spare.close()
+    pipeline.close()
 
 
 @needs_root

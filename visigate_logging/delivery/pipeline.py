@@ -129,11 +129,28 @@ class Pipeline:
         if not self._reading.acquire(_AT_EXIT if hurry else 0.0):
             return _POLL_WHILE_BUSY
         try:
-            news = self._read(other, follows_other=follows_other)
+            # What this process cannot book others may: then they read it, and both would count it.
+            follows_other = follows_other and other is not None and other.claim()
+            try:
+                news = self._read(other, follows_other=follows_other)
+            finally:
+                if other is not None and follows_other:
+                    other.release()
             wait = self.composer.prepare(news=news, hurry=hurry)
         finally:
             self._reading.release()
         return min(wait, self.sender.send())
+
+    def claim(self) -> bool:
+        """Return whether nobody else reads the journal, until `release`; also where no lock can be had any more."""
+        try:
+            return self._reading.acquire()
+        except OSError:
+            return True
+
+    def release(self) -> None:
+        """Let others read the journal again."""
+        self._reading.release()
 
     def _read(self, other: "Pipeline | None", *, follows_other: bool) -> bool:
         """Book what is new in the journal; return whether anything was."""
