@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -15,7 +15,9 @@ from visigate_logging.host.follower import Cursor
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Tables", "sheet_of", "unknown_detail"]
+__all__ = ["SCHEMA", "Tables", "kept", "sheet_of", "unknown_detail"]
+
+T = TypeVar("T")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
@@ -60,8 +62,12 @@ class Tables:
     def _groups(self, connection: "sqlite3.Connection") -> dict[str, Incident]:
         query = "SELECT groups FROM mail_incidents WHERE handler = ?"
         row = connection.execute(query, (self._handler,)).fetchone()
-        given = orjson.loads(row[0]) if row else []
-        return {one["fingerprint"]: Incident(**one | {"signs": tuple(one.get("signs", ()))}) for one in given}
+        groups = {}
+        given: list[dict[str, Any]] = kept(row, list)
+        for one in given:
+            with contextlib.suppress(TypeError, KeyError, AttributeError):
+                groups[one["fingerprint"]] = Incident(**one | {"signs": tuple(one.get("signs", ()))})
+        return groups
 
     def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Incident]) -> None:
         row = (self._handler, orjson.dumps(list(groups.values())))
@@ -70,7 +76,7 @@ class Tables:
     def _cursor(self, connection: "sqlite3.Connection") -> Cursor:
         query = "SELECT cursor FROM mail_cursors WHERE handler = ?"
         row = connection.execute(query, (self._handler,)).fetchone()
-        return orjson.loads(row[0]) if row else {}
+        return kept(row, dict)
 
     def _ended(self, connection: "sqlite3.Connection") -> set[str]:
         """Return the decisions that do not hold any more, because of what came."""
@@ -92,3 +98,13 @@ def unknown_detail(group: Incident) -> ErrorDetail:
     """Return what stands for a detail that was lost with a damaged state file."""
     values = {"error_type": "Error", "error_message": "its details are in the log", "severity": group.severity}
     return ErrorDetail.from_dict(values | {"timestamp": group.first_time, "fingerprint": group.fingerprint})
+
+
+def kept(row: tuple[bytes] | None, kind: Callable[[], T]) -> T:
+    """Return what a row keeps as JSON; an empty one of its kind where that is garbage, which must stop no mail."""
+    empty = kind()
+    try:
+        found = orjson.loads(row[0]) if row else empty
+    except (ValueError, TypeError):
+        return empty
+    return found if isinstance(found, type(empty)) else empty

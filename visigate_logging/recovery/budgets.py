@@ -18,6 +18,7 @@ __all__ = ["Budgets", "Marks", "full_key", "host_lock"]
 SCHEMA = "CREATE TABLE IF NOT EXISTS recovery (key TEXT PRIMARY KEY, budget TEXT NOT NULL) WITHOUT ROWID;"
 REBOOT = "(reboot)"
 DAY = 86_400.0
+_LARGEST = 1e15
 
 
 def full_key(context: Context) -> str:
@@ -51,10 +52,7 @@ class Budgets:
         with self.state.transaction() as connection:
             now = host_seconds(connection)
             row = connection.execute("SELECT budget FROM recovery WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return Budget(), now
-        values = json.loads(row[0])
-        return Budget(**values | {"attempts": tuple(values["attempts"])}), now
+        return (Budget() if row is None else _budget_of(row[0])), now
 
     def all(self) -> dict[str, Budget]:
         """Return the budgets of all keys, of the reboot's too."""
@@ -143,3 +141,16 @@ def _read(path: Path) -> Context | None:
     with suppress(OSError, ValueError, TypeError):
         return Context(**json.loads(path.read_text("utf-8")))
     return None
+
+
+def _budget_of(text: str) -> Budget:
+    """Return what was kept; a new budget where that is garbage, which must not stop recovery for its key."""
+    try:
+        values = json.loads(text)
+        budget = Budget(**values | {"attempts": tuple(map(float, values["attempts"]))})
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return Budget()
+    needed = (*budget.attempts, budget.failures, budget.rest_until)
+    others = (n for n in (budget.last_error, budget.given_up, budget.running) if n is not None)
+    is_sound = all(type(n) in {int, float} and abs(n) < _LARGEST for n in (*needed, *others))
+    return budget if is_sound else Budget()
