@@ -77,7 +77,7 @@ class Process:
 
     def pause(self) -> float:
         """Return the seconds until the next record."""
-        return self._chance.uniform(0, 0.02)
+        return self._chance.uniform(0, 0.2)
 
     def threads(self) -> None:
         """Log from four threads."""

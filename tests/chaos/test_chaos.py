@@ -223,7 +223,7 @@ def check(chaos: Chaos) -> None:
 @pytest.mark.parametrize("seed", [1])
 def test_all_is_accounted_for(tmp_path: Path, seed: int) -> None:
     seconds = float(os.environ.get("CHAOS_SECONDS", "600"))
-    with Server() as server, mounted(tmp_path / "logs", "256M") as disk:
+    with Server() as server, mounted(tmp_path / "logs", "512M") as disk:
         chaos = Chaos(tmp_path, disk, server.port, seed)
         try:
             for slot in range(len(KINDS)):
