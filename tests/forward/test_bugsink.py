@@ -19,10 +19,14 @@ ERRORS, GROUPS = 2000, 20
 GATE = """
 import json, logging, sys, time
 sys.path.insert(0, ".")
-from visigate_logging import ForwardHandler, JsonFileHandler
+from visigate_logging import FlightRecorder, ForwardHandler, JsonFileHandler
 
 logger = logging.getLogger("gate.camera")
-logger.addHandler(JsonFileHandler("details.jsonl", maxBytes=2_000_000, backupCount=20))
+logger.setLevel("INFO")
+logger.addHandler(FlightRecorder())
+details = JsonFileHandler("details.jsonl", maxBytes=2_000_000, backupCount=20)
+details.setLevel("ERROR")
+logger.addHandler(details)
 forward = ForwardHandler({"sentry": {"dsn": sys.argv[1], "timeout": 20}}, "details.jsonl", state_dir="state",
                          max_per_minute=100_000)
 forward.name = "sentry"
@@ -34,6 +38,7 @@ for n in range(int(sys.argv[2])):
         getattr(camera, f"grab_{n % 20}")()
     except RuntimeError:
         logger.exception("no picture from camera %s", n)
+    logger.info("camera %s was opened", n)
 print("logged", flush=True)
 time.sleep(3600)
 """
@@ -87,14 +92,14 @@ def wait_for(condition, what, seconds=1800):
         time.sleep(0.2)
 
 
-def page_of(bugsink, issue):
-    """What a person sees of the issue's last event."""
+def page_of(bugsink, issue, page=""):
+    """What a person sees of the issue's first event."""
     with requests.Session() as session:
         login = session.get(f"{bugsink.url}/accounts/login/", timeout=60)
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login.text)[1]
         form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token}
         session.post(f"{bugsink.url}/accounts/login/", form, timeout=60, headers={"Referer": bugsink.url})
-        page = session.get(f"{bugsink.url}/issues/issue/{issue}/event/last/", timeout=60).text
+        page = session.get(f"{bugsink.url}/issues/issue/{issue}/event/first/{page}", timeout=60).text
         return html.unescape(re.sub(r"<[^>]+>", "", page))
 
 
@@ -130,6 +135,8 @@ def test_all_errors_of_a_burst_arrive_once_whatever_is_killed(bugsink, tmp_path)
     page = page_of(bugsink, bugsink.issues()[0][0])
     for readable in ("RuntimeError", "OSError", "no picture", "grab_", "gate/camera.py", "from error"):
         assert readable in page, readable
+    crumbs = [page_of(bugsink, issue, "breadcrumbs/") for issue, _ in bugsink.issues()]
+    assert any(re.search(r"camera \d+ was opened", page) for page in crumbs)
 
     subprocess.run(
         [environment() / "bin/python", "-c", SDK, bugsink.dsn(2), str(ERRORS)], check=True, stderr=subprocess.DEVNULL
