@@ -11,6 +11,7 @@ from collections import deque
 
 from visigate_logging.host import CountSheet
 from visigate_logging.host.answer import reason_of
+from visigate_logging.host.files import identity, is_still
 from visigate_logging.host.shared_file import SharedFile
 
 __all__ = ["NOT_WRITABLE", "BufferedFile"]
@@ -131,18 +132,19 @@ class BufferedFile:
     def sync(self) -> None:
         """Force to the medium what was written since the last time."""
         with self._lock:
-            descriptors = self.file.unsynced()
+            taken = [(fd, identity(os.fstat(fd))) for fd in self.file.unsynced()]
             self.is_dirty = False
         trouble = None
-        for fd in descriptors:
+        for fd, known in taken:
             try:
-                if self._syncs:
+                if self._syncs and is_still(fd, known):
                     _datasync(fd)
             except OSError as error:
                 if error.errno != errno.EINVAL:  # a device or a pipe, which has nothing to sync
                     trouble = error
             finally:
-                os.close(fd)
+                if is_still(fd, known):  # else somebody has closed it, and the number may be another's by now
+                    os.close(fd)
         self.sync_error = trouble
 
     def finish(self) -> int:
