@@ -13,6 +13,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from tests.records import NOON, detail, write
+from visigate_logging.retention.erasing import erase
 from visigate_logging.store.store import ErrorStore
 
 WRITER = textwrap.dedent(
@@ -222,3 +223,30 @@ def test_a_file_that_is_emptied_before_anything_was_followed_is_followed(tmp_pat
         os.truncate(log, 0)
         write(log, detail(2), detail(3))
         assert [line.record["additional_info"]["attempt"] for line in follower.poll()] == [2, 3]
+
+
+@pytest.mark.parametrize("length", [1, 1024, 100_000])
+def test_a_file_that_is_emptied_is_known_however_much_is_the_same_in_all_records(log, length):
+    same = {"message": "m" * length, "host": "h" * length}
+    write(log, detail(11, **same))
+    with closing(ErrorStore(log).follower()) as follower:
+        for first in (20, 30):
+            os.truncate(log, 0)
+            write(log, *(detail(n, **same) for n in range(first, first + 4)))
+            assert seen(follower) == list(range(first, first + 4))
+        assert seen(follower) == []
+
+
+def test_what_was_followed_comes_not_again_when_a_text_in_it_is_overwritten(log):
+    write(log, detail(1, message="Erika Mustermann"))
+    with closing(ErrorStore(log).follower()) as follower:
+        erase(log.parent, log, "Erika Mustermann")
+        write(log, detail(2, message="Erika Mustermann"))
+        assert seen(follower) == [2]
+        erase(log.parent, log, "Erika Mustermann")
+        assert b"Erika" not in log.read_bytes()
+        write(log, detail(3))
+        assert seen(follower) == [3]
+        os.truncate(log, 0)
+        write(log, *(detail(n) for n in range(4, 9)))
+        assert seen(follower) == [4, 5, 6, 7, 8]

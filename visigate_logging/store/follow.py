@@ -19,7 +19,11 @@ from visigate_logging.store.typed import read_record
 __all__ = ["Follower", "matching"]
 
 TELLING = 1024
-"""Bytes at the end of what has been read by which it is known again."""
+"""Bytes at the end of what has been read by which it is known again, at least.
+
+The last line is always among them as a whole: what tells records apart, such as their ids, stands at its beginning,
+and what comes after it may be of any length and the same in all records.
+"""
 
 _logger = logging.getLogger("visigate_logging")
 
@@ -84,35 +88,33 @@ class _Tail:
     def __init__(self, stream: IO[bytes], *, from_end: bool) -> None:
         self.absences = 0
         self._stream = stream
-        self._before = b""
-        self._offset = self._last_line_end() if from_end else 0
-        self._before = self._bytes_before()
+        self._offset = self._line_start(os.fstat(stream.fileno()).st_size) if from_end else 0
+        last_line = self._offset - self._line_start(self._offset - 1)
+        self._before = self._bytes_before(max(TELLING, last_line))
 
     def read(self) -> Iterator[Line]:
         """Return the whole lines that have come."""
-        if self._bytes_before() != self._before:
-            self._offset = 0
+        found = self._bytes_before(len(self._before))
+        if not _same(found, self._before):
+            self._offset, found = 0, b""
+        self._before = found
         self._stream.seek(0, os.SEEK_END)  # so that nothing comes from the buffer, which may be of before
         self._stream.seek(self._offset)
         while (line := self._stream.readline()).endswith(b"\n"):
             yield from parse(line, self._offset)
             self._offset += len(line)
-            self._before = line[-TELLING:]
+            self._before = (self._before + line)[-max(TELLING, len(line)) :]
 
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
 
-    def _bytes_before(self) -> bytes:
-        start = max(0, self._offset - (len(self._before) or TELLING))
+    def _bytes_before(self, count: int) -> bytes:
+        start = max(0, self._offset - count)
         return os.pread(self._stream.fileno(), self._offset - start, start)
 
-    def _size(self) -> int:
-        return os.fstat(self._stream.fileno()).st_size
-
-    def _last_line_end(self) -> int:
-        """Return where the last whole line ends: a record that is being written just now still comes."""
-        end = self._size()
+    def _line_start(self, end: int) -> int:
+        """Return where the line of a place begins: a record that is being written just now still comes."""
         while end > 0:
             start = max(0, end - BUFFER)
             self._stream.seek(start)
@@ -121,6 +123,16 @@ class _Tail:
                 return start + found + 1
             end = start
         return 0
+
+
+def _same(found: bytes, before: bytes) -> bool:
+    """Whether the last line is the same, or the same record of which a text was overwritten in place."""
+    if found == before:
+        return True
+    one, other = (parse(content[content.rfind(b"\n", 0, -1) + 1 :], 0)[0] for content in (found, before))
+    if one.record is None or other.record is None:
+        return False
+    return one.length == other.length and identify(one.record) == identify(other.record)
 
 
 def matching(
