@@ -173,33 +173,38 @@ def test_when_the_card_is_nearly_full_the_oldest_file_goes(tmp_path, monkeypatch
 
 
 WRITER = """
-import logging, sys
+import itertools, logging, select, sys
 from visigate_logging import JsonFileHandler
-handler = JsonFileHandler(sys.argv[1], maxBytes=30_000, backupCount=50)
-for n in range(int(sys.argv[3])):
+handler = JsonFileHandler(sys.argv[1], maxBytes=30_000, backupCount=900)
+for n in itertools.count():
+    if n >= int(sys.argv[3]) and select.select([sys.stdin], [], [], 0.002)[0]:
+        break
     record = logging.LogRecord("gate", logging.ERROR, "gate.py", 1, "error %d of %s", (n, sys.argv[2]), None)
     handler.handle(record)
 handler.close()
+print(n)
 """
+"""So many records as fast as they can be written, then others until its input ends: it tells how many in all."""
 
 
 def test_files_are_written_anew_while_others_write_and_no_record_is_lost(tmp_path):
     log = tmp_path / "details.jsonl"
     write(log, *(detail(n, NOON - timedelta(days=200), error_message="old") for n in range(10)))
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(log), str(n), "400"]) for n in range(3)]
-    changes = 0
-    while any(writer.poll() is None for writer in writers):
-        write(log, detail(10_000 + changes, NOON - timedelta(days=200), error_message="old"))
-        changes += bool(rewrite_log(log, lambda line: b"" if b'"error_message":"old"' in line else line))
-    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    command, pipe = [sys.executable, "-c", WRITER, str(log)], subprocess.PIPE
+    writers = [subprocess.Popen([*command, str(n), "400"], stdin=pipe, stdout=pipe) for n in range(3)]
+    for n in range(3):
+        write(log, detail(10_000 + n, NOON - timedelta(days=200), error_message="old"))
+        assert rewrite_log(log, lambda line: b"" if b'"error_message":"old"' in line else line)
+        assert [writer.poll() for writer in writers] == [None] * 3
+    written = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
     rewrite_log(log, lambda line: b"" if b'"error_message":"old"' in line else line)
     found = Counter(
         orjson.loads(line)["message"]
         for path in tmp_path.glob("details.jsonl*")
         for line in path.read_bytes().splitlines()
     )
-    assert set(found) == {f"error {n} of {writer}" for writer in range(3) for n in range(400)}
-    assert changes > 2
+    assert set(found) == {f"error {n} of {writer}" for writer in range(3) for n in range(written[writer])}
 
 
 def test_packed_files_are_written_anew_as_packed_ones(tmp_path):
