@@ -20,7 +20,7 @@ from visigate_logging.host import State, buffered_file, host_failures
 
 @pytest.fixture
 def disk(tmp_path):
-    with mounted(tmp_path / "disk", "512k") as disk:
+    with mounted(tmp_path / "disk", "2m") as disk:
         yield disk
 
 
@@ -110,7 +110,7 @@ def test_a_record_has_its_place_behind_those_that_were_kept_when_memory_is_full(
 
 def test_several_processes_survive_a_full_disk_together(disk, tmp_path):
     path = disk.path / "details.jsonl"
-    options = {"filename": str(path), "state_dir": str(tmp_path / "state"), "buffer_bytes": 200_000}
+    options = {"filename": str(path), "state_dir": str(tmp_path / "state"), "buffer_bytes": 400_000}  # holds all 100
     writers = [Writer(tmp_path, slot, 100, pause=0.005, **options) for slot in range(3)]
     disk.fill(leave=60_000)
     for writer in writers:
