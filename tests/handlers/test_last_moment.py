@@ -37,7 +37,7 @@ HANDLERS = {
 @pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
 def test_the_first_record_may_come_when_the_interpreter_ends(tmp_path, handler):
     run = [sys.executable, "-c", PROCESS.format(handler=handler)]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=10)
     assert "Logging error" not in done.stderr
     written = (tmp_path / "last.log").read_bytes()
     if "Json" in handler:

@@ -308,6 +308,29 @@ def test_a_multiprocessing_child_works_off_its_queue_before_it_ends(tmp_path, me
     assert sum(int(line) for line in path.read_text().split()) == 3
 
 
+LAST_PUT = """
+import os, sys
+from visigate_logging.host.worker import Worker
+
+worker = Worker("late", print)
+
+
+class Last:
+    def __del__(self, write=os.write, is_finalizing=sys.is_finalizing):
+        write(1, f"{is_finalizing()} {worker.put(1)}".encode())
+
+
+last = Last()
+last.itself = last  # so that it goes only with everything else
+sys.modules["last"] = last
+"""
+
+
+def test_a_worker_takes_nothing_when_the_interpreter_ends_and_waits_for_no_thread():
+    done = subprocess.run([sys.executable, "-c", LAST_PUT], capture_output=True, text=True, check=True, timeout=10)
+    assert (done.stdout, done.stderr) == ("True False", "")
+
+
 def test_importing_the_worker_does_not_import_multiprocessing():
     code = "import sys, visigate_logging.host.worker; sys.exit('multiprocessing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

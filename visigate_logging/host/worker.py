@@ -105,7 +105,7 @@ class Worker(Generic[T]):
     def start(self) -> bool:
         """Start the thread, if it does not run; False when it may not: stopped, at exit, before uWSGI forks."""
         notice_fork()
-        if self._stopped:
+        if self._stopped or sys.is_finalizing():  # 3.11 starts a thread even then, waits for it, and it never runs
             return False
         if self._is_alive() or not self._starting.acquire(blocking=False):
             return True
@@ -119,7 +119,7 @@ class Worker(Generic[T]):
             # Known before it starts: what interrupts the start must not lead to a second one.
             self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             self._thread.start()
-        except RuntimeError:  # the interpreter is ending, or the system has no more threads
+        except RuntimeError:  # the interpreter begins to end, or the system has no more threads
             return False
         else:
             finish_with_multiprocessing(self._close)
