@@ -15,7 +15,9 @@ log.addHandler({handler})
 
 
 class Camera:
-    def __del__(self):
+    def __del__(self, depth={depth}):
+        if depth:
+            return self.__del__(depth - 1)
         try:
             raise OSError("the camera does not let go")
         except OSError:
@@ -34,9 +36,10 @@ HANDLERS = {
 }
 
 
+@pytest.mark.parametrize("depth", [0, 600], ids=["shallow", "deep"])
 @pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
-def test_the_first_record_may_come_when_the_interpreter_ends(tmp_path, handler):
-    run = [sys.executable, "-c", PROCESS.format(handler=handler)]
+def test_the_first_record_may_come_when_the_interpreter_ends(tmp_path, handler, depth):
+    run = [sys.executable, "-c", PROCESS.format(handler=handler, depth=depth)]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=10)
     assert "Logging error" not in done.stderr
     written = (tmp_path / "last.log").read_bytes()

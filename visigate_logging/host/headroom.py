@@ -61,8 +61,11 @@ def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R 
                 done.release()
 
     try:
-        run() if must_stay_alone() else _thread.start_new_thread(run, ())  # threading.Thread takes ten frames more
-    except RuntimeError:  # the interpreter is ending, or the system has no more threads
+        if must_stay_alone() or sys.is_finalizing():  # 3.11 starts a thread even then, which never runs
+            run()
+        else:
+            _thread.start_new_thread(run, ())  # threading.Thread takes ten frames more
+    except RuntimeError:  # the interpreter begins to end, or the system has no more threads
         run()
     done.acquire(timeout=_PATIENCE)
     if raised:
