@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from visigate_logging.cli import main
-from visigate_logging.config import beside
+from visigate_logging.config import attached
 from visigate_logging.config.apply import configure
 from visigate_logging.config.load import read
 
@@ -57,7 +57,7 @@ def effect():
             logger.level,
             logger.propagate,
             bool(logger.disabled),
-            [described(handler) for handler in logger.handlers if handler is not beside.TAKES_ALL],
+            [described(handler) for handler in logger.handlers if handler is not attached.TAKES_ALL],
             [type(found) for found in logger.filters],
         )
         for name, logger in loggers.items()

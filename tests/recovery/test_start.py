@@ -15,7 +15,7 @@ from tests.recovery.databases import BACKED_UP, DAMAGE, content, make
 from tests.waiting import wait_until
 from visigate_logging import configure
 from visigate_logging.handlers.recovery import RecoveryHandler
-from visigate_logging.recovery import desk
+from visigate_logging.recovery import dispatcher
 from visigate_logging.recovery.budgets import Budgets, Marks, host_lock
 from visigate_logging.recovery.policy import Budget, begin
 from visigate_logging.recovery.procedures import parse_procedures
@@ -57,7 +57,7 @@ def test_configure_returns_when_it_is_finished_and_the_new_handlers_are_told(tmp
 
 
 def test_a_start_does_not_wait_longer_than_it_may_and_what_is_not_finished_is_kept(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(desk, "AT_START", 0.05)
+    monkeypatch.setattr(dispatcher, "AT_START", 0.05)
     database = tmp_path / "gate.db"
     procedures = left_over(tmp_path, "pages in the middle")
     # Its lock makes the step wait, and so take longer than it may.
