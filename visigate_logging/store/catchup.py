@@ -122,8 +122,8 @@ def _all_unchanged(index: Index, files: Sequence[LogFile], reader: ReaderClock) 
 
 def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[dict[int, LogFile], bool]:
     """One transaction: whether it got to the end of all files."""
-    index.db.execute("BEGIN IMMEDIATE")
     try:
+        index.db.execute("BEGIN IMMEDIATE")
         if zone_moved(index):
             recount_days(index)
         if reader_moved(index, reader):
