@@ -1,20 +1,21 @@
-"""Errors of `requests` are told apart by what the network said at the root."""
+"""Errors of HTTP libraries are told apart by what the network said at the root."""
 
 import errno
 import logging
 import socket
 import sys
 
+import httpx
 import pytest
 import requests
 
 from visigate_logging.detail.record import ErrorDetail
 
 
-def key(port=9):
+def key(library, port=9):
     try:
-        requests.get(f"http://127.0.0.1:{port}/", timeout=2)
-    except requests.RequestException:
+        library.get(f"http://127.0.0.1:{port}/", timeout=2)
+    except (requests.RequestException, httpx.HTTPError):
         record = logging.LogRecord(
             "gate", logging.ERROR, __file__, 1, "the camera's page is away", (), sys.exc_info()
         )
@@ -40,11 +41,12 @@ def answering(monkeypatch):
     return answer
 
 
-def test_refused_no_route_and_unreachable_are_three_groups(answering):
-    refused = {key(closed_port()) for _ in range(2)}  # really
+@pytest.mark.parametrize("library", [requests, httpx], ids=["requests", "httpx"])
+def test_refused_no_route_and_unreachable_are_three_groups(answering, library):
+    refused = {key(library, closed_port()) for _ in range(2)}  # really
     assert len(refused) == 1, "whatever the port"
     others = set()
     for number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT):
         answering(number)
-        others.add(key())
+        others.add(key(library))
     assert len(refused | others) == 4
