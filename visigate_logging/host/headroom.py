@@ -33,6 +33,9 @@ class _Caller(NamedTuple):
 _callers: dict[int, _Caller] = {}
 """For a thread that works for another: that one's stack, by the number of the thread."""
 
+_waiting: set[int] = set()
+"""The threads that wait for such a one, by their numbers."""
+
 
 def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
     """Call ``work``; where half of the stack is used up in another thread, which is waited for.
@@ -43,9 +46,9 @@ def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R 
         What ``work`` returns; None while that goes on in the other thread, after a second.
     """
     # Outside of any `except`: what is described is the exception that the application handles, if any.
-    if not _is_near():
+    if not _is_near() or (me := threading.get_ident()) in _waiting:  # what interrupts a wait must not begin another
         return work(*args, **kwargs)
-    caller = _Caller(sys._getframe(1), sys.exception(), threading.get_ident())
+    caller = _Caller(sys._getframe(1), sys.exception(), me)
     returned: list[R] = []
     raised: list[BaseException] = []
     done = threading.Lock()
@@ -67,7 +70,11 @@ def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R 
             _thread.start_new_thread(run, ())  # threading.Thread takes ten frames more
     except RuntimeError:  # the interpreter begins to end, or the system has no more threads
         run()
-    done.acquire(timeout=_PATIENCE)
+    _waiting.add(me)
+    try:
+        done.acquire(timeout=_PATIENCE)
+    finally:
+        _waiting.discard(me)
     if raised:
         raise raised.pop()
     return returned[0] if returned else None
