@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from tests.delivery.servers import wait_for
-from tests.host.test_forks import UNSEEN, in_child
+from tests.host.forks_alone import UNSEEN, in_child
 from visigate_logging.host.upkeep import Task
 
 

@@ -126,7 +126,7 @@ class _Tail:
 
 
 def _same(found: bytes, before: bytes) -> bool:
-    """Whether the last line is the same, or the same record of which a text was overwritten in place."""
+    """Return whether the last line is the same, or the same record of which a text was overwritten in place."""
     if found == before:
         return True
     one, other = (parse(content[content.rfind(b"\n", 0, -1) + 1 :], 0)[0] for content in (found, before))
