@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import orjson
 
@@ -14,6 +14,7 @@ from visigate_logging.detail import fingerprint, masking, texts, written
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
+from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.spans import span_of
@@ -23,41 +24,12 @@ from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
 from visigate_logging.host.timeline import last_changes
 
-__all__ = ["DetailOptions", "Extractor", "extractor"]
+__all__ = ["Extractor", "extractor"]
 
-DEFAULT_MAX_FIELD_BYTES = 65_536
 MAX_ORIGINS = 1024
 """Places that log of which the names are remembered."""
 MAX_REMEMBERED = 1024
 """Characters of a name, or of a message's template, in such a place."""
-
-
-class DetailOptions(NamedTuple):
-    """What an installation may set about detail records.
-
-    Args:
-        service: name of the application, as administrators know it.
-        release: its version.
-        in_app: dotted names of the modules that are the application's own code; default: all that is neither
-            in the standard library nor in site-packages.
-        max_field_bytes: bytes that a text, or all of ``additional_info``, may have; longer ones are cut.
-        facets: names of ``additional_info`` by which errors are filtered and counted.
-        locals: whether the values of local variables are told.
-    """
-
-    service: str = ""
-    release: str = ""
-    in_app: tuple[str, ...] = ()
-    max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES
-    facets: tuple[str, ...] = ()
-    locals: bool = True
-
-    def or_environment(self) -> Self:
-        """The same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
-        return self._replace(
-            service=self.service or os.environ.get("VISIGATE_SERVICE", ""),
-            release=self.release or os.environ.get("VISIGATE_RELEASE", ""),
-        )
 
 
 def extractor(options: DetailOptions) -> "Extractor":

@@ -1,6 +1,7 @@
 """The detail record: what is known of one error, as plain data."""
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,11 +9,8 @@ from typing import Any, Self
 
 import orjson
 
-from visigate_logging.detail.extraction import DetailOptions, extractor
 from visigate_logging.detail.frames import Chain, ExceptionData, Frame
-from visigate_logging.detail.log_record import raised_by
-from visigate_logging.detail.repeats import note_report
-from visigate_logging.detail.values import word
+from visigate_logging.detail.options import DetailOptions
 from visigate_logging.host.headroom import with_headroom
 
 __all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
@@ -114,9 +112,7 @@ class ErrorDetail:
 
     def note_kept(self, record: logging.LogRecord) -> None:
         """Let later records of the same exception know that this one, made of ``record``, is kept."""
-        exc, tb = raised_by(record)
-        if exc is not None:
-            note_report(exc, tb, record, vars(self))
+        _writing()[1](record, vars(self))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -128,8 +124,17 @@ class ErrorDetail:
         return cls(**values)
 
 
+@functools.cache
+def _writing() -> tuple[Callable[[DetailOptions], Any], Callable[..., None]]:
+    """Return what those need who make records: readers go without it, and start in half the time."""
+    from visigate_logging.detail.extraction import extractor
+    from visigate_logging.detail.repeats import note_kept
+
+    return extractor, note_kept
+
+
 def _fill(values: dict[str, Any], record: logging.LogRecord, options: DetailOptions) -> None:
-    extractor(options).fill(values, record)
+    _writing()[0](options).fill(values, record)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))
@@ -194,6 +199,8 @@ def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
     category = given.get("category", detail.category)
     if severity is detail.severity and category is detail.category:
         return detail
+    from visigate_logging.detail.values import word
+
     severity, category = word(severity), word(category)
     if severity == detail.severity and category == detail.category:
         return detail

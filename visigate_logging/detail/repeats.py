@@ -15,9 +15,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from visigate_logging.detail.clauses import is_caught_there, is_raise
+from visigate_logging.detail.log_record import raised_by
 from visigate_logging.host.headroom import caller_frame
 
-__all__ = ["Recent", "earlier_report", "note_report"]
+__all__ = ["Recent", "earlier_report", "note_kept", "note_report"]
 
 NOTED_AS = "_visigate_told"
 """Key in the ``__dict__`` of an exception."""
@@ -27,6 +28,13 @@ MAX_ENTRIES = 2000
 """Entries of a traceback that are compared, the innermost."""
 
 _dict_of = BaseException.__dict__["__dict__"].__get__
+
+
+def note_kept(record: logging.LogRecord, detail: Mapping[str, Any]) -> None:
+    """Note on the exception of a record, if it has one, that its detail is kept."""
+    exc, tb = raised_by(record)
+    if exc is not None:
+        note_report(exc, tb, record, detail)
 
 
 def note_report(
