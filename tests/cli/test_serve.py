@@ -20,7 +20,7 @@ from visigate_logging.cli import main
 from visigate_logging.health.state_dir import health_of, recoveries_of
 from visigate_logging.host import CountSheet, State
 from visigate_logging.host.clock import Instant, boot_id, monotonic
-from visigate_logging.web.standalone import hashed_password
+from visigate_logging.web.passwords import hashed_password
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.web import chromium
 from tests.web.conftest import NOW, chained
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import NEEDED_POLICY, create_blueprint
-from visigate_logging.web.standalone import hashed_password
+from visigate_logging.web.passwords import hashed_password
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,9 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.host.clock import Instant
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import FORGOTTEN_AFTER, FREE, MOST_CLIENTS, Attempts
+from visigate_logging.web.passwords import Password, check_hash, hashed_password
 from visigate_logging.web.sessions import Sessions
-from visigate_logging.web.standalone import check_hash, create_app, hashed_password, is_loopback
+from visigate_logging.web.standalone import create_app, is_loopback
 
 PASSWORD = "open sesame"
 TOKEN = "t0ken"
@@ -325,3 +326,19 @@ def test_what_no_password_can_ever_match_is_no_hash(spoil):
 
 def test_what_set_password_writes_is_a_hash():
     assert check_hash(HASH) == HASH
+
+
+def test_a_password_that_was_right_once_makes_no_guess_costly(monkeypatch):
+    hashes = [HASH]
+    password = Password(lambda: hashes[0])
+    assert not password.matches("open says me")
+    assert password.matches(PASSWORD)
+    with monkeypatch.context() as without:
+        without.setattr("visigate_logging.web.passwords.check_password_hash", None)
+        assert password.matches(PASSWORD)
+        assert not password.matches("open says me")
+        assert not password.matches("\ud800")
+    hashes[0] = hashed_password("close sesame")
+    assert not password.matches(PASSWORD)
+    assert password.matches("close sesame")
+    assert not password.matches(PASSWORD)

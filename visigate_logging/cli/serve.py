@@ -129,7 +129,7 @@ def _has_password(args: argparse.Namespace) -> bool:
 
 def _password_hash(path: Path | None) -> str:
     """Return the hash as it is now, so that a changed password holds from the next request on."""
-    from visigate_logging.web.standalone import check_hash
+    from visigate_logging.web.passwords import check_hash
 
     try:
         return check_hash((_secret_text(path) if path else os.environ.get(HASH, "")).strip())
@@ -169,7 +169,7 @@ def _port(text: str) -> int:
 
 
 def _set_password(path: Path | None) -> int:
-    from visigate_logging.web.standalone import hashed_password
+    from visigate_logging.web.passwords import hashed_password
 
     password = getpass.getpass("Password: ")
     if len(password) < SHORTEST:

@@ -78,6 +78,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # likewise
     def close(self) -> None:
         """End both lines."""
         self._logins.shutdown()
+        self.task_dispatcher.shutdown()
         super().close()
 
     def _owed(self) -> list[_Channel]:

@@ -2,7 +2,6 @@
 
 import hmac
 import ipaddress
-import re
 import secrets
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -10,7 +9,6 @@ from typing import Any
 
 from flask import Flask, Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.security import check_password_hash, generate_password_hash
 
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.log import HealthSource
@@ -19,14 +17,14 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
 from visigate_logging.web.pages import TimelineSource
+from visigate_logging.web.passwords import Password
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.sessions import SECONDS, Sessions
 
-__all__ = ["TOKEN", "check_hash", "create_app", "hashed_password", "is_loopback", "new_token"]
+__all__ = ["TOKEN", "create_app", "is_loopback", "new_token"]
 
 COOKIE = "visigate_errors"
 TOKEN = "token"  # noqa: S105  # the name of the parameter
-_HASH = re.compile(r"(?:scrypt(?::\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]{32,}")
 
 
 def create_app(
@@ -90,22 +88,6 @@ def create_app(
     return app
 
 
-def hashed_password(password: str) -> str:
-    """Return what to keep of a password (scrypt, RFC 7914)."""
-    return generate_password_hash(password)
-
-
-def check_hash(text: str) -> str:
-    """Return the hash of a password as it is.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _HASH.fullmatch(text):
-        raise ValueError("holds no hash of a password")
-    return text
-
-
 def is_loopback(host: str) -> bool:
     """Return whether only this computer can reach a host of that name."""
     try:
@@ -120,6 +102,7 @@ class _Door:
     def __init__(self, sessions: Sessions, secret: Callable[[], str]) -> None:
         self._sessions = sessions
         self._secret = secret
+        self._password = Password(secret)
         self._attempts = Attempts()
 
     def guard(self, view: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,7 +145,7 @@ class _Door:
         if wait := self._attempts.wait(address):
             return _form(f"Wrong passwords before this one. Try again in {wait} seconds.", 429, {"Retry-After": wait})
         try:
-            right = check_password_hash(self._secret(), request.form.get("password", ""))
+            right = self._password.matches(request.form.get("password", ""))
         except (ConfigurationError, ValueError) as error:
             return _form(f"The password cannot be checked: {error}", 503)
         if not right:
