@@ -181,6 +181,28 @@ def test_an_exception_that_is_reported_again_is_counted_once(make):
     assert handler.counts()["accepted"] == 2
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_report_that_is_interrupted_before_it_is_taken_in_does_not_silence_the_next(make, monkeypatch):
+    notifier = notifier_of(make())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("visigate_logging.delivery.intake.Intake.add", interrupt)
+        notifier.accept(error(event_id="b", repeats="a"))
+    notifier.accept(error(event_id="c", repeats="a"))
+    assert notifier.counts()["accepted"] == 1
+
+
+def test_a_report_that_is_interrupted_after_it_was_taken_in_is_counted_once(make, monkeypatch):
+    handler = make()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("visigate_logging.host.worker.Worker.wake", interrupt)
+        logger_with(handler).critical("lost")
+    assert handler.counts()["accepted"] == 1
+    assert handler.counts()["dropped"] == {}
+
+
 @pytest.mark.parametrize("name", ["visigate_logging", "visigate_logging.host", "visigate_logging.recovery.steps"])
 def test_reports_of_the_package_itself_are_never_mailed(make, name):
     handler = make()

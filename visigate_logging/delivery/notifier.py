@@ -45,15 +45,13 @@ class Notifier(ForkAware):
         self._dropping, self._booking = threading.RLock(), threading.RLock()
         watch_forks(self)
 
-    def accept(self, detail: ErrorDetail) -> bool:
-        """Take an error in; the same exception object, reported once more, is no other error. True when it is in."""
-        repeats = detail.repeats
-        if repeats:
-            if repeats in self._taken:
-                return True
-            self._taken.append(repeats)  # who reports it once more may name the first report
+    def accept(self, detail: ErrorDetail) -> None:
+        """Take an error in; the same exception object, reported once more, is no other error."""
+        if detail.repeats and self.has(detail):
+            return
         self._intake.add(detail)
-        self._taken.append(detail.event_id)
+        # Who reports it once more may name this report or the first. In one step, and only what is in.
+        self._taken.extend(filter(None, (detail.repeats, detail.event_id)))
         if not self._has_news:
             try:
                 self._has_news = True
@@ -61,7 +59,10 @@ class Notifier(ForkAware):
             except BaseException:  # the application was interrupted: the next must wake it
                 self._has_news = False
                 raise
-        return True
+
+    def has(self, detail: ErrorDetail) -> bool:
+        """Return whether an error has been taken in, now or as an earlier report of its exception."""
+        return not {detail.event_id, detail.repeats}.isdisjoint(self._taken)
 
     def drop(self, reason: str) -> None:
         """Count an error that was not taken in; it is booked with the next turn."""

@@ -62,16 +62,16 @@ class ThrottledHandler(Unlocked):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next message; never waits and never raises."""
-        is_taken = False
+        notifier = detail = None
         try:
             route = self.route_of(record)
             if route is not None:
-                detail = ErrorDetail.from_record(record, self._detail_options)
-                is_taken = self._notifier(route).accept(detail)
+                notifier, detail = self._notifier(route), ErrorDetail.from_record(record, self._detail_options)
+                notifier.accept(detail)
                 detail.note_kept(record)
         except BaseException as error:
             with contextlib.suppress(Exception):  # what has failed may be the handler's own parts
-                if not is_taken:
+                if notifier is None or detail is None or not notifier.has(detail):
                     self.interrupted(error)
             if not isinstance(error, Exception):  # it is meant for the application
                 raise
