@@ -148,7 +148,7 @@ def test_the_text_says_what_where_how_often_since_when_and_on_which_host():
             "/app/src/camera.py:42 in grab: frame = self.read()",
             "gate-2 on gate",
             "1.4",
-            "camera (77), MainThread",
+            "camera (77), thread MainThread",
             "TimeoutError: 5 s",
             "Traceback (most recent call last):",
             "camera: front",

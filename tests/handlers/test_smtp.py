@@ -187,18 +187,21 @@ def interrupt(*_):
 
 def test_a_report_that_is_interrupted_before_it_is_taken_in_does_not_silence_the_next(make, monkeypatch):
     notifier = notifier_of(make())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("visigate_logging.delivery.intake.Intake.add", interrupt)
-        notifier.accept(error(event_id="b", repeats="a"))
+        with pytest.raises(KeyboardInterrupt):
+            notifier.accept(error(event_id="b", repeats="a"))
     notifier.accept(error(event_id="c", repeats="a"))
     assert notifier.counts()["accepted"] == 1
 
 
 def test_a_report_that_is_interrupted_after_it_was_taken_in_is_counted_once(make, monkeypatch):
     handler = make()
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    logger = logger_with(handler)
+    with monkeypatch.context() as patch:
         patch.setattr("visigate_logging.host.worker.Worker.wake", interrupt)
-        logger_with(handler).critical("lost")
+        with pytest.raises(KeyboardInterrupt):
+            logger.critical("lost")
     assert handler.counts()["accepted"] == 1
     assert handler.counts()["dropped"] == {}
 

@@ -88,7 +88,7 @@ def test_what_was_changed_before_an_error_is_told_with_the_time_between() -> Non
     assert changed_before("no list", "2026-03-01T12:04:00.000000Z") == []
     detail = ErrorDetail.from_dict({"timestamp": "2026-03-01T12:04:00.000000Z", "changes": changes})
     assert "; ".join(told) in [fact.value for fact in facts_of(detail)]
-    assert facts(detail)["Changed before"] == "; ".join(told)
+    assert "; ".join(told) in [fact.value for fact in facts(detail)]
 
 
 def test_trends_summaries_metrics_and_pages_count_the_events(

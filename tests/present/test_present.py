@@ -78,14 +78,8 @@ def test_facts_are_in_the_order_in_which_they_are_wanted():
         exceptions=(ExceptionData("CameraError", "m", "x", frames=frames),),
         service="gate-north",
     )
-    facts = facts_of(detail, "do it", "https://gate.example")
-    assert [fact.label for fact in facts if fact.place is Place.FIRST] == [
-        "Site",
-        "Link",
-        "Where",
-        "To do",
-        "Command",
-    ]
+    facts = facts_of(detail, read_advice({"CameraError": "do it"}))
+    assert [fact.label for fact in facts if fact.place is Place.FIRST] == ["Site", "Where", "To do"]
     told = {fact.label: fact.value for fact in facts}
     assert told["Log message"] == "Error in camera: does not answer"
     assert told["In the application"] == "/app/camera.py:7 in grab\n    read()"

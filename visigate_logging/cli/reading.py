@@ -3,6 +3,7 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from visigate_logging.cli.arguments import (
@@ -20,9 +21,7 @@ from visigate_logging.cli.output import bold, complain, dim, painted, plain, say
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present import surroundings
-from visigate_logging.present.advice import advice_for
-from visigate_logging.present.changes import changed_before
-from visigate_logging.present.facts import RELATIONS
+from visigate_logging.present.facts import RELATIONS, Kind, facts_of
 from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
@@ -131,7 +130,9 @@ def _sheet(record: ErrorDetail) -> list[str]:
         plain(f"in {record.function or '?'} of {record.module}"),
         "",
     ]
-    lines += [f"{name:>12}  {plain(value)}" for name, value in _facts(record) if value]
+    told = [("time", f"{time_of(record)} ({record.timestamp})")]
+    told += [("", "the clock was wrong: about this time by the clock that was right later")] if about(record) else []
+    lines += _pairs([*told, *((f.label.lower(), f.value) for f in facts_of(record) if f.kind is Kind.LINE)])
     if before := surroundings.moments(record):
         lines += ["", bold("just before"), *(dim(plain(f"  {told}", one_line=True)) for told in before)]
     for exception in record.exceptions:
@@ -139,13 +140,16 @@ def _sheet(record: ErrorDetail) -> list[str]:
     if not record.exceptions and record.traceback:
         lines += ["", plain(record.traceback.rstrip())]
     if record.additional_info:
-        lines += ["", bold("additional information")]
-        lines += [f"{plain(name):>12}  {plain(str(value))}" for name, value in record.additional_info.items()]
+        lines += ["", bold("additional information"), *_pairs(record.additional_info.items())]
     if state := surroundings.machine(record):
-        lines += ["", bold("machine") if surroundings.unusual(record) else bold("machine, nothing unusual")]
-        told = state if surroundings.unusual(record) else state[:MACHINE_IN_SHORT]
-        lines += [f"{name:>12}  {plain(value)}" for name, value in told]
+        unusual = surroundings.unusual(record)
+        lines += ["", bold("machine") if unusual else bold("machine, nothing unusual")]
+        lines += _pairs(state if unusual else state[:MACHINE_IN_SHORT])
     return lines
+
+
+def _pairs(pairs: Iterable[tuple[str, object]]) -> list[str]:
+    return [f"{plain(name):>14}  {plain(str(value))}" for name, value in pairs]
 
 
 def _others(record: ErrorDetail, store: "ErrorStore") -> list[str]:
@@ -153,30 +157,6 @@ def _others(record: ErrorDetail, store: "ErrorStore") -> list[str]:
     found = [(o, f"{o.error_type}: {o.error_message}"[:LONGEST]) for o in store.around(record)]
     lines = [plain(f"  {time_of(o)}  {o.process}: {said} ({o.event_id})", one_line=True) for o, said in found]
     return ["", bold("at the same time"), *lines] if lines else []
-
-
-def _facts(record: ErrorDetail) -> list[tuple[str, str]]:
-    return [
-        ("time", f"{time_of(record)} ({record.timestamp})"),
-        ("", "the clock was wrong: about this time by the clock that was right later" if about(record) else ""),
-        ("severity", " ".join(filter(None, (record.severity, record.category)))),
-        ("to do", advice_for(record)),
-        ("unusual", ", ".join(surroundings.unusual(record))),
-        ("logged", f"{record.message} ({record.logger}, {record.level})"),
-        ("handled", "yes: logged where it was caught" if record.handled else ""),
-        ("repeats", record.repeats and f"{record.repeats}, the same exception"),
-        *(("changed", text) for text in changed_before(record.changes, record.timestamp)),
-        ("at", f"{record.file}:{record.line}" if record.file else ""),
-        ("culprit", record.culprit),
-        (
-            "process",
-            f"{record.process} {record.pid}, thread {record.thread}" + (record.task and f", task {record.task}"),
-        ),
-        ("host", " ".join(filter(None, (record.host, record.service, record.release)))),
-        ("group", record.fingerprint),
-        ("why", "; ".join(f"{part}: {value}" for part, value in record.grouping.items() if value)),
-        ("id", record.event_id),
-    ]
 
 
 def _exception(exception: ExceptionData) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Sheet
-from visigate_logging.present.advice import Advice, advice_for
-from visigate_logging.present.facts import Fact, Place, facts_of, headline
+from visigate_logging.present.advice import Advice
+from visigate_logging.present.facts import Fact, Place, facts_of, headline, laid_out, link
 from visigate_logging.present.words import counted, local, rate, spoken
 
 __all__ = ["Digest", "Item", "Section", "section", "title"]
@@ -72,28 +72,22 @@ class Section:
         severity: level name.
         summary: what the mail tells of it, in one sentence.
         message: the error's own words, where they are more than fits the title.
-        all_facts: what is known, what is wanted first first.
+        facts: what is known, what is wanted first first.
     """
 
     title: str
     severity: str
     summary: str
     message: str
-    all_facts: tuple[Fact, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
-    @property
-    def facts(self) -> tuple[tuple[str, str], ...]:
-        """Labels and values of one line."""
-        return tuple((fact.label, fact.value) for fact in self.all_facts if not fact.is_block)
+    def value(self, label: str) -> str:
+        """Return the fact of a name; empty when nothing is known."""
+        return next((fact.value for fact in self.facts if fact.label == label), "")
 
-    @property
-    def blocks(self) -> tuple[tuple[str, str], ...]:
-        """Labels and texts whose lines are kept."""
-        return tuple((fact.label, fact.value) for fact in self.all_facts if fact.is_block)
-
-    def at(self, place: Place) -> list[Fact]:
-        """Return the facts of one place."""
-        return [fact for fact in self.all_facts if fact.place is place]
+    def lines(self) -> list[str]:
+        """Return the facts as the lines of a text."""
+        return laid_out(self.facts)
 
 
 def section(item: Item, url: str | None = None, advice: Sequence[Advice] = ()) -> Section:
@@ -105,18 +99,20 @@ def section(item: Item, url: str | None = None, advice: Sequence[Advice] = ()) -
         advice: the administrator's own, which comes before the shipped one.
     """
     detail, group = item.detail, item.group
-    own = [Fact(label, value) for label, value in [*_times(item), ("Recovery", item.recovery)] if value]
-    known = facts_of(detail, advice_for(detail, advice), url)
+    ours = [("Link", link(url, detail.event_id) if url else ""), *_times(item), ("Recovery", item.recovery)]
+    command = f"visigate-errors show {detail.event_id}" if detail.event_id else ""
+    known = [fact for fact in facts_of(detail, advice) if fact.place is not Place.RECORD]
     if item.at_rest and not group.untold:  # an earlier mail has shown the rest
         known = [fact for fact in known if fact.place is Place.FIRST and fact.label != "To do"]
-    place = sum(fact.label in ("Site", "Link", "Where") for fact in known)
+    begin = sum(fact.label in ("Site", "Where") for fact in known)
+    first = [*known[:begin], *(Fact(*one) for one in ours if one[1])]
     whole, short = headline(detail), title(detail)
     return Section(
         title=short,
         severity=group.severity,
         summary=_summary(item),
         message="" if whole == short else detail.error_message[:2000],
-        all_facts=(*known[:place], *own, *known[place:]),
+        facts=(*first, *known[begin:], *([Fact("Command", command)] if command else [])),
     )
 
 

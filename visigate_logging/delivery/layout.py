@@ -15,7 +15,6 @@ __all__ = ["IN_FULL", "as_html", "as_text", "footer", "text_page"]
 
 IN_FULL = 10
 """How many groups are shown with all that is known of them, and have the mail in their thread."""
-_WIDTH = 72
 _COLOURS = {"CRITICAL": "#b91c1c", "ERROR": "#c2410c", "WARNING": "#a16207"}
 _PLAIN = {"ERROR"}
 """Severities that go without saying."""
@@ -83,18 +82,7 @@ def _word(shown: Section) -> str:
 
 def _text_of(shown: Section) -> str:
     lines = [f"{_word(shown)}{shown.title}", shown.summary, *filter(None, [shown.message]), ""]
-    for place in Place:
-        facts = shown.at(place)
-        lines += [_line(fact) for fact in facts if not fact.is_block]
-        for fact in facts:
-            if fact.is_block:
-                lines += ["", f"{fact.label}:", fact.value]
-        lines += [""] if facts else []
-    return "\n".join(lines).rstrip()
-
-
-def _line(fact: Fact) -> str:
-    return f"{fact.label}: {fact.value}"
+    return "\n".join([*lines, *shown.lines()]).rstrip()
 
 
 def _html_of(shown: Section) -> str:
@@ -102,10 +90,11 @@ def _html_of(shown: Section) -> str:
     word = f'<b style="color:{colour}">{html.escape(shown.severity)}</b> ' if _word(shown) else ""
     heading = 'style="font-size:19px;line-height:1.3;margin:0 0 6px"'
     message = f"<p>{html.escape(shown.message)}</p>" if shown.message else ""
+    first, then, rest = ([f for f in shown.facts if f.place is p] for p in (Place.FIRST, Place.THEN, Place.REST))
     return (
         f"<h2 {heading}>{word}{html.escape(shown.title)}</h2>"
         f'<p style="margin:0 0 10px"><b>{html.escape(shown.summary)}</b></p>{message}'
-        f"{_facts(shown.at(Place.FIRST))}<hr>{_facts(shown.at(Place.THEN))}{_folded(shown.at(Place.REST))}"
+        f"{_facts(first)}<hr>{_facts(then)}{_folded(rest)}"
     )
 
 

@@ -61,7 +61,7 @@ def compose_short(
     notice = " ".join(filter(None, (digest.notice, held_back(digest.held_back, "notification"))))
     lines = [notice, worst.summary, *_facts(worst), *_others(others)]
     marked = [_marked(notice), f"**{_marked(worst.summary)}**", *map(_marked, [*_facts(worst), *_others(others)])]
-    link = next((value for label, value in worst.facts if label == "Link"), "")
+    link = worst.value("Link")
     kind = "failure" if any(item.group.untold for item in digest.items) else "success"
     texts = ShortTexts(
         subject_of(digest),
@@ -126,7 +126,7 @@ def _written(texts: ShortTexts, message_id: str, recipients: Sequence[str]) -> b
 
 def _facts(shown: Section) -> list[str]:
     wanted = {"Where": "", "Recovery": "Recovery: ", "To do": "To do: "}
-    return [f"{wanted[label]}{value}"[:_LONGEST_LINE] for label, value in shown.facts if label in wanted]
+    return [f"{begin}{value}"[:_LONGEST_LINE] for label, begin in wanted.items() if (value := shown.value(label))]
 
 
 def _others(others: Sequence[Section]) -> list[str]:

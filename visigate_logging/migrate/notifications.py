@@ -127,9 +127,7 @@ def _subject(told: Sequence[Item]) -> str:
 
 def _text(item: Item) -> str:
     told = section(item)
-    facts = [f"{label}: {value}" for label, value in told.facts]
-    blocks = [f"{label}:\n{text}" for label, text in told.blocks]
-    return "\n".join([f"{told.severity} {told.title}", told.message, told.summary, *facts, *blocks])
+    return "\n".join([f"{told.severity} {told.title}", told.message, told.summary, *told.lines()])
 
 
 def _take_over(state: State) -> None:

@@ -1,7 +1,7 @@
 """What is told of an error: a list of facts, which mails, pages and the command line lay out each in its way."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import orjson
@@ -9,9 +9,10 @@ import orjson
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import surroundings
+from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
 
-__all__ = ["RELATIONS", "Fact", "Place", "culprit", "facts_of", "headline", "link", "site"]
+__all__ = ["RELATIONS", "Fact", "Kind", "Place", "culprit", "facts_of", "headline", "laid_out", "link", "site"]
 
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
@@ -31,6 +32,18 @@ class Place(Enum):
     """Below it."""
     REST = "rest"
     """Folded where that is possible."""
+    RECORD = "record"
+    """With the record itself, on the command line and on its page; no message tells it."""
+
+
+class Kind(Enum):
+    """What a fact is made of; a page and the command line draw all but lines in a way of their own."""
+
+    LINE = "line"
+    CAUSE = "cause"
+    """An exception of the chain."""
+    BLOCK = "block"
+    """Lines that are to be kept as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +54,67 @@ class Fact:
         label: what it is.
         value: itself.
         place: how soon it is wanted.
-        is_block: whether its lines are to be kept as they are.
+        kind: what it is made of.
     """
 
     label: str
     value: str
     place: Place = Place.FIRST
-    is_block: bool = False
+    kind: Kind = Kind.LINE
+
+    @property
+    def is_block(self) -> bool:
+        """Return whether its lines are to be kept."""
+        return self.kind is Kind.BLOCK
 
 
-def facts_of(detail: ErrorDetail, advice: str = "", url: str | None = None) -> list[Fact]:
+def facts_of(detail: ErrorDetail, own: Sequence[Advice] = ()) -> list[Fact]:
     """Return all that there is to say of an error itself, what is wanted first first.
 
     Args:
         detail: the error.
-        advice: what to do about it.
-        url: address of the web pages; ``{event_id}`` in it is replaced, else the id is put behind it.
+        own: the administrator's advice, which comes before the shipped one.
     """
     machine = "\n".join(f"{name}: {told}" for name, told in surroundings.machine(detail))
+    unusual = ", ".join(surroundings.unusual(detail))
+    why = "; ".join(f"{part}: {value}" for part, value in detail.grouping.items() if value)
     facts = [
         Fact("Site", " on ".join(filter(None, (detail.service, detail.host)))),
-        Fact("Link", link(url, detail.event_id) if url else ""),
         Fact("Where", culprit(detail)),
-        Fact("Unusual", ", ".join(surroundings.unusual(detail))),
-        Fact("To do", advice),
-        Fact("Command", f"visigate-errors show {detail.event_id}" if detail.event_id else ""),
+        Fact("Unusual", unusual),
+        Fact("To do", advice_for(detail, own)),
         Fact("Log message", _logged(detail), Place.THEN),
-        Fact("Before it", _cut("\n".join(surroundings.moments(detail))), Place.THEN, is_block=True),
-        *(Fact(label, text, Place.THEN) for label, text in _causes(detail)),
-        Fact("In the application", _frames(detail), Place.THEN, is_block=True),
-        Fact("Additional information", _information(detail.additional_info), Place.THEN, is_block=True),
+        _block("Before it", "\n".join(surroundings.moments(detail))),
+        *_causes(detail),
+        _block("In the application", _frames(detail)),
+        _block("Additional information", _information(detail.additional_info)),
         Fact("Release", detail.release, Place.THEN),
         Fact("Changed before", "; ".join(changed_before(detail.changes, detail.timestamp)), Place.THEN),
         Fact("Process", _process(detail), Place.THEN),
         Fact("Category", detail.category, Place.THEN),
-        Fact("Machine", machine, Place.THEN if surroundings.unusual(detail) else Place.REST, is_block=True),
-        Fact("Traceback", _cut(detail.traceback), Place.REST, is_block=True),
+        _block("Machine", machine, Place.THEN if unusual else Place.REST),
+        _block("Traceback", detail.traceback, Place.REST),
+        Fact("Severity", detail.severity, Place.RECORD),
+        Fact("Logger", f"{detail.logger} ({detail.level})", Place.RECORD),
+        Fact("Handled", "yes: logged where it was caught" if detail.handled else "", Place.RECORD),
+        Fact("Repeats", f"{detail.repeats}, the same exception" if detail.repeats else "", Place.RECORD),
+        Fact("Group", detail.fingerprint, Place.RECORD),
+        Fact("Grouped by", why, Place.RECORD),
+        Fact("Id", detail.event_id, Place.RECORD),
     ]
-    return [f if f.is_block else Fact(f.label, f.value[:_LONGEST_FACT], f.place) for f in facts if f.value.strip()]
+    return [replace(f, value=f.value[: None if f.is_block else _LONGEST_FACT]) for f in facts if f.value.strip()]
+
+
+def laid_out(facts: Sequence[Fact]) -> list[str]:
+    """Return facts as the lines of a text: of each place first what is one line, then what has several."""
+    lines = []
+    for place in Place:
+        here = [fact for fact in facts if fact.place is place]
+        lines += [f"{fact.label}: {fact.value}" for fact in here if not fact.is_block]
+        for fact in here:
+            lines += ["", f"{fact.label}:", fact.value] if fact.is_block else []
+        lines += [""] if here else []
+    return lines
 
 
 def headline(detail: ErrorDetail) -> str:
@@ -117,11 +153,10 @@ def _logged(detail: ErrorDetail) -> str:
     return "" if said == detail.error_message.strip() else said
 
 
-def _causes(detail: ErrorDetail) -> list[tuple[str, str]]:
-    return [
-        (RELATIONS.get(e.relation or "", "With it"), f"{e.type}: {e.message}" if e.message else e.type)
-        for e in detail.exceptions[1 : _MOST_CAUSES + 1]
-    ]
+def _causes(detail: ErrorDetail) -> Iterator[Fact]:
+    for e in detail.exceptions[1 : _MOST_CAUSES + 1]:
+        said = f"{e.type}: {e.message}" if e.message else e.type
+        yield Fact(RELATIONS.get(e.relation or "", "With it"), said, Place.THEN, Kind.CAUSE)
 
 
 def _frames(detail: ErrorDetail) -> str:
@@ -137,18 +172,24 @@ def _frame(frame: Frame) -> str:
 
 
 def _process(detail: ErrorDetail) -> str:
-    return f"{detail.process} ({detail.pid}), {detail.thread}" if detail.pid else ""
+    known = [f"{detail.process} ({detail.pid})" if detail.pid else detail.process]
+    known += [f"thread {detail.thread}"] if detail.thread else []
+    known += [f"task {detail.task}"] if detail.task else []
+    return ", ".join(filter(None, known))
 
 
 def _information(values: Mapping[str, object]) -> str:
     lines = (
         f"{key}: {v if isinstance(v, str) else orjson.dumps(v, default=str).decode()}" for key, v in values.items()
     )
-    return _cut("\n".join(lines))
+    return "\n".join(lines)
+
+
+def _block(label: str, text: str, place: Place = Place.THEN) -> Fact:
+    return Fact(label, _cut(text.rstrip()), place, Kind.BLOCK)
 
 
 def _cut(text: str) -> str:
-    text = text.rstrip()
     if len(text) <= _LONGEST_BLOCK:
         return text
     half = _LONGEST_BLOCK // 2

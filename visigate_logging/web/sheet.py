@@ -7,11 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
-from visigate_logging.present.advice import advice_for
-from visigate_logging.present.changes import changed_before
-from visigate_logging.present.surroundings import unusual
+from visigate_logging.present.facts import Fact, Kind, facts_of, laid_out
 from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
 from visigate_logging.web.shown import when as when_of
@@ -101,39 +98,13 @@ def _as_happened(exceptions: Sequence[ExceptionData]) -> Iterator[tuple[int, int
             stack.append((cause, depth, "" if place else lead, False))
 
 
-def facts(record: ErrorDetail) -> dict[str, Any]:
-    """What else is known of an error, by what it is called on the page; what is not known is left out."""
-    known = {
-        "To do": advice_for(record),
-        "Unusual": ", ".join(unusual(record)),
-        "Severity": record.severity,
-        "Category": record.category,
-        "Host": record.host,
-        "Process": f"{record.process} ({record.pid})" if record.pid else record.process,
-        "Thread": record.thread,
-        "Task": record.task,
-        "Service": " ".join(filter(None, map(str, (record.service, record.release)))),
-        "Logger": f"{record.logger} ({record.level})",
-        "Place": f"{record.file}:{record.line}" if record.file else "",
-        "Handled": "yes: logged where it was caught" if record.handled else "",
-        "Repeats": record.repeats,
-        "Changed before": "; ".join(changed_before(record.changes, record.timestamp)),
-        "Id": record.event_id,
-    }
-    return {name: value for name, value in known.items() if value}
+def facts(record: ErrorDetail) -> list[Fact]:
+    """Return what is told of an error in one line each; the rest has a place of its own on the page."""
+    return [fact for fact in facts_of(record) if fact.kind is Kind.LINE and fact.label != "Log message"]
 
 
 def plain_report(record: ErrorDetail) -> str:
-    """An error as text, to be pasted into a mail."""
-    lines = [
-        f"{record.error_type}: {record.error_message}",
-        f"{record.module} in {record.function}",
-        f"Time: about {about(record)}; the clock said {record.timestamp}"
-        if about(record)
-        else f"Time: {record.timestamp}",
-        *(f"{name}: {value}" for name, value in facts(record).items()),
-        f"Message: {record.message}",
-    ]
-    if isinstance(record.additional_info, dict):
-        lines += [f"{name} = {value}" for name, value in record.additional_info.items()]
-    return "\n".join([*lines, "", str(record.traceback)])
+    """Return an error as text, to be pasted into a mail."""
+    time = f"about {about(record)}; the clock said {record.timestamp}" if about(record) else record.timestamp
+    head = [f"{record.error_type}: {record.error_message}", f"{record.module} in {record.function}", f"Time: {time}"]
+    return "\n".join([*head, *laid_out(facts_of(record))])
