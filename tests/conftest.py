@@ -14,7 +14,18 @@ hypothesis.settings.load_profile("gate")
 
 
 @pytest.fixture(autouse=True)
-def restore_logging() -> Iterator[None]:
+def ended_threads() -> Iterator[None]:
+    """Wait until the package's threads end that a test has started; it fails when nobody has ended them."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("visigate-") and thread.name != "visigate-upkeep":
+            thread.join(20)
+            assert not thread.is_alive(), f"{thread.name} runs on: close what has started it"
+
+
+@pytest.fixture(autouse=True)
+def restore_logging(ended_threads: None) -> Iterator[None]:
     """Give each test the logging it found, and close what it left open."""
     root = logging.getLogger()
     secret = masking._keys, masking._pseudonyms

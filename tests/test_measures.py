@@ -23,7 +23,6 @@ LONG_MODULES = {
     "forward/client.py": 257,
     "handlers/rotating.py": 334,
     "host/shared_file.py": 265,
-    "host/state.py": 283,
     "lifecycle/power.py": 267,
     "lifecycle/presence.py": 254,
 }

@@ -98,6 +98,7 @@ class RawServer:
 
     def __init__(self, talk: Callable[[socket.socket], None]) -> None:
         self._talk = talk
+        self._talking: list[tuple[socket.socket, threading.Thread]] = []
         self.connections = 0
 
     def __enter__(self):
@@ -112,6 +113,10 @@ class RawServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
+        for connection, thread in self._talking:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
 
     def _accept(self):
         while True:
@@ -120,7 +125,8 @@ class RawServer:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
+            self._talking.append((connection, threading.Thread(target=self._run, args=(connection,), daemon=True)))
+            self._talking[-1][1].start()
 
     def _run(self, connection):
         with contextlib.suppress(OSError), connection:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -389,7 +390,8 @@ def test_a_password_in_a_url_is_told_nowhere(gate, warnings_of):
     told = [*warnings_of(), str(host_failures(forwarder.state)), forwarder.books().trouble]
     assert "Connection refused" in str(told)
     assert "geheim" not in str(told)
-    assert "geheim" not in str(sqlite3.connect(forwarder.state.path).execute("SELECT * FROM forward").fetchall())
+    with closing(sqlite3.connect(forwarder.state.path)) as kept:
+        assert "geheim" not in str(kept.execute("SELECT * FROM forward").fetchall())
     assert host_counts(forwarder.state)["forward"]["pending"] == 1
 
 

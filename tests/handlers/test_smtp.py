@@ -20,6 +20,7 @@ from tests.delivery.conftest import error
 from tests.delivery.servers import RawServer, Server, say_nothing, told, wait_for
 from tests.handlers.mail_child import configure, raise_in_group
 from tests.host.users import NEIGHBOUR, give, needs_root
+from visigate_logging.delivery.notifier import Notifier
 from visigate_logging.detail.classification import Classifier
 from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.formatters import DetailFormatter
@@ -340,6 +341,23 @@ def test_its_thread_runs_from_the_first_error_because_none_can_be_started_at_exi
     handler = make()
     logger_with(handler).critical("away")
     assert handler._notifier(handler.routes[0])._worker._is_alive()
+
+
+def test_who_interrupts_the_first_error_with_another_finds_one_thread_and_one_journal(make, monkeypatch):
+    handler = make()
+    logger, made = logger_with(handler), []
+
+    class InterruptedNotifier(Notifier):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+            if len(made) == 1:
+                logger.critical("from a signal handler")
+
+    monkeypatch.setattr("visigate_logging.handlers.throttled.Notifier", InterruptedNotifier)
+    logger.critical("away")
+    assert [one._worker._is_alive() for one in made] == [False, True], "the one that came last is the one that stays"
+    assert handler.counts()["accepted"] == 2
 
 
 def test_at_exit_a_silent_server_costs_two_seconds_and_the_next_process_tells(tmp_path, server):

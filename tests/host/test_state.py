@@ -1,5 +1,6 @@
 """State: the host's small SQLite file."""
 
+import gc
 import logging
 import os
 import signal
@@ -179,6 +180,16 @@ def test_parent_and_forked_children_write_side_by_side(state):
     write()
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
     assert len(things(state)) == 101
+
+
+def test_who_forgets_a_state_leaves_no_connection_open(tmp_path):
+    state = State(tmp_path, SCHEMA)
+    add(state)
+    state.myself, db = state, state._connection.db  # in a circle it ends with the next collection
+    del state
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        db.execute("SELECT 1")
 
 
 def test_no_connection_is_open_while_the_process_forks(state):

@@ -1,5 +1,6 @@
 """A notification manager is told like an administrator by mail: off the caller's thread, once, with counts."""
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -7,7 +8,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
@@ -52,14 +52,24 @@ def manager() -> Manager:
     return Manager()
 
 
-def handler_of(manager: Manager, path: Path, windows: Windows = QUICK) -> tuple[ErrorHandler, ManagerHandler]:
-    handler = ErrorHandler(log_dir=path, notification_manager=manager)
-    handler._notifications = ManagerHandler(manager, Path(path) / "errors/state", windows)
-    return handler, handler._notifications
+@pytest.fixture
+def handler_of(tmp_path):
+    """Makes a handler and what it tells the manager by, which is ended afterwards."""
+    with contextlib.ExitStack() as ends:
+
+        def make(manager: Manager, windows: Windows | None = QUICK) -> tuple[ErrorHandler, ManagerHandler]:
+            handler = ErrorHandler(log_dir=tmp_path, notification_manager=manager if windows is None else None)
+            if windows is not None:
+                handler._notifications = ManagerHandler(manager, tmp_path / "errors/state", windows)
+            ends.callback(handler._notifications.close)
+            return handler, handler._notifications
+
+        yield make
 
 
-def test_it_is_called_in_another_thread_with_what_where_and_the_traceback(manager, tmp_path):
-    fail(ErrorHandler(log_dir=tmp_path, notification_manager=manager))
+def test_it_is_called_in_another_thread_with_what_where_and_the_traceback(manager, handler_of):
+    handler, _ = handler_of(manager, windows=None)
+    fail(handler)
     assert manager.news.acquire(timeout=20)
     ((subject, message),) = manager.told
     assert subject == "VisiGate Error: ConnectionResetError: [Errno 104] camera is away, password=***"
@@ -68,7 +78,7 @@ def test_it_is_called_in_another_thread_with_what_where_and_the_traceback(manage
     assert threading.get_ident() not in manager.threads
 
 
-def test_the_caller_does_not_wait_for_it(tmp_path):
+def test_the_caller_does_not_wait_for_it(handler_of):
     release, entered = threading.Event(), threading.Event()
 
     class Slow:
@@ -76,7 +86,7 @@ def test_the_caller_does_not_wait_for_it(tmp_path):
             entered.set()
             release.wait(60)
 
-    handler, _ = handler_of(Slow(), tmp_path)
+    handler, _ = handler_of(Slow())
     fail(handler)
     assert entered.wait(20)
     fail(handler)  # returns though the manager does not
@@ -94,8 +104,8 @@ def settled(notifications: ManagerHandler, **expected: object) -> dict:
     raise AssertionError(counts)
 
 
-def test_a_thousand_errors_of_a_kind_are_told_in_a_few_messages_and_all_are_counted(manager, tmp_path):
-    handler, notifications = handler_of(manager, tmp_path)
+def test_a_thousand_errors_of_a_kind_are_told_in_a_few_messages_and_all_are_counted(manager, handler_of):
+    handler, notifications = handler_of(manager)
     fail(handler, 1000)
     handler.log_error(KeyError("other"), "web", "index")
     assert manager.news.acquire(timeout=20)
@@ -106,10 +116,10 @@ def test_a_thousand_errors_of_a_kind_are_told_in_a_few_messages_and_all_are_coun
     assert counts["delivered"] >= 1
 
 
-def test_never_more_often_than_the_limit_of_an_hour_though_processes_come_and_go(manager, tmp_path):
+def test_never_more_often_than_the_limit_of_an_hour_though_processes_come_and_go(manager, handler_of):
     windows = Windows(group_wait=0.0, max_per_hour=3)
     for number in range(6):
-        handler, notifications = handler_of(manager, tmp_path, windows)
+        handler, notifications = handler_of(manager, windows)
         handler.log_error(type(f"Kind{number}Error", (Exception,), {})(), "m", f"f{number}")
         settled(notifications, accepted=number + 1)
         assert manager.news.acquire(timeout=20) if number < 2 else True
@@ -118,17 +128,17 @@ def test_never_more_often_than_the_limit_of_an_hour_though_processes_come_and_go
     assert notifications.counts()["pending"] == 4
 
 
-def test_what_a_manager_refuses_is_told_later(tmp_path):
+def test_what_a_manager_refuses_is_told_later(handler_of):
     manager = Manager(refuse=1)
-    handler, notifications = handler_of(manager, tmp_path)
+    handler, notifications = handler_of(manager)
     fail(handler)
     assert manager.news.acquire(timeout=20)
     counts = settled(notifications, delivered=1)
     assert counts == {"accepted": 1, "delivered": 1, "folded": 0, "dropped": {}, "pending": 0}
 
 
-def test_the_same_exception_object_reported_once_more_is_told_once(manager, tmp_path):
-    _, notifications = handler_of(manager, tmp_path)
+def test_the_same_exception_object_reported_once_more_is_told_once(manager, handler_of):
+    _, notifications = handler_of(manager)
     for event, repeats in (("a", ""), ("b", "a"), ("c", "a"), ("d", "never taken"), ("e", "never taken")):
         record = logging.makeLogRecord({"levelno": 40, "levelname": "ERROR", "name": "gate", "msg": "no picture"})
         detail = replace(ErrorDetail.from_record(record), event_id=event, repeats=repeats)

@@ -1,5 +1,6 @@
 """A gate's clock is wrong until the network has set it; the reader works out when records really were."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -154,5 +155,5 @@ def test_an_id_says_when_the_clock_said_it_was(log):
 
 
 def test_an_index_without_clocks_has_none_to_settle():
-    index = Index(prepared(), None)
-    assert index.db.execute("SELECT count(*) FROM clock").fetchone() == (0,)
+    with closing(Index(prepared(), None)) as index:
+        assert index.db.execute("SELECT count(*) FROM clock").fetchone() == (0,)

@@ -71,8 +71,8 @@ def _rehearse_arguments(parser: argparse.ArgumentParser) -> None:
 
 def rehearse(args: argparse.Namespace) -> int:
     """Replay stored errors through a configuration, with their own times."""
-    store = open_store(args)
-    errors, decisions = list(host_times(_stored(store, args.since))), store.decisions()
+    with open_store(args) as store:
+        errors, decisions = list(host_times(_stored(store, args.since))), store.decisions()
     if not errors:
         complain("there are no errors to rehearse with; see --since and --log")
         return FAILED

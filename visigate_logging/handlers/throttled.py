@@ -119,5 +119,6 @@ class ThrottledHandler(Unlocked):
         if known is None:
             # After construction, because dictConfig gives the name only then.
             name = route.full_name(self.get_name() or self.default_name)
-            known = self._notifiers[route.name] = Notifier(route.delivery, name, self.close)
+            # Two may make one at the same time: another thread, or what has interrupted this one.
+            known = self._notifiers.setdefault(route.name, Notifier(route.delivery, name, self.close))
         return known

@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import StateError
 from visigate_logging.host.directories import make_directory
-from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 from visigate_logging.host.lock import HostLock
-from visigate_logging.host.state_file import SCHEMA, identity_of, is_damage, put_aside
+from visigate_logging.host.state_file import (
+    BUSY_TIMEOUT,
+    SCHEMA,
+    Connection,
+    given_up,
+    identity_of,
+    is_damage,
+    put_aside,
+)
 
 if TYPE_CHECKING:
     import sqlite3
 
 __all__ = ["State"]
 
-_MODE = 0o640
-"""Of the file, and so of SQLite's files beside it: it holds errors, as the log does."""
-_BUSY_TIMEOUT = 10.0
 _FORK_PATIENCE = 1.0
 
 
@@ -49,16 +53,15 @@ class State(ForkAware):
         self.path = self.directory / "state.sqlite3"
         self._schema = SCHEMA + schema
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
+        self._closing: weakref.finalize[..., State] | None = None
         self._identity: tuple[int, int] | None = None
         self._fork_waits = False
-        self._sentinel, self._place = -1, (0, 0)
-        self._busy_timeout = _BUSY_TIMEOUT  # the connection's
         watch_forks(self)
         _states.add(self)
 
     @contextlib.contextmanager
-    def transaction(self, timeout: float = _BUSY_TIMEOUT) -> Iterator["sqlite3.Connection"]:
+    def transaction(self, timeout: float = BUSY_TIMEOUT) -> Iterator["sqlite3.Connection"]:
         """``BEGIN IMMEDIATE``, then ``COMMIT``, or ``ROLLBACK`` when the body raises.
 
         It may wait for another process: never to be called in a caller's thread.
@@ -74,7 +77,7 @@ class State(ForkAware):
 
         notice_fork()
         with self._lock:
-            if self._connection is not None and self._connection.in_transaction:
+            if self._connection is not None and self._connection.db.in_transaction:
                 raise StateError(f"{self.path}: a transaction was begun inside a transaction")
             try:
                 connection = self._begin(timeout)
@@ -94,21 +97,10 @@ class State(ForkAware):
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
-        import sqlite3
-
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None and self._was_robbed():
-                self._give_up(connection)
-            elif connection is not None:
-                os.close(self._sentinel)
-                with contextlib.suppress(sqlite3.Error):
-                    connection.close()
-
-    def __del__(self) -> None:
-        # Who asks for counts after a handler has ended opens a connection that nobody else closes.
-        with contextlib.suppress(Exception):
-            self.close()
+            closing, self._connection, self._closing = self._closing, None, None
+            if closing is not None:
+                closing()
 
     def before_fork(self) -> None:
         """Close the connection, or leave a mark when a transaction does not end in time."""
@@ -125,23 +117,24 @@ class State(ForkAware):
     def after_fork_in_child(self) -> None:
         """Begin with a lock of its own; a copied connection is neither used nor closed."""
         self._lock = threading.RLock()
-        if self._connection is not None:
-            self._give_up(self._connection)
-            self._connection = None
+        if self._connection is not None and self._closing is not None:
+            self._closing.detach()
+            self._connection.give_up()
+            self._connection = self._closing = None
 
     def _begin(self, timeout: float) -> "sqlite3.Connection":
         import sqlite3
 
-        if identity_of(self.path) in _given_up:
+        if identity_of(self.path) in given_up:
             problem = "this process was forked during a transaction, or has lost its descriptors"
             raise StateError(f"{self.path}: {problem}, and cannot use the file")
         for last_try in (False, True):
             try:
                 connection = self._open(timeout)
-                if self._busy_timeout != timeout:
-                    connection.execute(f"PRAGMA busy_timeout={round(timeout * 1000)}")
-                    self._busy_timeout = timeout
-                connection.execute("BEGIN IMMEDIATE")
+                if connection.busy_timeout != timeout:
+                    connection.db.execute(f"PRAGMA busy_timeout={round(timeout * 1000)}")
+                    connection.busy_timeout = timeout
+                connection.db.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 put_aside = self._put_aside_if_damaged(error)
                 if last_try or not put_aside:
@@ -150,72 +143,38 @@ class State(ForkAware):
             except OSError as error:
                 raise self._error(error) from error
             else:
-                return connection
+                return connection.db
         raise AssertionError("unreachable")
 
-    def _open(self, timeout: float) -> "sqlite3.Connection":
+    def _open(self, timeout: float) -> Connection:
         if self._connection is not None:
             self._refuse_if_robbed()
-            if self._identity == identity_of(self.path):
+            if self._connection.identity == identity_of(self.path):
                 return self._connection
             self.close()  # another process has put the file aside, or somebody has removed it
-        self._look_at_others()
+        given_up.update(lost for state in list(_states) if (lost := state.lost()) is not None)
+        if identity_of(self.path) in given_up:
+            raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
         make_directory(self.directory)
         with self._set_up_alone(timeout):
-            self._connection = self._connect()
-        return self._connection
-
-    def _was_robbed(self) -> bool:
-        """Whether somebody has closed descriptors by their numbers, and with them perhaps those that SQLite has.
-
-        SQLite would then write into the file that has its number now.
-        """
-        return not is_still(self._sentinel, self._place)
-
-    def _give_up(self, connection: "sqlite3.Connection") -> None:
-        """Leave a connection that can be neither used nor closed, and use the file no more in this process.
-
-        SQLite keeps what it knows of a file's locks once for all connections of a process: another would rely on
-        locks that are gone, or take them on a file that has the number now.
-        """
-        _never_closed.append(connection)
-        if self._identity is not None:
-            _given_up.add(self._identity)
+            self._identity = identity_of(self.path)
+            connection = Connection(self.path, self._schema)
+            # Who asks for counts after a handler has ended opens a connection that nobody else closes. No __del__:
+            # among garbage that refers to itself the connection may come first, and be closed by nobody.
+            self._closing = weakref.finalize(self, connection.close)
+            self._closing.atexit = False
+            self._connection, self._identity = connection, connection.identity
+        return connection
 
     def lost(self) -> tuple[int, int] | None:
         """Return which file this has open by descriptors that somebody has closed; None when there is none."""
-        return self._identity if self._connection is not None and self._was_robbed() else None
-
-    def _look_at_others(self) -> None:
-        _given_up.update(lost for state in list(_states) if (lost := state.lost()) is not None)
-        if identity_of(self.path) in _given_up:
-            raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
+        connection = self._connection
+        return connection.identity if connection is not None and connection.was_robbed else None
 
     def _refuse_if_robbed(self) -> None:
-        if self._was_robbed():
+        if self._connection is None or self._connection.was_robbed:
             self.close()
             raise StateError(f"{self.path}: this process has closed descriptors that are not its own")
-
-    def _connect(self) -> "sqlite3.Connection":
-        import sqlite3
-
-        self._identity = identity_of(self.path)
-        if self._identity is None:  # only then: to open and close a file that is there would drop SQLite's locks
-            os.close(open_safely(self.path, os.O_RDWR | os.O_CREAT, _MODE))
-        self._sentinel = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
-        self._place = identity(os.fstat(self._sentinel))
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(self._schema)
-        except BaseException:
-            os.close(self._sentinel)
-            connection.close()
-            raise
-        self._busy_timeout = _BUSY_TIMEOUT
-        self._identity = identity_of(self.path)
-        return connection
 
     @contextlib.contextmanager
     def _set_up_alone(self, timeout: float) -> Iterator[None]:
@@ -233,7 +192,7 @@ class State(ForkAware):
             return False
         self.close()
         try:
-            with self._set_up_alone(_BUSY_TIMEOUT):
+            with self._set_up_alone(BUSY_TIMEOUT):
                 if self._identity is None or self._identity != identity_of(self.path):
                     return True  # another process has done it
                 aside = put_aside(self.path)
@@ -251,8 +210,8 @@ class State(ForkAware):
         import sqlite3
 
         try:
-            if self._connection is not None and self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self._connection is not None and self._connection.db.in_transaction:
+                self._connection.db.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()
 
@@ -260,6 +219,4 @@ class State(ForkAware):
         return error if isinstance(error, StateError) else StateError(f"{self.path}: {error}")
 
 
-_never_closed: list["sqlite3.Connection"] = []
-_given_up: set[tuple[int, int]] = set()
 _states: "weakref.WeakSet[State]" = weakref.WeakSet()
