@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "handlers",
         "detail",
         "present",
+        "triage",
     }
     | BELOW_ALL,
     "web": {"health", "store", "insight", "present", "triage"} | BELOW_ALL,

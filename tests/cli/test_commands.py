@@ -297,6 +297,17 @@ def test_every_subcommand_that_prints_data_takes_json(command):
     assert "--json" in text
 
 
+def test_a_command_that_reads_imports_nothing_of_what_makes_masks_mails_or_forwards_records(log):
+    """It would take several times as long as the answer."""
+    said = "import sys; from visigate_logging.cli import main; main(); sys.stderr.write(' '.join(sys.modules))"
+    for command in ("show", "recent", "groups"):
+        args = [sys.executable, "-c", said, command, "--log", str(log)]
+        loaded = set(subprocess.run(args, capture_output=True, text=True, check=True).stderr.split())
+        rooms = {name.split(".")[1] for name in loaded if name.startswith("visigate_logging.")}
+        assert not rooms & {"delivery", "recovery", "forward", "handlers", "formatters", "config", "lifecycle"}
+        assert not loaded & {"visigate_logging.detail.extraction", "visigate_logging.detail.masking", "yaml"}
+
+
 def test_follow_prints_each_record_on_one_line_until_interrupted(log):
     process = subprocess.Popen(
         [sys.executable, "-m", "visigate_logging", "follow", "--json", "--log", str(log)],

@@ -5,7 +5,7 @@ import pytest
 from tests.delivery.conftest import error
 from visigate_logging.detail.record import ExceptionData, Frame
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.present.advice import advice_for, read_advice, shipped
+from visigate_logging.present.advice import SHIPPED, advice_for, read_advice
 from visigate_logging.present.facts import Place, facts_of, headline, site
 from visigate_logging.present.words import counted, rate, spoken
 
@@ -64,8 +64,8 @@ def test_a_table_that_cannot_be_is_refused_by_its_key(given, key):
 
 
 def test_each_shipped_text_fits_a_phone():
-    assert len(shipped()) > 10
-    assert max(len(rule.text) for rule in shipped()) < 300
+    assert len(SHIPPED) > 10
+    assert max(len(rule.text) for rule in SHIPPED) < 300
 
 
 def test_facts_are_in_the_order_in_which_they_are_wanted():

@@ -4,19 +4,16 @@ Each subcommand is one function with its arguments declared beside it; COMMANDS 
 """
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from visigate_logging._version import __version__
-from visigate_logging.cli.command import COMMANDS, CONFIGURATION, FAILED, USAGE
+from visigate_logging.cli.command import COMMANDS, CONFIGURATION, FAILED, USAGE, Command
 from visigate_logging.cli.output import complain, use_any_encoding
 from visigate_logging.cli.pager import paged
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
-
-__all__ = ["COMMANDS", "build_parser", "main"]
 
 INTERRUPTED = 130
 ALONE = ("-h", "--help", "--version")
@@ -77,38 +74,47 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
         words = ["summary", *words]
     name = words[0]
     if name not in ALONE and name not in (known := [command.name for command in COMMANDS]):
+        import difflib
+
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         complain(f"visigate-errors: there is no subcommand {name!r}; {hint}")
         raise SystemExit(USAGE)
-    args, rest = build_parser(name).parse_known_args(words)
+    if name in ALONE:
+        build_parser(whole=False).parse_args([name])  # which answers, and exits
+    command = next(command for command in COMMANDS if command.name == name)
+    parser = _filled(Parser(prog=f"visigate-errors {name}", description=command.help), command)
+    args, rest = parser.parse_known_args(words[1:])
     if rest:
-        _refuse(name, rest)
+        _refuse(parser, rest)
     return args
 
 
-def _refuse(name: str, unknown: Sequence[str]) -> NoReturn:
+def _filled(parser: argparse.ArgumentParser, command: Command) -> argparse.ArgumentParser:
+    command.arguments(parser)
+    parser.set_defaults(run=command.run, paged=command.paged)
+    return parser
+
+
+def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
     from visigate_logging.present.words import meant
 
-    parser = Parser(prog=f"visigate-errors {name}")
-    next(command for command in COMMANDS if command.name == name).arguments(parser)
     options = [option for action in parser._actions for option in action.option_strings]
     odd = next((word for word in unknown if word.startswith("-")), unknown[0])
     parser.error(f"unknown: {' '.join(unknown)}" + meant(odd.partition("=")[0], options).rstrip("?"))
 
 
-def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+def build_parser(*, whole: bool = True) -> argparse.ArgumentParser:
     """Return the parser of all subcommands.
 
     Args:
-        only: the subcommand whose arguments are wanted; None for those of all.
+        whole: with the arguments of each, for which its module is imported; else with their names alone.
     """
     parser = Parser(prog="visigate-errors", description="Find out what went wrong at the gate.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for command in COMMANDS:
         own = subparsers.add_parser(command.name, help=command.help, description=command.help)
-        if only in (None, command.name):
-            command.arguments(own)
-        own.set_defaults(run=command.run, paged=command.paged)
+        if whole:
+            _filled(own, command)
     return parser

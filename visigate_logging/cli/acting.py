@@ -6,8 +6,6 @@ from pathlib import Path
 
 from visigate_logging.cli.where import find_log
 
-__all__ = ["live_as_owner"]
-
 
 def live_as_owner(args: argparse.Namespace) -> str:
     """As root, be the owner of the place that a command is about, and say who that is; see `become_owner_of`.

@@ -15,20 +15,6 @@ from visigate_logging.store.facets import FACETS
 if TYPE_CHECKING:
     from visigate_logging.store.store import ErrorStore
 
-__all__ = [
-    "add_facets",
-    "add_filters",
-    "add_json",
-    "add_log",
-    "add_wide",
-    "days",
-    "facets",
-    "filters",
-    "moment",
-    "number",
-    "open_store",
-    "positive",
-]
 
 MOST_DAYS = 36_500
 

@@ -12,10 +12,6 @@ from visigate_logging.exceptions import RecoveryError
 if TYPE_CHECKING:
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = [
-    "backup",
-]
-
 
 def _backup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DB", help="the SQLite database; others may go on using it")

@@ -2,16 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-
-__all__ = ["COMMANDS", "CONFIGURATION", "DONE", "FAILED", "USAGE", "Command"]
+from typing import NamedTuple
 
 DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One subcommand.
 
     Args:

@@ -12,21 +12,15 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
-from visigate_logging.cli.output import complain, counted, painted, paragraph, plain, say, say_json
+from visigate_logging.cli.output import complain, counted, painted, paragraph, say, say_json
 from visigate_logging.cli.where import find_config
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
 from visigate_logging.config.presence import state_directories
+from visigate_logging.detail.plain import plain
 from visigate_logging.lifecycle.presence import present
-
-__all__ = [
-    "add_config",
-    "is_fine",
-    "run_apply",
-    "run_check",
-]
 
 RUNS, WAITS = "runs it", "still runs the old one"
 COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "dim"}

@@ -11,10 +11,6 @@ from visigate_logging.host.files import write_atomically
 from visigate_logging.migrate.convert import convert
 from visigate_logging.migrate.sections import Conversion
 
-__all__ = [
-    "convert_config",
-]
-
 
 def _convert_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.JSON", help="VisiGate's configuration")

@@ -1,7 +1,6 @@
 """stats, groups and trends: how many, of what kind, and whether it gets worse."""
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,20 +15,19 @@ from visigate_logging.cli.output import (
     dim,
     painted,
     paragraph,
-    plain,
     say,
     say_json,
+    terminal_columns,
     width,
 )
 from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
 from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
+from visigate_logging.detail.plain import plain
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
 from visigate_logging.store.groups import Group
 from visigate_logging.triage.states import STATES
-
-__all__ = ["ARROWS", "add_days", "groups", "one_line", "say_bursts", "sparkline", "stats"]
 
 COLUMNS = (
     Column("COUNT", right=True),
@@ -189,7 +187,7 @@ def _say_events(found: Mapping[str, Any], most: int) -> None:
 def one_line(text: str, taken: int = 0) -> str:
     """Return a text on one line of the terminal, of which some columns are taken."""
     text = as_written(plain(text, one_line=True))
-    return fitted(text, shutil.get_terminal_size((80, 24)).columns - taken) if sys.stdout.isatty() else text
+    return fitted(text, terminal_columns() - taken) if sys.stdout.isatty() else text
 
 
 def _insights(found: Mapping[str, Any]) -> Iterator[str]:

@@ -8,11 +8,10 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json, add_log, open_store, positive
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.output import complain, plain, say, say_json
+from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import DecisionError, UnknownEventError
 from visigate_logging.present.states import decision_in_words
-
-__all__ = ["merge", "mute", "note", "reopen", "resolve"]
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

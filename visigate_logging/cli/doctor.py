@@ -8,8 +8,6 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import painted, paragraph, say, say_json
 
-__all__ = ["doctor"]
-
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

@@ -8,8 +8,6 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import complain, say, say_json
 from visigate_logging.cli.where import find_log
 
-__all__ = ["erase"]
-
 
 def _erase_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", required=True, metavar="TEXT", help="what is to be forgotten, such as 'AB12 CDE'")

@@ -13,10 +13,11 @@ import orjson
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import complain, plain, say, say_json
+from visigate_logging.cli.output import complain, say, say_json
 from visigate_logging.cli.table import Column, table
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import read, refuse
+from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
 from visigate_logging.forward.forwarder import Forwarder
 from visigate_logging.forward.targets.base import TellsState
@@ -29,7 +30,6 @@ from visigate_logging.store.store import ErrorStore
 if TYPE_CHECKING:
     from visigate_logging.config.objects import Object
 
-__all__ = ["forward"]
 
 PULSE = 2.0
 """Seconds between two looks at the threads that forward."""

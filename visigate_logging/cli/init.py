@@ -10,12 +10,6 @@ import orjson
 from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.output import complain, say
 
-__all__ = [
-    "SHIPPED",
-    "filled",
-    "init",
-]
-
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
 QUESTIONS = {
     "logs": "directory of the error files",

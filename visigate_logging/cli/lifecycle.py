@@ -11,14 +11,13 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json, add_log, moment
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.output import complain, counted, dim, painted, plain, say, say_json
+from visigate_logging.cli.output import complain, counted, dim, painted, say, say_json
 from visigate_logging.cli.table import Brief, Column, table
 from visigate_logging.cli.where import find_log
+from visigate_logging.detail.plain import plain
 from visigate_logging.health.state_dir import MANY_OUTAGES
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.words import brief_time, local_time
-
-__all__ = ["power", "say_events_aside", "timeline"]
 
 DAYS = 30
 LOOK_EVERY = 0.5

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from visigate_logging.delivery.channels.smtp import SmtpChannel
     from visigate_logging.handlers.throttled import ThrottledHandler
 
-__all__ = ["mail", "notify"]
 
 HOW_TO_HAVE_ONE = """To have one, put this under handlers:, and its name into root: handlers:
   mail:

@@ -15,8 +15,6 @@ from visigate_logging.host.files import write_atomically
 if TYPE_CHECKING:
     from visigate_logging.config.objects import Object
 
-__all__ = ["metrics"]
-
 
 def _metrics_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(parser)

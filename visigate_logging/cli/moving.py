@@ -23,12 +23,6 @@ from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.decisions import DecisionLog
 
-__all__ = [
-    "export",
-    "import_old",
-    "prune",
-]
-
 PAGE = 500
 DECISIONS = "decisions"
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from visigate_logging.delivery.throttle import Waiting
     from visigate_logging.handlers.throttled import ThrottledHandler
 
-__all__ = ["outbox"]
 
 PATIENCE = 5.0
 

@@ -4,33 +4,12 @@ import codecs
 import io
 import os
 import re
-import shutil
 import sys
-import textwrap
 import time
 import unicodedata
 from typing import Any
 
-import orjson
-
 from visigate_logging.detail.plain import plain
-
-__all__ = [
-    "as_written",
-    "bar",
-    "bold",
-    "complain",
-    "counted",
-    "dim",
-    "has_colour",
-    "painted",
-    "paragraph",
-    "plain",
-    "say",
-    "say_json",
-    "use_any_encoding",
-    "width",
-]
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 PAINT = re.compile(r"\x1b\[\d+m")
@@ -72,6 +51,8 @@ def say(text: str = "") -> None:
 
 def say_json(value: Any, *, line: bool = False) -> None:
     """Write one JSON document, indented, or on one line."""
+    import orjson
+
     options = orjson.OPT_APPEND_NEWLINE | (0 if line else orjson.OPT_INDENT_2)
     text = orjson.dumps(value, option=options)
     sys.stdout.flush()
@@ -123,10 +104,20 @@ def paragraph(head: str, text: str) -> str:
     """Return text beside its head, on a terminal in lines that fit it."""
     if not sys.stdout.isatty():
         return f"{head}{as_written(plain(text, one_line=True))}".rstrip()
-    columns = shutil.get_terminal_size((80, 24)).columns
+    import textwrap
+
     indent = width(PAINT.sub("", head))
-    lines = textwrap.wrap(as_written(plain(text, one_line=True)), max(columns - indent, 20), break_on_hyphens=False)
+    lines = textwrap.wrap(
+        as_written(plain(text, one_line=True)), max(terminal_columns() - indent, 20), break_on_hyphens=False
+    )
     return "\n".join(f"{head if n == 0 else ' ' * indent}{line}" for n, line in enumerate(lines or [""])).rstrip()
+
+
+def terminal_columns() -> int:
+    """Return how wide the terminal is; ``COLUMNS`` in the environment says it first."""
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def width(text: str) -> int:

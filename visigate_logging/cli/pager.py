@@ -3,13 +3,8 @@
 import contextlib
 import io
 import os
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-
-__all__ = ["paged"]
 
 USUAL = "less -FRX"
 """Ends by itself where all fits, shows colours, and leaves the text there."""
@@ -37,6 +32,8 @@ def paged(wanted: bool) -> Iterator[None]:
     if not pager:
         yield
         return
+    import shutil
+
     terminal, sys.stdout = sys.stdout, _Kept()
     try:
         yield
@@ -47,11 +44,16 @@ def paged(wanted: bool) -> Iterator[None]:
 
 
 def _pager() -> list[str]:
+    import shlex
+    import shutil
+
     words = shlex.split(os.environ.get("PAGER", USUAL))
     return words if words and words[0] != "cat" and shutil.which(words[0]) else []
 
 
 def _show(pager: list[str], text: str) -> bool:
+    import subprocess
+
     encoding = sys.stdout.encoding or "utf-8"
     try:
         subprocess.run(pager, input=text.encode(encoding, "visigate_logging"), check=False)

@@ -1,7 +1,6 @@
 """recent, show and follow: single errors."""
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -17,8 +16,9 @@ from visigate_logging.cli.arguments import (
     positive,
 )
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.output import bold, complain, dim, painted, plain, say, say_json, width
+from visigate_logging.cli.output import bold, complain, dim, painted, say, say_json, terminal_columns, width
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
+from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 from visigate_logging.present import surroundings
 from visigate_logging.present.facts import RELATIONS, Kind, facts_of
@@ -29,7 +29,6 @@ from visigate_logging.store.typed import about
 if TYPE_CHECKING:
     from visigate_logging.store.store import ErrorStore
 
-__all__ = ["follow", "recent", "show", "time_of"]
 
 LONGEST = 300
 MACHINE_IN_SHORT = 3
@@ -220,5 +219,5 @@ def _line(record: ErrorDetail) -> str:
     if whole:
         return "\t".join((time, severity, what, where, event_id))
     colour = COLOURS.get(record.severity, "bold")
-    room = shutil.get_terminal_size((80, 24)).columns - width(time) - 8 - len(event_id) - 6
+    room = terminal_columns() - width(time) - 8 - len(event_id) - 6
     return f"{time}  {painted(f'{severity:<8}', colour)}  {dim(event_id)}  {fitted(f'{what} ({where})', room)}"

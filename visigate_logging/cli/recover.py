@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
     from visigate_logging.recovery.steps.base import Outcome
 
-__all__ = ["recover", "told"]
-
 
 def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":
     """The same when what they call, or a handler's class, cannot be imported here; says what that is."""

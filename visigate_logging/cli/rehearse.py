@@ -23,7 +23,6 @@ from visigate_logging.triage.states import was_muted
 if TYPE_CHECKING:
     from visigate_logging.cli.simulated import FirstTold, Simulated
 
-__all__ = ["rehearse", "rehearsed"]
 
 DEFAULT = Path("logging.yaml")
 PAGE = 500

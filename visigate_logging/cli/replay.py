@@ -13,8 +13,6 @@ from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail, ExceptionData
 
-__all__ = ["host_times", "log_record"]
-
 _ERRNO = re.compile(r"\[Errno (\d+)\] (.*)", re.S)
 
 

@@ -15,7 +15,6 @@ from visigate_logging.exceptions import RecoveryError
 if TYPE_CHECKING:
     from visigate_logging.recovery.procedures import Procedure
 
-__all__ = ["add_row_arguments", "rows"]
 
 KINDS = ("added", "changed", "deleted")
 LONGEST = 40  # characters of a value that are shown

@@ -16,7 +16,6 @@ from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["serve"]
 
 HASH = "VISIGATE_PASSWORD_HASH"
 METRICS_TOKEN = "VISIGATE_METRICS_TOKEN"  # noqa: S105 -- the name of the variable

@@ -18,8 +18,6 @@ from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.policy import Action, Budget, begin, decide, finish
 from visigate_logging.recovery.steps.base import Context, Status
 
-__all__ = ["FirstTold", "Recovering", "Simulated", "Throttled"]
-
 FirstTold = tuple[str, float, float]
 """A group, when its first error came, and when a mail first told of it."""
 _ALL = float("inf")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config
-from visigate_logging.cli.output import bold, complain, counted, dim, painted, plain, say, say_json
+from visigate_logging.cli.output import bold, complain, counted, dim, painted, say, say_json
 from visigate_logging.cli.table import Brief, Column, table
+from visigate_logging.detail.plain import plain
 from visigate_logging.health.checks import WHERE
 from visigate_logging.health.host import host_status
 from visigate_logging.present.severities import COLOURS
@@ -17,8 +18,6 @@ from visigate_logging.present.words import brief_time, local_time
 
 if TYPE_CHECKING:
     pass
-
-__all__ = ["status"]
 
 
 PROCESSES = (

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from visigate_logging.store.groups import Group
     from visigate_logging.store.store import ErrorStore
 
-__all__ = ["summary"]
 
 DAYS = 30
 WORST = 5

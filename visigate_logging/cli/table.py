@@ -1,14 +1,11 @@
 """Lay out tables: for a terminal, columns that fit it; for a pipe, tab-separated values as they are."""
 
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from visigate_logging.cli.output import as_written, bold, plain, width
-
-__all__ = ["Brief", "Cell", "Column", "as_text", "briefly", "fitted", "table"]
+from visigate_logging.cli.output import as_written, bold, terminal_columns, width
+from visigate_logging.detail.plain import plain
 
 LEAST = 36
 """Columns that a text keeps before another column is left out for it."""
@@ -26,8 +23,7 @@ class Brief(NamedTuple):
 Cell = str | Brief
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column.
 
     Args:
@@ -57,7 +53,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, wide: bo
         return "\n".join("\t".join(line) for line in lines)
     cells = [[c.header for c in columns], *([as_text(cell, whole=wide) for cell in row] for row in given)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(columns))]
-    room = sum(widths) + 2 * len(widths) if wide else shutil.get_terminal_size((80, 24)).columns
+    room = sum(widths) + 2 * len(widths) if wide else terminal_columns()
     shown = _narrowed(columns, widths, room)
     lines = [[_cell(row[i], widths[i], columns[i].right) for i in shown] for row in cells]
     texts = ["  ".join(line).rstrip() for line in lines]

@@ -14,8 +14,6 @@ from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.words import brief_time
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["trends"]
-
 MOVING = (
     Column("COUNT", right=True),
     Column("IS"),

@@ -7,11 +7,6 @@ from visigate_logging.cli.arguments import add_json, add_log, open_store
 from visigate_logging.cli.command import COMMANDS, DONE, FAILED, Command
 from visigate_logging.cli.output import say, say_json
 
-__all__ = [
-    "completion",
-    "index",
-]
-
 
 def _index_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

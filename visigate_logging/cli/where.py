@@ -11,8 +11,6 @@ from typing import Any
 from visigate_logging.cli.output import complain
 from visigate_logging.exceptions import ConfigurationError
 
-__all__ = ["find_config", "find_log", "mask_as_configured"]
-
 DEFAULT = Path("logs/errors/details.jsonl")
 CONFIGURATION = Path("logging.yaml")
 SYSTEM = Path("/etc/visigate/logging.yaml")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from visigate_logging.cli.output import complain
 
-__all__ = ["add_path", "application"]
-
 
 def add_path(parser: argparse.ArgumentParser) -> None:
     """Declare ``--path`` and ``--no-path``."""

@@ -25,12 +25,13 @@ from visigate_logging.delivery.throttle import (
     plan,
     waits,
 )
-from visigate_logging.delivery.triaged import MUTED, Triaged, by_former_key
+from visigate_logging.delivery.triaged import Triaged, by_former_key
 from visigate_logging.delivery.weeks import Weeks
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Instant, Sheet, State, add_counts
 from visigate_logging.host.clock import clock
 from visigate_logging.host.follower import Cursor
+from visigate_logging.triage.states import MUTED
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,10 +15,7 @@ from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.triage.decisions import Decision, DecisionLog, Merges
 from visigate_logging.triage.states import DECIDES, Occurred, State, comes_back, mute_end
 
-__all__ = ["MUTED", "Triaged", "by_former_key"]
-
-MUTED = "muted"
-"""The reason under which errors are counted that nobody wants to be told of, now or later."""
+__all__ = ["Triaged", "by_former_key"]
 
 
 class Triaged:

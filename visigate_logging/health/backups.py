@@ -7,8 +7,6 @@ from pathlib import Path
 from visigate_logging.health.findings import Finding, Subject
 from visigate_logging.health.host import runners
 
-__all__ = ["backups"]
-
 
 def backups(subject: Subject) -> Iterator[Finding]:
     """A restore takes the newest sound backup; here each procedure must have one, and it must be whole."""

@@ -21,8 +21,6 @@ from visigate_logging.host.files import write_atomically
 from visigate_logging.host.owner import made_by_root
 from visigate_logging.present.words import local_time
 
-__all__ = ["WHERE", "diagnose"]
-
 WHERE = "relative paths count from where the application was started; ask there"
 EARLIEST = os.stat(__file__).st_mtime
 """When this package was installed: no clock that is right shows an earlier time."""

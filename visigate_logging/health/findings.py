@@ -6,8 +6,6 @@ from typing import Any
 import visigate_logging.config.load as loading
 from visigate_logging.config.objects import Object
 
-__all__ = ["Finding", "Subject"]
-
 
 @dataclass(frozen=True)
 class Finding:

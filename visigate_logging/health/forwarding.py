@@ -4,18 +4,16 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.config.objects import Object
-from visigate_logging.exceptions import ConfigurationError, StateError
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.findings import Finding, Subject
 from visigate_logging.present.words import counted, spoken
 
 if TYPE_CHECKING:
     from visigate_logging.forward.forwarder import Forwarder
 
-__all__ = ["forwarders", "forwarding", "not_forwarded", "standings", "targets"]
 
 _LONGEST = 3600.0
 """Seconds that a record may wait before that is a fault."""
@@ -75,16 +73,3 @@ def targets(subject: Subject) -> Iterator[Finding]:
         host, port = forwarder.options.target.address
         yield Finding("target", not problem, f"{name}: {problem or f'{host}:{port} answers'}", "Look at the network")
         forwarder.close()
-
-
-def not_forwarded(directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield what a state directory tells of records that cannot be forwarded, as `health_of` has it."""
-    from visigate_logging.forward.books import read_all
-
-    try:
-        found = read_all(directory)
-    except StateError:  # which is said of what was dropped
-        return
-    for name, books in found.items():
-        if books.trouble and books.pending:
-            yield "warning", f"{counted(books.pending, 'error')} not forwarded yet by {name}: {books.trouble}"

@@ -12,8 +12,6 @@ from visigate_logging.health.metrics import metrics_of
 from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["gate_state"]
-
 _MOST_GROUPS = 20
 
 

@@ -19,7 +19,6 @@ from visigate_logging.present.words import spoken
 if TYPE_CHECKING:
     from visigate_logging.recovery.runner import Runner
 
-__all__ = ["host_status", "runners"]
 
 LAST_EVENTS = 5
 

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from visigate_logging.present.words import grouped, size
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["Banner", "HealthSource", "banners"]
-
 MOST = 1000
 """Unreadable places that are counted one by one."""
 NEARLY_FULL = 0.95

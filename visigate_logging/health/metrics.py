@@ -15,8 +15,6 @@ from visigate_logging.health.exposition import Family, Sample
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["MetricsSource", "metrics_of"]
-
 MetricsSource = Callable[[], list[Family]]
 _DAY = 86_400.0
 _MOST = 100

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.exceptions import StateError
-from visigate_logging.health.forwarding import not_forwarded
+from visigate_logging.host import State, host_drops
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.present.words import counted, local_time
-
-__all__ = ["MANY_OUTAGES", "health_of", "recoveries_of", "timeline_of"]
+from visigate_logging.triage.states import MUTED
 
 MANY_OUTAGES = 12
 """Power cuts in 30 days from which on the wiring is at fault."""
@@ -26,15 +25,12 @@ def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
     return lambda: [
         *_dropped(directory),
         *_undelivered(directory / "outbox"),
-        *not_forwarded(directory),
+        *_not_forwarded(directory),
         *_outages(directory),
     ]
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:
-    from visigate_logging.delivery.triaged import MUTED
-    from visigate_logging.host import State, host_drops
-
     state = State(directory)
     if not state.path.exists():
         return
@@ -60,6 +56,20 @@ def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
         yield "warning", f"{counted(len(waiting), 'mail')} not delivered yet, the oldest for {minutes:.0f} minutes"
     if refused := len(list(outbox.glob("*/refused/*.eml"))):
         yield "warning", f"{counted(refused, 'mail')} refused by the mail server; see visigate-errors mail outbox"
+
+
+def _not_forwarded(directory: Path) -> Iterator[tuple[str, str]]:
+    if not State(directory).path.exists():
+        return
+    from visigate_logging.forward.books import read_all
+
+    try:
+        found = read_all(directory)
+    except StateError:  # which is said of what was dropped
+        return
+    for name, books in found.items():
+        if books.trouble and books.pending:
+            yield "warning", f"{counted(books.pending, 'error')} not forwarded yet by {name}: {books.trouble}"
 
 
 def _outages(directory: Path) -> Iterator[tuple[str, str]]:

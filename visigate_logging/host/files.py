@@ -8,7 +8,6 @@ planted beforehand or in this very moment. So the directory is opened once, and 
 import contextlib
 import errno
 import os
-import secrets
 import stat
 
 from visigate_logging.host.directories import is_root, opened_directory, refused
@@ -66,7 +65,7 @@ def write_atomically(
     """
     folder, name = os.path.split(os.path.abspath(path))
     with opened_directory(folder) as directory:
-        new = f".{name}.{secrets.token_hex(8)}.new"
+        new = f".{name}.{os.urandom(8).hex()}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         # Readable for nobody else until it has its owner: it may hold passwords.
         first_mode = mode if like is None else 0o600

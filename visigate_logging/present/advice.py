@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
-
-__all__ = ["Advice", "advice_for", "read_advice", "shipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +36,8 @@ class Advice:
 
 
 def advice_for(detail: ErrorDetail, own: Sequence[Advice] = ()) -> str:
-    """Return what to do: by the administrator's own table, then by the one that is shipped; else nothing."""
-    return next((rule.text for rule in (*own, *shipped()) if rule.holds(detail)), "")
-
-
-@cache
-def shipped() -> tuple[Advice, ...]:
-    """Return the table that comes with the package, ``advice.yaml`` beside this file."""
-    import yaml
-
-    return read_advice(yaml.safe_load(Path(__file__).with_name("advice.yaml").read_text("utf-8")))
+    """Return what to do: by the administrator's own table, then by SHIPPED; else nothing."""
+    return next((rule.text for rule in (*own, *SHIPPED) if rule.holds(detail)), "")
 
 
 def read_advice(given: Any) -> tuple[Advice, ...]:
@@ -101,3 +89,86 @@ def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(key, f"{value!r} is no text that says what to do")
     return value
+
+
+# For who reads of it at night. The first rule of which all conditions hold speaks.
+_CAMERA = (
+    "Is the camera powered and on the network (`ping ADDRESS`)? Try its stream with `ffprobe URL`: 401 "
+    "means the password, no answer the cable, the switch or its power."
+)
+_MAIL = "Mails are not taken: `visigate-errors mail test` names the step that fails and its cure."
+SHIPPED = (
+    Advice(
+        (
+            "The card is full. Free space now (`df -h`, `journalctl --vacuum-size=50M`, old recordings); errors "
+            "are kept in memory meanwhile, and a power cut would lose them."
+        ),
+        words=("no space left on device", "enospc", "database or disk is full", "disk full"),
+    ),
+    Advice(
+        (
+            "The card has become read-only, usually because it is failing. Copy what matters off it, replace it; "
+            "`dmesg` says why."
+        ),
+        words=("read-only file system",),
+    ),
+    Advice(
+        (
+            "The database is damaged. Stop what writes to it, then `visigate-errors recover run` restores the "
+            "newest sound backup; the damaged file is kept beside it. What was changed since the backup (revoked "
+            "permits!) must be entered again."
+        ),
+        words=("database disk image is malformed", "file is not a database", "database corruption"),
+    ),
+    Advice(
+        (
+            "Another process holds the database for long. It is not damaged: find who writes (`fuser -v FILE`); "
+            "do not restore."
+        ),
+        words=("database is locked", "database table is locked"),
+    ),
+    Advice(_CAMERA, types=frozenset({"CameraError", "ONVIFError"})),
+    Advice(_CAMERA, words=("rtsp://", "videocapture", "no picture", "camera")),
+    Advice(
+        _MAIL,
+        types=frozenset(
+            {"SMTPException", "SMTPAuthenticationError", "SMTPServerDisconnected", "SMTPRecipientsRefused"}
+        ),
+    ),
+    Advice(_MAIL, words=("mails cannot be sent",)),
+    Advice(
+        (
+            "A name cannot be resolved: the network, the router or its DNS is away (`ping 1.1.1.1`, then "
+            "`resolvectl query NAME`)."
+        ),
+        types=frozenset({"gaierror", "NameResolutionError"}),
+    ),
+    Advice(
+        "The other side does not answer. Does its service run, and can this host reach it (`ping`, `ss -tn`)?",
+        types=frozenset(
+            {"ConnectionRefusedError", "ConnectionError", "ConnectTimeout", "TimeoutError", "ConnectionResetError"}
+        ),
+    ),
+    Advice(
+        (
+            "The service's user may not do this: look at owner and mode of the file (`ls -l`), and at the unit's "
+            "User=."
+        ),
+        types=frozenset({"PermissionError"}),
+    ),
+    Advice(
+        "The host is out of memory: `ps aux --sort=-rss | head` shows who has it; restart that service.",
+        types=frozenset({"MemoryError"}),
+    ),
+    Advice(
+        "A module is not installed in the service's environment, or was lost in an update: reinstall the release.",
+        types=frozenset({"ImportError", "ModuleNotFoundError"}),
+    ),
+    Advice("Look whether the database is whole: `visigate-errors doctor`.", categories=frozenset({"database"})),
+    Advice(_CAMERA, categories=frozenset({"camera"})),
+    Advice(
+        "Look whether gateway and internet can be reached: `ping 1.1.1.1`; the router may need a restart.",
+        categories=frozenset({"network"}),
+    ),
+)
+"""What to do about the usual; the table ``advice:`` of a mail handler comes before."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from visigate_logging.detail.masking import mask
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import DecisionError, UnknownEventError
 from visigate_logging.store.facets import family_of
@@ -111,6 +110,8 @@ def prepare_decision(
         DecisionError: it cannot be made so.
         UnknownEventError: there is no such group.
     """
+    from visigate_logging.detail.masking import mask  # which who only asks has no need of
+
     _check(asked)
     made = replace(
         asked,

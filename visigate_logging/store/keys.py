@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
-from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.facets import word_of
 
@@ -28,5 +27,7 @@ def group_key(record: Mapping[str, Any]) -> str:
 
 def older_keys(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys that earlier rules gave the same error."""
+    from visigate_logging.detail.grouping import former_keys  # whose forms take longer to compile than most answers
+
     looked_at = SimpleNamespace(**{name: record.get(name, "") for name in LOOKED_AT})
     return former_keys(cast(ErrorDetail, looked_at))

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from visigate_logging.triage.decisions import Decision
 
-__all__ = ["OPEN", "STATES", "Occurred", "State", "comes_back", "mute_end", "state_of", "was_muted"]
+__all__ = ["MUTED", "OPEN", "STATES", "Occurred", "State", "comes_back", "mute_end", "state_of", "was_muted"]
 
-STATES = ("open", "resolved", "muted")
+MUTED = "muted"
+STATES = ("open", "resolved", MUTED)
 DECIDES = ("resolve", "mute", "reopen")
 """Actions of which the last one makes the state."""
 RANKS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "INFO": 2, "DEBUG": 1}

@@ -13,8 +13,6 @@ from visigate_logging.exceptions import DecisionError, UnknownEventError
 from visigate_logging.present.words import counted
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["MUTES", "act", "done_in_words", "new_token", "with_token"]
-
 COOKIE = "visigate_csrf"
 DONE = {
     "resolve": "resolved",

@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Attempts"]
-
 FREE = 3
 """Wrong passwords in a row that cost a client no waiting."""
 LONGEST = 8.0

@@ -17,8 +17,6 @@ from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
 
-__all__ = ["NEEDED_POLICY", "create_blueprint", "with_headers"]
-
 LAYOUT = "visigate_errors/layout.html"
 POLICY = "Content-Security-Policy"
 HEADERS = {

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["Bursts"]
-
 RECENT = timedelta(days=1)
 KEPT_FOR = 300.0
 """Seconds for which an answer stands: it takes milliseconds to find, for each group on the list."""

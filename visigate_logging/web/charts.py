@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Bar", "Chart", "kind_of", "sparkline", "stacked"]
-
 HEIGHT = 100
 KINDS = {"CRITICAL": "critical", "ERROR": "error", "WARNING": "warning"}
 """Class of the style sheet by severity; all others are ``other``."""

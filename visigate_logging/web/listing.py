@@ -14,8 +14,6 @@ from visigate_logging.web.charts import stacked
 from visigate_logging.web.query import PERIODS, SORTS, STATES, Query
 from visigate_logging.web.recoveries import Recoveries
 
-__all__ = ["Listing"]
-
 ROWS = 50
 DAYS = 30
 CHOICES = 100

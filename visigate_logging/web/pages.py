@@ -34,8 +34,6 @@ from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
 from visigate_logging.web.shown import text
 
-__all__ = ["Pages", "group_url"]
-
 View = Callable[..., Any]
 TimelineSource = Callable[[datetime], list[dict[str, Any]]]
 

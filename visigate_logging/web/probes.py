@@ -12,8 +12,6 @@ from visigate_logging.health.log import HealthSource, banners
 from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["Probes"]
-
 _SHORTEST = 16
 """Characters of a token; fewer could be tried out."""
 

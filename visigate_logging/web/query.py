@@ -11,8 +11,6 @@ from werkzeug.exceptions import BadRequest
 from visigate_logging.store.facets import GROUP, NAMES
 from visigate_logging.web.searching import asked_for
 
-__all__ = ["PERIODS", "SORTS", "STATES", "Query"]
-
 PERIODS = {
     "24h": ("24 hours", timedelta(hours=24)),
     "7d": ("7 days", timedelta(7)),

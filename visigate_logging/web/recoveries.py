@@ -11,8 +11,6 @@ from visigate_logging.store.typed import ErrorDetail
 from visigate_logging.web.shown import parsed_time
 from visigate_logging.web.shown import when as when_of
 
-__all__ = ["Recoveries", "RecoverySource"]
-
 RecoverySource = Callable[[str | None], Iterable[Mapping[str, Any]]]
 """Tells the attempts to recover from the error with an id, or, without one, from any; the oldest first."""
 

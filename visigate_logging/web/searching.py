@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from visigate_logging.present.moments import EXAMPLES, moment
 from visigate_logging.store.facets import GROUP, spelt
 
-__all__ = ["IS", "asked_for"]
-
 IS = ("new", "open", "resolved", "muted", "all")
 """What ``is:`` can be asked with."""
 _TERM = re.compile(r'(?:(?P<name>\w+):)?(?:"(?P<quoted>[^"]*)"|(?P<word>\S+))')

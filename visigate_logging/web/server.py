@@ -10,8 +10,6 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-__all__ = ["Server", "create_server"]
-
 THREADS = 4
 REQUEST_SECONDS = 10.0
 """Within which a request has to be there, or a connection that is kept alive has to ask again."""

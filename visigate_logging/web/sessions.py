@@ -13,8 +13,6 @@ from typing import Any
 from visigate_logging.host.clock import Instant, clock
 from visigate_logging.host.files import write_atomically
 
-__all__ = ["Sessions"]
-
 SECONDS = 12 * 3600.0
 MOST = 100
 

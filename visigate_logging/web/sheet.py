@@ -13,8 +13,6 @@ from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
 from visigate_logging.web.shown import when as when_of
 
-__all__ = ["Node", "Run", "facts", "nodes", "plain_report"]
-
 DEEPEST = 6
 """Levels of groups within groups that are told apart by their indent."""
 CAUSES = {"cause": "was the direct cause of", "context": "while it was being handled, there came"}

@@ -11,8 +11,6 @@ from visigate_logging.present.words import grouped as number
 from visigate_logging.store.plain import plain
 from visigate_logging.store.typed import ErrorDetail, Frame, about
 
-__all__ = ["SHOWN", "ago", "number", "pairs", "parsed_time", "place", "text", "value", "when"]
-
 LONGEST = 20_000
 """Characters of one text on a page; the JSON download has all."""
 SPANS = ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"), (0, 1, "s"))

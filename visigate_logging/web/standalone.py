@@ -21,8 +21,6 @@ from visigate_logging.web.passwords import Password
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.sessions import SECONDS, Sessions
 
-__all__ = ["TOKEN", "create_app", "is_loopback", "new_token"]
-
 COOKIE = "visigate_errors"
 TOKEN = "token"  # noqa: S105  # the name of the parameter
 
