@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-
 _HASH = re.compile(r"(?:scrypt(?::\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]{32,}")
 
 
