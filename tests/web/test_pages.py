@@ -175,7 +175,7 @@ def test_the_detail_tells_an_error_from_its_message_to_its_additional_informatio
     for expected in (
         "ConnectionRefusedError [Errno 111] Connection refused gate.camera in grab",
         "3 d ago",
-        "Host gate-1",
+        "Site gate-1",
         "Process camera (4711)",
         "Log message camera does not answer",
         "1 library frame, down to socket in create_connection",
