@@ -24,7 +24,6 @@ LONG_MODULES = {
     "handlers/rotating.py": 334,
     "host/shared_file.py": 265,
     "lifecycle/power.py": 267,
-    "lifecycle/presence.py": 254,
 }
 LONG_FUNCTIONS = {
     "detail/secret_forms.py key_forms": 47,

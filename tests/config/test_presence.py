@@ -3,7 +3,8 @@
 import logging
 
 from visigate_logging.config.presence import Messages, last_messages
-from visigate_logging.lifecycle.presence import Presence, present
+from visigate_logging.lifecycle.presence import Presence
+from visigate_logging.lifecycle.processes import present
 
 
 def test_that_messages_cannot_be_kept_is_no_error_of_its_own(tmp_path, capsys):

@@ -11,7 +11,7 @@ import pytest
 from visigate_logging.config import apply, watch
 from visigate_logging.config.apply import configure
 from visigate_logging.config.presence import last_messages
-from visigate_logging.lifecycle.presence import present
+from visigate_logging.lifecycle.processes import present
 
 TEXT = """
 version: 1

@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.lifecycle.gate import Gate
+from visigate_logging.lifecycle.held import HeldFile
 
 CRASHES = {
     "a null pointer": ("ctypes.string_at(0)", "Segmentation fault (SIGSEGV)", -signal.SIGSEGV),
@@ -89,6 +92,8 @@ CLEAN = {
     "os._exit": "os._exit(0)",
     "SIGTERM, handled": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); os.kill(os.getpid(), signal.SIGTERM)",
     "another program": "os.execv(sys.executable, [sys.executable, '-c', ''])",
+    "SIGTERM, handled, and no more hooks": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+    "visigate_logging.uninstall_hooks(); os.kill(os.getpid(), signal.SIGTERM)",
     "a forked child": "child = os.fork()\nif child == 0: os._exit(0)\nos.wait()",
     "a pool": "from multiprocessing import get_context\n"
     "with get_context('fork').Pool(2) as pool: pool.map(abs, range(4)); pool.close(); pool.join()",
@@ -102,9 +107,9 @@ def test_of_clean_ends_nothing_is_told(gate: Gate) -> None:
     assert (gate.ends, gate.records) == ([], [])
 
 
-def test_a_hundred_clean_ends_are_no_word(gate: Gate) -> None:
-    """Forked one after the other, so that it takes a moment only."""
-    gate.run("for n in range(100):\n    if os.fork() == 0: sys.exit(n)\n    os.wait()")
+@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.stress)])
+def test_of_many_clean_ends_is_no_word(gate: Gate, count: int) -> None:
+    gate.run(f"for n in range({count}):\n    if os.fork() == 0: sys.exit(n)\n    os.wait()")
     gate.look()
     assert (gate.complained, gate.ends, gate.records) == ("", [], [])
     assert len(list((gate.directory / "logs/state/processes").iterdir())) <= 2  # of the one that has looked
@@ -132,12 +137,12 @@ def test_several_that_look_at_once_tell_once(gate: Gate) -> None:
 
 def test_the_descriptor_is_looked_at_and_no_crash_is_written_into_another_file(gate: Gate) -> None:
     program = """
-    dump = _life.life()._dump
-    high = dump._file.fd
+    high = _life.life()._dump._file.fd
     os.closerange(3, 4096)
     database = os.open("database", os.O_RDWR | os.O_CREAT)
     os.dup2(database, high)  # the worst case: it gets the number itself
-    while _life.life()._dump is dump: time.sleep(0.01)
+    life = _life.life()
+    while not (life.presence.is_seen and life._dump and life._dump.is_held): time.sleep(0.01)
     ctypes.string_at(0)
     """
     assert gate.run(program) == -signal.SIGSEGV
@@ -145,6 +150,31 @@ def test_the_descriptor_is_looked_at_and_no_crash_is_written_into_another_file(g
     assert (gate.directory / "database").read_bytes() == b""
     assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
     assert [event for event, _ in gate.ends] == ["crash"]
+
+
+def test_descriptors_that_are_closed_at_any_moment_of_a_look_cost_neither_the_crash_nor_anybodys_file(
+    tmp_path: Path,
+) -> None:
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.lifecycle.robbed"]
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(run, cwd=tmp_path, env=paths, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert all(int(moments) > 20 for moments in done.stdout.split())
+
+
+def test_a_file_that_has_the_number_of_a_removed_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    held = HeldFile(tmp_path / "held")
+    os.link(held.path, tmp_path / "database")
+    held.path.unlink()
+    database = os.open(tmp_path / "database", os.O_RDWR)
+    os.dup2(database, held.fd)
+    assert not held.is_held
+    with pytest.raises(OSError, match="somebody has closed the descriptor"):
+        held.rewrite(b"{}")
+    held.close()
+    os.close(held.fd)
+    assert os.read(database, 1) == b""
+    os.close(database)
 
 
 def test_what_is_opened_after_all_is_closed_gets_another_number(gate: Gate) -> None:
@@ -156,7 +186,8 @@ def test_what_is_opened_after_all_is_closed_gets_another_number(gate: Gate) -> N
 def test_an_application_that_has_armed_faulthandler_keeps_it(gate: Gate) -> None:
     for when in ("before", "after"):
         arm = "faulthandler.enable(open('mine', 'w'))"
-        program = "if os.fork() == 0: ctypes.string_at(0)\nos.wait()"
+        alone = "until_looked(); _life.OTHERS_EVERY = 1e9"  # else it may see how its child has ended
+        program = f"{alone}\nif os.fork() == 0: ctypes.string_at(0)\nos.wait()"
         if when == "before":
             program = f"visigate_logging.uninstall_hooks()\n{arm}\nvisigate_logging.install_hooks()\n{program}"
         else:

@@ -157,3 +157,20 @@ def test_a_forked_child_is_not_watched_for_its_parents_loops(told: list[Hang]) -
     if child == 0:
         os._exit(len(watchdog._beats))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_that_is_forked_while_the_interpreters_timer_runs_beats_as_well(tmp_path: Path) -> None:
+    """In which `faulthandler` would wait for ever for the parent's thread."""
+    gate = Gate(tmp_path, WATCHED)
+    beats = """
+    def beat():
+        visigate_logging.heartbeat()
+        while not _life.life()._rearmed: visigate_logging.heartbeat(); time.sleep(0.01)
+    beat()
+    child = os.fork()
+    signal.alarm(20)
+    _life.life()._rearmed = 0.0
+    beat()
+    if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert gate.run(beats) == 0, gate.complained

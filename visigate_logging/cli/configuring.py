@@ -20,7 +20,7 @@ from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_
 from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
 from visigate_logging.config.presence import state_directories
 from visigate_logging.detail.plain import plain
-from visigate_logging.lifecycle.presence import present
+from visigate_logging.lifecycle.processes import present
 
 RUNS, WAITS = "runs it", "still runs the old one"
 COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "dim"}

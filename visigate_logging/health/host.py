@@ -13,7 +13,7 @@ from visigate_logging.config.presence import last_messages, state_directories
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.forwarding import standings
 from visigate_logging.host.timeline import Timeline
-from visigate_logging.lifecycle.presence import present
+from visigate_logging.lifecycle.processes import present
 from visigate_logging.present.words import spoken
 
 if TYPE_CHECKING:

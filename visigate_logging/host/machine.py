@@ -23,6 +23,9 @@ LATE = 3 * SAMPLE_EVERY
 RECENT = 300.0
 """Seconds for which an under-voltage is told."""
 
+UNREADABLE = (OSError, ValueError, LookupError, ArithmeticError)
+"""What reading a text of the kernel's may raise: it is not there, not of the form, or cut short by who closed it."""
+
 _MAY_HANG = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "gluster", "autofs")
 """What kinds of file systems begin with that are not asked: a server may not answer."""
 
@@ -77,7 +80,7 @@ class Machine:
         """Take a sample."""
         found: dict[str, Any] = {}
         for take in (self._system, self._memory, self._hardware, self._process):
-            with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+            with contextlib.suppress(*UNREADABLE):
                 found |= take()
         found["disks"] = list(self._disks())
         found["unusual"] = list(unusual(found))
@@ -136,7 +139,7 @@ class Machine:
         with contextlib.suppress(OSError):
             paths.append(os.getcwd())
         for path in paths:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*UNREADABLE):
                 if _kind_of(path, mounts).startswith(_MAY_HANG):
                     continue
                 there = _nearest(path)

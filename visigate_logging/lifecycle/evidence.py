@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from visigate_logging.lifecycle.presence import start_ticks
+from visigate_logging.host.machine import UNREADABLE
+from visigate_logging.lifecycle.processes import start_ticks
 
 __all__ = [
     "Memory",
@@ -122,7 +123,7 @@ def _oom_file(group: Path) -> Path | None:
 def oom_kills(group: str) -> int | None:
     """Return how many processes of a control group the kernel has killed for memory; None when it cannot be read."""
     file = _oom_file(Path(group)) if group else None
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(*UNREADABLE):
         lines = file.read_text("ascii").splitlines() if file is not None else []
         return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
     return None
@@ -134,7 +135,7 @@ def memory(group: str = "") -> Memory | None:
     Args:
         group: the control group whose limit counts too.
     """
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(*UNREADABLE):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         figures = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
         used = 1 - figures["MemAvailable"] / figures["MemTotal"]
@@ -145,7 +146,7 @@ def memory(group: str = "") -> Memory | None:
 
 def _used_of_group(group: str) -> float:
     for used, limit in (("memory.current", "memory.max"), ("memory.usage_in_bytes", "memory.limit_in_bytes")):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*UNREADABLE):
             return int(Path(group, used).read_text("ascii")) / int(Path(group, limit).read_text("ascii"))
     return 0.0
 
@@ -157,7 +158,7 @@ def exit_status(pid: int, ticks: int) -> int | None:
         pid: its number.
         ticks: when it started; another process that has the number now has another.
     """
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with contextlib.suppress(*UNREADABLE):
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         if fields[0] in "ZX" and int(fields[19]) == ticks:
             return int(fields[49])

@@ -1,5 +1,7 @@
 """A file that a process keeps open and locked while it lives."""
 
+import contextlib
+import errno
 import fcntl
 import os
 import resource
@@ -18,10 +20,11 @@ class HeldFile:
     """A new file, locked for as long as this process has it open.
 
     Its descriptor has a high number: what is opened after somebody has closed all descriptors, a database, gets a low
-    one, and nothing that is meant for this file is written there.
+    one, and nothing that is meant for this file is written there. That may happen at any moment, also while this is
+    made: so the file that has the name says whether the descriptor is of it.
 
     Args:
-        path: the file; it must not be there yet.
+        path: the file; what has the name is removed.
         flags: beside those to make it and to read and write.
 
     Raises:
@@ -30,27 +33,68 @@ class HeldFile:
 
     def __init__(self, path: Path, flags: int = 0) -> None:
         self.path = path
+        self._longest = 0
+        unlink(path)
         low = open_safely(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, 0o640)
         try:
-            fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._identity = identity(os.stat(path, follow_symlinks=False))
             self.fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _high_number())
-        finally:
-            os.close(low)
-        self._identity = identity(os.fstat(self.fd))
+            if is_still(low, self._identity):
+                os.close(low)
+            self._lock()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                unlink(path)
+            raise
+
+    def _lock(self) -> None:
+        self._must_be_held()
+        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _must_be_held(self) -> None:
+        if not self.is_held:
+            raise OSError(errno.EBADF, "somebody has closed the descriptor", str(self.path))
 
     @property
     def is_held(self) -> bool:
-        """Whether the descriptor is still that of the file."""
-        return is_still(self.fd, self._identity)
+        """Whether the descriptor is still that of the file, and the file still has its name.
+
+        Without the name its number may be another file's: a file system gives numbers of removed files to new ones.
+        """
+        with contextlib.suppress(OSError):
+            named = os.stat(self.path, follow_symlinks=False)
+            return identity(named) == self._identity and is_still(self.fd, self._identity)
+        return False
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in it; 0 when it is not held."""
+        return os.stat(self.path).st_size if self.is_held else 0
 
     def rewrite(self, content: bytes) -> None:
-        """Give it another content.
+        """Give it another content; spaces stand behind one that is shorter than another was.
 
         Raises:
             OSError: it cannot be written.
         """
-        if self.is_held:
-            os.ftruncate(self.fd, os.pwrite(self.fd, content, 0))
+        self._longest = max(self._longest, len(content))
+        content = content.ljust(self._longest)  # not cut: between the two calls it could become somebody else's
+        self._must_be_held()
+        os.pwrite(self.fd, content, 0)
+
+    def take(self, most: int) -> bytes:
+        """Return what is in it, and empty it; nothing when it is not held.
+
+        Args:
+            most: bytes that are returned at most.
+        """
+        with contextlib.suppress(OSError):
+            self._must_be_held()
+            content = os.pread(self.fd, most, 0)
+            self._must_be_held()
+            os.ftruncate(self.fd, 0)
+            return content
+        return b""
 
     def rename(self, name: str) -> None:
         """Give it another name in its directory.
@@ -62,10 +106,25 @@ class HeldFile:
             os.rename(self.path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
         self.path = self.path.with_name(name)
 
-    def close(self) -> None:
-        """Let go of it."""
-        if self.is_held:  # else the number may be another file's by now
+    def close(self, *, remove: bool = False) -> None:
+        """Let go of it.
+
+        Args:
+            remove: remove it first.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        is_ours = self.is_held or self._is_removed()  # else the descriptor may be another file's by now
+        if remove:
+            unlink(self.path)
+        if is_ours:
             os.close(self.fd)
+
+    def _is_removed(self) -> bool:
+        with contextlib.suppress(OSError):
+            return is_still(self.fd, self._identity) and not os.fstat(self.fd).st_nlink
+        return False
 
 
 def unlink(path: Path) -> None:

@@ -14,7 +14,7 @@ from visigate_logging.host.timeline import Timeline
 from visigate_logging.lifecycle import evidence
 from visigate_logging.lifecycle.dumps import MOST_BYTES, read_dumps
 from visigate_logging.lifecycle.ends import End, Known, ended, told_of
-from visigate_logging.lifecycle.presence import Gone, gone
+from visigate_logging.lifecycle.processes import Gone, gone
 from visigate_logging.lifecycle.telling import Origin, tell
 
 __all__ = ["Inquest"]

@@ -19,7 +19,8 @@ from visigate_logging.lifecycle.ends import told_of
 from visigate_logging.lifecycle.evidence import control_group, memory, oom_kills
 from visigate_logging.lifecycle.inquest import Inquest
 from visigate_logging.lifecycle.power import Power
-from visigate_logging.lifecycle.presence import DUMP, Presence
+from visigate_logging.lifecycle.presence import Presence
+from visigate_logging.lifecycle.processes import DUMP
 from visigate_logging.lifecycle.stack_dump import StackDump
 from visigate_logging.lifecycle.watchdog import Hang, Watchdog
 
@@ -79,8 +80,7 @@ class Life(ForkAware):
         self.presence.tell()
         with self._arming:
             self._is_armed = True
-            if self._dump is None:
-                self._arm()
+            self._arm()
         self._task.wake()
 
     def disarm(self) -> None:
@@ -123,27 +123,36 @@ class Life(ForkAware):
         if self._is_over:
             return
         self._begin_afresh()
+        # Its parent looks; one of many that live for a moment needs not look itself.
+        self._looked = monotonic()
+        self._told = self._looked - TELL_EVERY + OTHERS_EVERY
         self._inquest.after_fork_in_child()
         self.presence.after_fork_in_child()
-        if self._dump is not None:
+        if self._dump is not None:  # what is in the file is the parent's
+            self._dump.leave()
+            self._dump = None
             self._arm()
         self._task.wake()
 
     def _arm(self) -> None:
+        """Have the stacks left beside what others see, and nowhere else."""
         path = self.presence.path
-        if path is not None and not self._is_over:
-            with contextlib.suppress(OSError):
-                before, self._dump = self._dump, StackDump(path.with_suffix(DUMP))
-                if before is not None:
-                    before.leave()
+        if path is None or self._is_over:
+            return
+        if self._dump is not None:
+            if self._dump.is_held:
+                return
+            self._dump.leave()  # first: no crash may be written into a file that has the number now
+            self._dump = None
+        with contextlib.suppress(OSError):
+            self._dump = StackDump(path.with_suffix(DUMP))
 
     def _look(self) -> float:
         now = monotonic()
-        is_seen = self.presence.is_seen
-        if not is_seen:
+        if not self.presence.is_seen:
             self.presence.tell()
         with self._arming:
-            if self._is_armed and not (is_seen and self._dump is not None and self._dump.is_held):
+            if self._is_armed:
                 self._arm()
         if self._started is not None and now - self._started >= STARTED_AFTER:
             self._tell_of_start(now - self._started)

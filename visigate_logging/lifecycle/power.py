@@ -20,7 +20,7 @@ from visigate_logging.host.directories import make_directory
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.lock import HostLock
 from visigate_logging.lifecycle.clock_state import clock_is_right
-from visigate_logging.lifecycle.presence import FOLDER
+from visigate_logging.lifecycle.processes import FOLDER
 
 __all__ = ["Absence", "Power", "Sign", "mark_shutdown"]
 

@@ -7,14 +7,16 @@ import signal
 import threading
 from pathlib import Path
 
+from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.lifecycle.dumps import MOST_BYTES, Stack, read_dumps
-from visigate_logging.lifecycle.held import HeldFile, unlink
+from visigate_logging.lifecycle.held import HeldFile
 
 __all__ = ["StackDump", "give_up"]
 
 # As they are before anything of ours stands in their place.
 _enable, _disable = faulthandler.enable, faulthandler.disable
 _ours = False
+_PATIENCE = 1.0
 
 
 class StackDump:
@@ -31,10 +33,7 @@ class StackDump:
     """
 
     def __init__(self, path: Path) -> None:
-        with contextlib.suppress(OSError):  # of this process, when somebody has closed its descriptor
-            unlink(path)
         self._file = HeldFile(path, os.O_APPEND)
-        self._expects = False
         self._arm()
 
     @property
@@ -59,22 +58,18 @@ class StackDump:
             seconds: until then.
         """
         if self._file.is_held:
-            faulthandler.dump_traceback_later(seconds, file=self._file.fd)
-            self._expects = True
+            _timer.start(seconds, self._file.fd)
 
     def expect_nothing(self) -> None:
         """Have no stacks left any more."""
-        if self._expects:
-            faulthandler.cancel_dump_traceback_later()
-            self._expects = False
+        _timer.stop()
 
     def take_timeout(self) -> tuple[Stack, ...]:
         """Return the stacks that were left since the last time, and begin the file anew."""
-        if not self._expects or not self._file.is_held or not os.fstat(self._file.fd).st_size:
+        if not _timer.is_on or not self._file.size:
             return ()
         self.expect_nothing()  # it may be writing just now
-        dumps = read_dumps(os.pread(self._file.fd, MOST_BYTES, 0))
-        os.ftruncate(self._file.fd, 0)
+        dumps = read_dumps(self._file.take(MOST_BYTES))
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         found = next((dump.stacks for dump in reversed(dumps) if dump.timeout), ())
         named = (stack._replace(name=names.get(stack.ident, "")) for stack in found)
@@ -82,18 +77,72 @@ class StackDump:
 
     def close(self) -> None:
         """Disarm, and remove the file."""
+        self.leave(remove=True)
+
+    def leave(self, *, remove: bool = False) -> None:
+        """Disarm, and let go of the file: another takes its place, or its descriptor is somebody else's by now.
+
+        Args:
+            remove: remove it.
+        """
         self.expect_nothing()
         if _ours:
             give_up()
             _disable()
-        faulthandler.unregister(signal.SIGTERM)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else it undoes what the application set
+            faulthandler.unregister(signal.SIGTERM)
         with contextlib.suppress(OSError):
-            unlink(self._file.path)
-        self._file.close()
+            self._file.close(remove=remove)
 
-    def leave(self) -> None:
-        """Let go of the file: the next one takes its place."""
-        self._file.close()
+
+class _Timer(ForkAware):
+    """The interpreter's one timer, which belongs to a process.
+
+    A child that was forked while it ran waits for ever when it touches it, with the interpreter's lock: it is for the
+    end of a thread that the child has not. So it is stopped over each fork; over one that Python does not see it
+    cannot be, and the child then lets it be.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pid = 0
+        watch_forks(self)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this process has started it."""
+        return self._pid == os.getpid()
+
+    def start(self, seconds: float, fd: int) -> None:
+        """Start it, or start it anew."""
+        with self._lock:
+            if self._pid in (0, os.getpid()):
+                faulthandler.dump_traceback_later(seconds, file=fd)
+                self._pid = os.getpid()
+
+    def stop(self) -> None:
+        """Stop it."""
+        with self._lock:
+            if self.is_on:
+                faulthandler.cancel_dump_traceback_later()
+                self._pid = 0
+
+    def before_fork(self) -> None:
+        """Stop it, and let nobody start it meanwhile."""
+        self._lock.acquire(timeout=_PATIENCE)
+        self.stop()
+
+    def after_fork_in_parent(self) -> None:
+        """Let it be started again."""
+        with contextlib.suppress(RuntimeError):  # it had not been got in time
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._lock = threading.RLock()
+
+
+_timer = _Timer()
 
 
 def give_up() -> None:
