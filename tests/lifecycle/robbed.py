@@ -1,6 +1,6 @@
 """At each call of a look, once, all descriptors are closed, and files of others get their numbers.
 
-Run in an empty directory. Each time a child looks, is robbed, looks once more without that, and crashes; what it has
+Run in an empty directory, with how many calls are passed over between two. Each time a child looks, is robbed, looks once more without that, and crashes; what it has
 left must then tell of that crash, once, and nothing of it be in the others' files.
 """
 
@@ -40,7 +40,7 @@ NO_MORE_CALLS = 99
 
 def main() -> None:
     for is_robbed_before in (False, True):
-        for n in itertools.count(1):
+        for n in itertools.count(1, int(sys.argv[1])):
             folder = Path(f"{is_robbed_before}-{n}")
             folder.mkdir()
             child = os.fork()
@@ -56,7 +56,7 @@ def main() -> None:
             assert not any(path.stat().st_size for path in folder.glob("theirs-*")), folder
             [left] = [one for one in gone(folder / "state") if "ticks" in one.facts]
             assert [dump.fatal for dump in read_dumps(left.dump_path.read_bytes())] == ["Segmentation fault"], folder
-        print(n - 1)
+        print(n)
 
 
 def crash(n: int, folder: Path, *, is_robbed_before: bool) -> None:

@@ -152,10 +152,11 @@ def test_the_descriptor_is_looked_at_and_no_crash_is_written_into_another_file(g
     assert [event for event, _ in gate.ends] == ["crash"]
 
 
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.stress)])
 def test_descriptors_that_are_closed_at_any_moment_of_a_look_cost_neither_the_crash_nor_anybodys_file(
-    tmp_path: Path,
+    tmp_path: Path, step: int
 ) -> None:
-    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.lifecycle.robbed"]
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.lifecycle.robbed", str(step)]
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(run, cwd=tmp_path, env=paths, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
