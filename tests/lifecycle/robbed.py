@@ -1,7 +1,8 @@
 """At each call of a look, once, all descriptors are closed, and files of others get their numbers.
 
-Run in an empty directory, with how many calls are passed over between two. Each time a child looks, is robbed, looks once more without that, and crashes; what it has
-left must then tell of that crash, once, and nothing of it be in the others' files.
+Run in an empty directory, with the number of calls from one that is tried to the next. Each time a child looks, is
+robbed, looks once more without that, and crashes; what it has left must then tell of that crash, once, and nothing of
+it be in the others' files.
 """
 
 import ctypes
