@@ -58,7 +58,7 @@ browser: $(VENV)/test
 	@$(BIN)/python -m tests.web.chromium
 
 test: lint browser  ## lint, then all tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not stress"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not stress"
 
 stress: $(VENV)/test  ## the same cases at their full counts (long)
 	$(BIN)/python -m pytest -q -m stress --timeout 3600 -s

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.servers import Server, wait_for
+from tests.forked import run_each
+from tests.forward.servers import Answer, Sink
+from tests.forward.test_nats import Hub
 from tests.serving import served
 from visigate_logging import configure
 from visigate_logging.detail import masking
@@ -40,6 +43,32 @@ handlers:
   refused:
     <<: *mail
     mailhost: REFUSES
+  flight: {class: visigate_logging.FlightRecorder}
+  push: &push
+    class: visigate_logging.NotificationHandler
+    urls: ["json://127.0.0.1:PUSH/gate"]
+    group_wait: 0.05
+    state_dir: logs/errors/state
+  unpushed:
+    <<: *push
+    urls: ["json://127.0.0.1:UNTAKEN/gate"]
+  http: &forward
+    class: visigate_logging.ForwardHandler
+    log: logs/errors/details.jsonl
+    state_dir: logs/errors/state
+    target: {http: {url: "http://127.0.0.1:FORWARD/lines"}}
+  otlp:
+    <<: *forward
+    target: {otlp: {url: "http://127.0.0.1:FORWARD/v1/logs"}}
+  sentry:
+    <<: *forward
+    target: {sentry: {dsn: "http://k3y@127.0.0.1:FORWARD/7"}}
+  nats:
+    <<: *forward
+    target: {nats: {servers: "NATS", site: berlin, gate: north}}
+  untaken:
+    <<: *forward
+    target: {http: {url: "http://127.0.0.1:REFUSING/lines"}}
   recovery:
     class: visigate_logging.RecoveryHandler
     state_dir: logs/errors/state
@@ -49,7 +78,9 @@ handlers:
         steps:
           - command: {argv: [sh, -c, "echo plate=MAB123; echo plate=MAB123 >&2; exit 3"]}
           - notify: {message: "reread plate=MAB123"}
-root: {level: DEBUG, handlers: [details, text, mail, refused, recovery]}
+root:
+  level: DEBUG
+  handlers: [flight, details, text, mail, refused, push, unpushed, http, otlp, sentry, nats, untaken, recovery]
 """
 
 RUN = """
@@ -63,6 +94,7 @@ log = logging.getLogger("gate")
 def read(plate):
     raise ValueError(f"unreadable plate={plate}")
 
+log.info("plate=%s is waiting", "MAB123", extra={"plate": "MAB123"})
 for plate in ("MAB123",):
     try:
         read(plate)
@@ -74,6 +106,8 @@ for plate in ("MAB123",):
     logging.getLogger("visigate_logging.gate").error("said of itself plate=%s", plate)
 recovery = next(h for h in logging.getLogger().handlers if h.name == "recovery")
 assert recovery.wait(30)
+for handler in logging.getLogger().handlers:
+    assert handler.name not in ("http", "otlp", "sentry", "nats", "untaken") or handler.wait(30)
 deadline = time.monotonic() + 30
 while not list(pathlib.Path("logs/errors/state").rglob("*refused*/*")) and time.monotonic() < deadline:
     time.sleep(0.05)
@@ -126,21 +160,39 @@ def pages(address: str) -> dict[str, str]:
 
 
 def test_a_secret_key_of_ones_own_shows_in_no_file_on_no_socket_and_on_no_page(tmp_path: Path) -> None:
-    with Server() as server, Server() as refusing:
+    (tmp_path / "hub").mkdir()
+    refusal = Answer(400, body=f"no message about plate={SECRET}".encode())
+    with (
+        Server() as server,
+        Server() as refusing,
+        Sink() as pushed,
+        Sink(lambda _: refusal) as unpushed,
+        Sink() as forwarded,
+        Sink(lambda _: refusal) as untaken,
+        contextlib.closing(Hub(tmp_path / "hub")) as hub,
+    ):
         refusing.inbox.answers["DATA"] = f"550 5.7.1 no mail about plate={SECRET}"
-        hosts = {"MAILHOST": server.address, "REFUSES": refusing.address}
-        text = CONFIGURATION
-        for name, address in hosts.items():
+        text = CONFIGURATION.replace("NATS", hub.url())
+        for name, address in {"MAILHOST": server.address, "REFUSES": refusing.address}.items():
             text = text.replace(name, str(list(address)))
+        ports = {"PUSH": pushed, "UNTAKEN": unpushed, "FORWARD": forwarded, "REFUSING": untaken}
+        for name, sink in ports.items():
+            text = text.replace(name, str(sink.port))
         (tmp_path / "logging.yaml").write_text(text)
         assert not command(tmp_path, "-c", RUN)
         wait_for(lambda: server.inbox.mails)
         shown = {f"mail {i}": message.as_string() for i, (_, message) in enumerate(server.inbox.mails)}
+        shown |= {f"{name} {i}": f"{one}" for name, sink in ports.items() for i, one in enumerate(sink.requests)}
+        shown |= {f"NATS {i}": str(message) for i, message in enumerate(hub.messages())}
+    (tmp_path / "hub/nats.conf").unlink()
+    assert {one.path for one in forwarded.requests} == {"/lines", "/v1/logs", "/api/7/envelope/"}
+    assert {name.partition(" ")[0] for name in shown} == {"mail", "NATS", *ports}
+    assert any("is waiting" in text for name, text in shown.items() if name.startswith("FORWARD")), "breadcrumbs"
     log = (tmp_path / "logs/errors/details.jsonl").read_text()
     (event, *_) = re.findall('"event_id":"(.{32})"', log)
-    for line in COMMANDS:
-        words = line.replace("EVENT", event).split()
-        shown[line] = command(tmp_path, "-m", "visigate_logging", *words)
+    said = run_each([line.replace("EVENT", event).split() for line in COMMANDS], tmp_path)
+    shown |= {line: one.text for line, one in zip(COMMANDS, said, strict=True)}
+    assert [line for line, one in zip(COMMANDS, said, strict=True) if b"Traceback (most" in one.err] == []
     with served("--log", tmp_path / "logs/errors/details.jsonl") as address:
         shown |= pages(address)
     for path in tmp_path.rglob("*"):

@@ -13,7 +13,7 @@ from tests.config import under_load
 from visigate_logging.host import Sheet, State, host_counts
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [40, pytest.param(1000, marks=pytest.mark.stress)])
 def test_changes_under_load_neither_lose_nor_double_a_record(tmp_path, rounds):
     """8 threads in each of 2 processes log; each process changes its configuration, three of ten changes fail."""
     command = [sys.executable, "-X", "dev", under_load.__file__, str(tmp_path)]

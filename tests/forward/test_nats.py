@@ -55,6 +55,8 @@ class Hub:
             self._process.wait()
             self._process = None
 
+    close = kill
+
     def url(self, user: str = "north") -> str:
         return f"nats://{user}:{PASSWORDS[f'{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
 
