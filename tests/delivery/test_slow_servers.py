@@ -76,6 +76,16 @@ def test_a_mail_that_is_too_large_goes_in_a_short_form(make_mailing):
     assert mailing.incidents.sheet()["dropped"] == {}
 
 
+def test_a_short_form_is_the_same_handing_over(make_mailing):
+    with SlowServer(largest=5000) as server:
+        mailing = make_mailing(server)
+        mailing.errors(traceback="x" * 9000)
+        commits = []
+        commit, mailing.outbox.commit = mailing.outbox.commit, lambda name: commits.append(name) or commit(name)
+        mailing.run(5)
+    assert len(commits) == len(server.mails) == 1
+
+
 def test_a_script_run_again_and_again_sends_one_copy_before_the_wait_is_over(tmp_path):
     with SlowServer(dot=30) as server:
         options = options_for(server, tmp_path)

@@ -482,6 +482,18 @@ def test_a_hanging_server_costs_callers_at_most_as_much_again_in_the_worst_hundr
     assert statistics.median(on_a_core) <= 2
 
 
+def test_what_one_process_has_just_read_another_leaves_alone_unless_it_ends(make, monkeypatch):
+    first, second = notifier_of(make()), notifier_of(make())
+    first.accept(error())
+    wait_for(lambda: first.counts()["pending"] == 1 and first._pipeline.idle() < 0.5)
+    turns = []
+    monkeypatch.setattr(second._pipeline, "turn", lambda *_, **__: turns.append(1) or 60.0)
+    assert 0 < second._turns(hurry=False) < 1
+    assert turns == []
+    second._turns(hurry=True)
+    assert turns == [1]
+
+
 # What breaks beneath.
 
 

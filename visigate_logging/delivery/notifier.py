@@ -18,6 +18,8 @@ from visigate_logging.host.worker import Worker
 __all__ = ["Notifier", "sum_of"]
 
 _PACE = 1.0
+"""Seconds between two turns of this process, and, somewhat less, of all: so many turns are one process's work."""
+_PACE_OF_ALL = 0.8
 _TRY_AGAIN = 15.0
 _LOOK_AGAIN = 60.0  # for what processes that were killed have left
 _MOST_TAKEN = 1000
@@ -126,7 +128,8 @@ class Notifier(ForkAware):
         wait, is_out = _LOOK_AGAIN, False
         try:
             self._book_dropped()
-            wait = self._pipeline.turn(self._spare, hurry=hurry)
+            wait = 0.0 if hurry else _PACE_OF_ALL - self._pipeline.idle()
+            wait = wait if wait > 0 else self._pipeline.turn(self._spare, hurry=hurry)
             self._intake.avoid(0.0)
             self._troubled = self._intake.trouble is not None
         except (StateError, OSError) as error:

@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import math
 import os
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,6 +180,13 @@ class Pipeline:
         except (OSError, ValueError):
             return {}
         return found
+
+    def idle(self) -> float:
+        """Return for how many seconds no process of the host has read the journal; endless where nobody knows."""
+        with contextlib.suppress(OSError):
+            seconds = time.time() - self._passed.stat().st_mtime
+            return seconds if seconds >= 0 else math.inf  # the clock was put back
+        return math.inf
 
     def sheet(self, other: "Pipeline") -> Sheet:
         """Return the handler's counts, with what is in the journal and not booked yet as pending.

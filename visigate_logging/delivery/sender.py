@@ -146,8 +146,9 @@ class Sender:
 
         def commit() -> None:
             nonlocal committed
-            committed = True
-            self._outbox.commit(message.id)
+            if not committed:  # a short form, after the whole was too large, is the same handing over
+                committed = True
+                self._outbox.commit(message.id)
 
         outcomes = self._channel.send(message, commit)
         later = [outcome for outcome in outcomes if isinstance(outcome, Later)]
