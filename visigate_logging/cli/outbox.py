@@ -63,10 +63,9 @@ def _listed(pipeline: "Pipeline") -> list[dict[str, Any]]:
 
 
 def _described(message: "Message", state: str, spool: "Spool", row: "Status | None") -> dict[str, Any]:
-    import email
-    import email.policy
+    from visigate_logging.delivery.mail import parsed
 
-    headers = email.message_from_bytes(message.content, policy=email.policy.default)
+    headers = parsed(message.content)
     return {
         "id": message.id,
         "state": state,

@@ -15,8 +15,6 @@ from visigate_logging.delivery.outbox import Outbox, Status
 from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week
 
-__all__ = ["LOOK_AGAIN", "Composer"]
-
 LOOK_AGAIN = 60.0
 """Seconds after which another process may have stored what this one does not know of, and have died."""
 

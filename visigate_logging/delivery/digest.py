@@ -10,8 +10,6 @@ from visigate_logging.present.advice import Advice
 from visigate_logging.present.facts import Fact, Place, facts_of, headline, laid_out, link
 from visigate_logging.present.words import counted, local, rate, spoken
 
-__all__ = ["Digest", "Item", "Section", "section", "title"]
-
 _LONGEST_TITLE = 70
 _STILL = 120.0
 """Seconds after an error for which an incident is said to go on."""
@@ -99,21 +97,29 @@ def section(item: Item, url: str | None = None, advice: Sequence[Advice] = ()) -
         advice: the administrator's own, which comes before the shipped one.
     """
     detail, group = item.detail, item.group
-    ours = [("Link", link(url, detail.event_id) if url else ""), *_times(item), ("Recovery", item.recovery)]
-    command = f"visigate-errors show {detail.event_id}" if detail.event_id else ""
-    known = [fact for fact in facts_of(detail, advice) if fact.place is not Place.RECORD]
-    if item.at_rest and not group.untold:  # an earlier mail has shown the rest
-        known = [fact for fact in known if fact.place is Place.FIRST and fact.label != "To do"]
+    known = [fact for fact in facts_of(detail, advice) if _is_wanted(fact, item)]
     begin = sum(fact.label in ("Site", "Where") for fact in known)
-    first = [*known[:begin], *(Fact(*one) for one in ours if one[1])]
+    command = f"visigate-errors show {detail.event_id}" if detail.event_id else ""
+    facts = [*known[:begin], *_about(item, url), *known[begin:], Fact("Command", command)]
     whole, short = headline(detail), title(detail)
     return Section(
         title=short,
         severity=group.severity,
         summary=_summary(item),
         message="" if whole == short else detail.error_message[:2000],
-        facts=(*first, *known[begin:], *([Fact("Command", command)] if command else [])),
+        facts=tuple(fact for fact in facts if fact.value),
     )
+
+
+def _is_wanted(fact: Fact, item: Item) -> bool:
+    if item.at_rest and not item.group.untold:  # an earlier mail has shown the rest
+        return fact.place is Place.FIRST and fact.label != "To do"
+    return fact.place is not Place.RECORD
+
+
+def _about(item: Item, url: str | None) -> list[Fact]:
+    page = link(url, item.detail.event_id) if url else ""
+    return [Fact(*one) for one in (("Link", page), *_times(item), ("Recovery", item.recovery))]
 
 
 def title(detail: ErrorDetail, longest: int = _LONGEST_TITLE) -> str:

@@ -9,8 +9,6 @@ import orjson
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import ErrorDetail
 
-__all__ = ["OTHER", "Entry", "entries_of", "family_of", "signs_of"]
-
 OTHER = "other"
 """Fingerprint under which errors are counted that there is no room for."""
 

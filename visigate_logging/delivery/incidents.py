@@ -1,6 +1,6 @@
 """Incidents: what is to be told of each group of errors, and which message tells it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +35,6 @@ from visigate_logging.triage.states import MUTED
 
 if TYPE_CHECKING:
     import sqlite3
-
-__all__ = ["Incidents"]
 
 _MOST_GROUPS = 500
 
@@ -116,11 +114,6 @@ class Incidents(Tables):
             add_counts(connection, self._handler, accepted=count, dropped={MUTED: silent} if silent else {})
             self.weeks.count(connection, entries)
         return cursor
-
-    def drop(self, dropped: Mapping[str, int]) -> None:
-        """Count errors that never got into the journal, by the reason."""
-        with self._open() as (connection, _):
-            add_counts(connection, self._handler, accepted=sum(dropped.values()), dropped=dropped)
 
     def compose(self, message_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:
         """Put what is due into a message.

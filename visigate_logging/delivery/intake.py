@@ -9,8 +9,6 @@ from visigate_logging.delivery.journal import Journal
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import ForkAware, watch_forks
 
-__all__ = ["Intake"]
-
 _AVOIDED = 1.0
 _MOST_FOLDED = 200
 

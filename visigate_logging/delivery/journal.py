@@ -11,8 +11,6 @@ from visigate_logging.host import ForkAware, HostLock, watch_forks
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["Journal"]
-
 _SEGMENT = 1024 * 1024
 _MOST_SEGMENTS = 16
 _LEFT = 2

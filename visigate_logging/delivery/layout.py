@@ -11,8 +11,6 @@ from visigate_logging.present.facts import Fact, Place
 if TYPE_CHECKING:
     from visigate_logging.host import Sheet
 
-__all__ = ["IN_FULL", "as_html", "as_text", "footer", "text_page"]
-
 IN_FULL = 10
 """How many groups are shown with all that is known of them, and have the mail in their thread."""
 _COLOURS = {"CRITICAL": "#b91c1c", "ERROR": "#c2410c", "WARNING": "#a16207"}

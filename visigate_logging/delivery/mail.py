@@ -17,20 +17,6 @@ from visigate_logging.present.words import spoken
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = [
-    "MailTemplate",
-    "cleaned",
-    "compose",
-    "compose_text",
-    "held_back",
-    "new_message",
-    "shortened",
-    "subject_of",
-    "thread_id",
-    "trial_message",
-    "with_notice",
-]
-
 _LONGEST_SUBJECT = 120
 _LONGEST_SITE = 30
 _SHORT = 1000
@@ -174,10 +160,7 @@ def shortened(content: bytes) -> bytes | None:
     Returns:
         None when there is nothing to leave out.
     """
-    import email
-    from email.policy import SMTP
-
-    message = email.message_from_bytes(content, policy=SMTP)
+    message = parsed(content)
     part = message.get_body(("plain",))
     text = part.get_content() if part else ""
     if len(content) <= 2 * _SHORT:
@@ -191,10 +174,7 @@ def shortened(content: bytes) -> bytes | None:
 
 def with_notice(content: bytes, notice: str) -> bytes:
     """Return a mail with a sentence on top that was not known when it was composed."""
-    import email
-    from email.policy import SMTP
-
-    message = email.message_from_bytes(content, policy=SMTP)
+    message = parsed(content)
     if part := message.get_body(("plain",)):
         part.set_content(f"{notice}\n\n{part.get_content()}")
     if part := message.get_body(("html",)):
@@ -202,6 +182,14 @@ def with_notice(content: bytes, notice: str) -> bytes:
         page = begin.sub(lambda found: f"{found[1]}<p><b>{html.escape(notice)}</b></p>", part.get_content(), count=1)
         part.set_content(page, subtype="html")
     return bytes(message)
+
+
+def parsed(content: bytes) -> "EmailMessage":
+    """Return a message that was composed here, to be looked at or changed."""
+    import email
+    from email.policy import SMTP
+
+    return email.message_from_bytes(content, policy=SMTP)
 
 
 def new_message(message_id: str, sender: str, recipients: Sequence[str], subject: str) -> "EmailMessage":

@@ -12,16 +12,6 @@ from visigate_logging.delivery.pipeline import Delivery
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.options import Fault, Via, error_of
 
-__all__ = [
-    "Addresses",
-    "Login",
-    "MailHost",
-    "Secure",
-    "mail_delivery",
-    "mail_server",
-    "mail_template",
-]
-
 # An address in other letters than ASCII would need a server with SMTPUTF8 (RFC 6531), which many are not.
 _PLAIN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.:\[\]-]+"
 # A user of this host, as useradd lets one be called: root is a right address on a Pi.

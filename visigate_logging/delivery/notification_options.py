@@ -19,8 +19,6 @@ from visigate_logging.delivery.routes import Hours, Route
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 from visigate_logging.options import Names, Range, Via
 
-__all__ = ["RouteOptions", "RouteTable", "Urls", "notification_routes"]
-
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _NAMED = re.compile(r"([A-Za-z0-9_.-]+) *= *(\S+)")
 

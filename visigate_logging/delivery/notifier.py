@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -12,10 +11,9 @@ from visigate_logging.delivery.intake import Intake
 from visigate_logging.delivery.pipeline import Delivery, Pipeline
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StateError
-from visigate_logging.host import ForkAware, Sheet, watch_forks
+from visigate_logging.host import CountSheet, ForkAware, Sheet, watch_forks
+from visigate_logging.host.answer import Answer
 from visigate_logging.host.worker import Worker
-
-__all__ = ["Notifier", "sum_of"]
 
 _PACE = 1.0
 """Seconds between two turns of this process, and, somewhat less, of all: so many turns are one process's work."""
@@ -43,8 +41,8 @@ class Notifier(ForkAware):
         self._worked_at = -_PACE
         self._troubled = self._closed = self._has_news = False
         self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
-        self._dropped: Counter[str] = Counter()
-        self._dropping, self._booking = threading.RLock(), threading.RLock()
+        self._lost = CountSheet(name)
+        """Errors that were not taken in."""
         watch_forks(self)
 
     def accept(self, detail: ErrorDetail) -> None:
@@ -68,8 +66,7 @@ class Notifier(ForkAware):
 
     def drop(self, reason: str) -> None:
         """Count an error that was not taken in; it is booked with the next turn."""
-        with self._dropping:
-            self._dropped[reason] += 1
+        Answer(self._lost).drop(reason)
 
     def wake(self) -> None:
         """Look for what is to be stored and sent; the thread is needed at exit, when none can be started any more."""
@@ -78,13 +75,15 @@ class Notifier(ForkAware):
     def counts(self) -> Sheet:
         """Return what became of the errors of the host."""
         n = self._intake.folded
+        sheets = [Sheet(accepted=n, delivered=0, folded=0, dropped={}, pending=n)]
+        try:
+            self._book_lost()
+        except StateError:
+            sheets.append(self._lost.snapshot())
         pairs = [(self._pipeline, self._spare), (self._spare, self._pipeline)]
-        with self._booking:
-            dropped = dict(self._dropped)
-            sheets = [Sheet(accepted=n + sum(dropped.values()), delivered=0, folded=0, dropped=dropped, pending=n)]
-            for pipeline, other in pairs if self._spare.is_begun else pairs[:1]:
-                with contextlib.suppress(StateError):
-                    sheets.append(pipeline.sheet(other))
+        for pipeline, other in pairs if self._spare.is_begun else pairs[:1]:
+            with contextlib.suppress(StateError):
+                sheets.append(pipeline.sheet(other))
         return sum_of(sheets)
 
     def flush(self) -> None:
@@ -103,10 +102,8 @@ class Notifier(ForkAware):
             self._close_files()
 
     def after_fork_in_child(self) -> None:
-        """Have the thread woken by the next error; what was dropped before is the parent's to book."""
+        """Have the thread woken by the next error."""
         self._has_news = False
-        self._dropped = Counter()
-        self._dropping, self._booking = threading.RLock(), threading.RLock()
 
     def _work(self, requests: list[Literal["now"]]) -> float:
         """Take a turn, but not too often unless requested: to spare the card, and the callers."""
@@ -127,7 +124,7 @@ class Notifier(ForkAware):
     def _turns(self, *, hurry: bool) -> float:
         wait, is_out = _LOOK_AGAIN, False
         try:
-            self._book_dropped()
+            self._book_lost()
             wait = 0.0 if hurry else _PACE_OF_ALL - self._pipeline.idle()
             wait = wait if wait > 0 else self._pipeline.turn(self._spare, hurry=hurry)
             self._intake.avoid(0.0)
@@ -146,17 +143,9 @@ class Notifier(ForkAware):
                 wait = min(wait, _TRY_AGAIN)
         return _PACE if self._has_news or self._intake.folded else wait
 
-    def _book_dropped(self) -> None:
-        with self._booking:
-            with self._dropping:
-                dropped, self._dropped = self._dropped, Counter()
-            try:
-                if dropped:
-                    self._pipeline.incidents.drop(dropped)
-            except StateError:
-                with self._dropping:
-                    self._dropped.update(dropped)
-                raise
+    def _book_lost(self) -> None:
+        if self._lost.has_news:
+            self._lost.publish(self._pipeline.state)
 
     def _complain(self, error: Exception) -> None:
         if not self._troubled:
@@ -171,15 +160,11 @@ class Notifier(ForkAware):
 
 def sum_of(sheets: Iterable[Sheet]) -> Sheet:
     """Return the sum of count sheets."""
-    total: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    for sheet in sheets:
-        dropped.update(sheet["dropped"])
-        total.update({name: sheet[name] for name in ("accepted", "delivered", "folded", "pending")})
+    parts = list(sheets)
     return Sheet(
-        accepted=total["accepted"],
-        delivered=total["delivered"],
-        folded=total["folded"],
-        dropped=dict(dropped),
-        pending=total["pending"],
+        accepted=sum(sheet["accepted"] for sheet in parts),
+        delivered=sum(sheet["delivered"] for sheet in parts),
+        folded=sum(sheet["folded"] for sheet in parts),
+        dropped=dict(sum((Counter(sheet["dropped"]) for sheet in parts), Counter())),
+        pending=sum(sheet["pending"] for sheet in parts),
     )

@@ -11,8 +11,6 @@ from visigate_logging.delivery.throttle import Windows
 from visigate_logging.options import Fault, Range, Via, meant
 from visigate_logging.present.advice import Advice, read_advice
 
-__all__ = ["AdviceTable", "Positive", "Severity", "StateDirectory", "Summary", "windows_faults"]
-
 
 def windows_faults(windows: Windows) -> list[Fault]:
     """Return what cannot be about windows together."""

@@ -15,8 +15,6 @@ from visigate_logging.host.clock import clock
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Outbox", "Status"]
-
 _FIRST_RETRY, _LONGEST_RETRY = 15.0, 3600.0
 _AFTER_PERHAPS = 60.0
 """Seconds to the next try of a message that may have arrived; ten times as long after each."""

@@ -26,8 +26,6 @@ from visigate_logging.delivery.throttle import Windows
 from visigate_logging.host import HostLock, Sheet, State
 from visigate_logging.host.follower import Cursor, Follower, furthest
 
-__all__ = ["SHARED_MEMORY", "Delivery", "Pipeline"]
-
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- the directory there is ours alone, or it is not used
 """Where files are that need no disk."""
 

@@ -8,8 +8,6 @@ import orjson
 
 from visigate_logging.present.words import local
 
-__all__ = ["Recoveries"]
-
 _TAIL = 256 * 1024
 
 

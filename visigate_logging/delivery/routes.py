@@ -7,8 +7,6 @@ from datetime import datetime, time
 from visigate_logging.delivery.pipeline import Delivery
 from visigate_logging.delivery.throttle import level_number
 
-__all__ = ["Hours", "Route"]
-
 
 @dataclass(frozen=True, slots=True)
 class Hours:

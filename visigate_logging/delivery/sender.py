@@ -13,8 +13,6 @@ from visigate_logging.delivery.outbox import Outbox, Status
 from visigate_logging.delivery.spool import Message
 from visigate_logging.host import HostLock
 
-__all__ = ["Sender"]
-
 _POLL_WHILE_BUSY = 1.0
 _KEPT_REFUSED = 50
 _MOST_PERHAPS = 2

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from visigate_logging.delivery.digest import Digest, Item, Section, section, title
-from visigate_logging.delivery.mail import cleaned, held_back, new_message, subject_of
+from visigate_logging.delivery.mail import cleaned, held_back, new_message, parsed, subject_of
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.present.advice import Advice
 from visigate_logging.present.facts import site
-
-__all__ = ["ShortTexts", "compose_short", "compose_short_text", "read_short"]
 
 LONGEST_SMS = 160
 _LONGEST_LINE = 300
@@ -93,26 +91,16 @@ def sms_of(digest: Digest) -> str:
 
 def read_short(content: bytes) -> ShortTexts:
     """Return the texts of a message that was composed here."""
-    import email
-    from email.policy import SMTP
-
-    message = email.message_from_bytes(content, policy=SMTP)
+    message = parsed(content)
     parts = {
-        part.get_content_subtype(): bytes(part.get_payload(decode=True) or b"")
-        .decode("utf-8", "replace")
-        .replace("\r\n", "\n")
+        part.get_content_subtype(): bytes(part.get_payload(decode=True) or b"").decode("utf-8", "replace")
         for part in message.walk()
         if not part.is_multipart()
     }
-    text = parts.get("plain", "").strip()
-    subject = str(message["Subject"] or "")
-    return ShortTexts(
-        subject,
-        str(message[_SMS] or subject),
-        text,
-        parts.get("markdown", text).strip(),
-        str(message[_KIND] or "info"),
-    )
+    texts = {kind: text.replace("\r\n", "\n").strip() for kind, text in parts.items()}
+    subject, text = str(message["Subject"] or ""), texts.get("plain", "")
+    sms, kind = str(message[_SMS] or subject), str(message[_KIND] or "info")
+    return ShortTexts(subject, sms, text, texts.get("markdown", text), kind)
 
 
 def _written(texts: ShortTexts, message_id: str, recipients: Sequence[str]) -> bytes:

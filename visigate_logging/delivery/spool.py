@@ -10,8 +10,6 @@ from visigate_logging.detail.masking import mask
 from visigate_logging.host.directories import make_directory, rename, sync_directory
 from visigate_logging.host.files import write_atomically
 
-__all__ = ["Message", "Spool"]
-
 _RECIPIENTS = b"X-Visigate-Recipients: "
 _ANSWER = b"X-Visigate-Answer: "
 

@@ -13,8 +13,6 @@ import orjson
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.present.words import counted, spoken
 
-__all__ = ["Schedule", "Week", "read_schedule", "standing", "summary_text"]
-
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MOST_LISTED = 15
 

@@ -15,8 +15,6 @@ from visigate_logging.host.follower import Cursor
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Tables", "kept", "sheet_of", "unknown_detail"]
-
 T = TypeVar("T")
 
 SCHEMA = """

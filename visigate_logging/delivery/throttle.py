@@ -4,19 +4,6 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-__all__ = [
-    "Incident",
-    "Plan",
-    "Waiting",
-    "Windows",
-    "after_telling",
-    "is_at_rest",
-    "level_number",
-    "note",
-    "plan",
-    "waits",
-]
-
 _HOUR, _NEVER = 3600.0, float("inf")
 _MOST_SIGNS = 20
 
@@ -154,9 +141,17 @@ def plan(groups: Iterable[Incident], mailed: Sequence[float], now: float, window
     when, due_since = min((_opening(g, mailed, windows) for g in known), default=(_NEVER, _NEVER))
     if now < when:
         return Plan(look_again=None if when == _NEVER else when)
-    due = sorted((g for g in known if g.told_at is None or _due(g, windows) <= now), key=_worst_first)
-    held_back = now - due_since if due_since < min(when, now) and any(g.untold for g in due) else 0.0
-    return Plan(tuple(due), held_back=held_back)
+    due = sorted((g for g in known if _is_due(g, now, windows)), key=_worst_first)
+    was_held_back = due_since < min(when, now) and any(map(_is_untold, due))
+    return Plan(tuple(due), held_back=now - due_since if was_held_back else 0.0)
+
+
+def _is_untold(group: Incident) -> bool:
+    return group.untold > 0 and not group.muted
+
+
+def _is_due(group: Incident, now: float, windows: Windows) -> bool:
+    return group.told_at is None or _due(group, windows) <= now
 
 
 def _opening(group: Incident, mailed: Sequence[float], windows: Windows) -> tuple[float, float]:
@@ -190,7 +185,7 @@ class Waiting:
 def waits(groups: Iterable[Incident], mailed: Sequence[float], windows: Windows) -> list[Waiting]:
     """Return what waits to be told, the worst first, and why."""
     found = []
-    for group in sorted((g for g in groups if g.untold and not g.muted), key=_worst_first):
+    for group in sorted(filter(_is_untold, groups), key=_worst_first):
         when, due = _opening(group, mailed, windows)
         reason = "group_wait" if group.told_at is None else "interval"
         found.append(Waiting(group, when, "max_per_hour" if when > due else reason))

@@ -15,8 +15,6 @@ from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.triage.decisions import Decision, DecisionLog, Merges
 from visigate_logging.triage.states import DECIDES, Occurred, State, comes_back, mute_end
 
-__all__ = ["Triaged", "by_former_key"]
-
 
 class Triaged:
     """The decisions that hold about groups.

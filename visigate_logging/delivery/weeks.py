@@ -22,8 +22,6 @@ from visigate_logging.host.timeline import Timeline
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Weeks"]
-
 _MOST_GROUPS = 500
 
 

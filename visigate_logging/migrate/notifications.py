@@ -11,7 +11,7 @@ import orjson
 
 from visigate_logging.delivery.channels import Accepted, Later, Outcome
 from visigate_logging.delivery.digest import Digest, Item, section, title
-from visigate_logging.delivery.mail import cleaned, new_message
+from visigate_logging.delivery.mail import cleaned, new_message, parsed
 from visigate_logging.delivery.pipeline import Delivery
 from visigate_logging.delivery.routes import Route
 from visigate_logging.delivery.spool import Message
@@ -100,10 +100,7 @@ class _ManagerChannel:
 
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Call the manager."""
-        import email
-        from email.policy import SMTP
-
-        found = email.message_from_bytes(message.content, policy=SMTP)
+        found = parsed(message.content)
         if found[_ENDS]:
             return [Accepted(message.recipients)]
         body = found.get_body(("plain",))

@@ -6,8 +6,6 @@ from typing import Any
 
 from visigate_logging.present.words import spoken
 
-__all__ = ["changed_before"]
-
 _LONGEST = 200
 
 

@@ -12,8 +12,6 @@ from visigate_logging.present import surroundings
 from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
 
-__all__ = ["RELATIONS", "Fact", "Kind", "Place", "culprit", "facts_of", "headline", "laid_out", "link", "site"]
-
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
 _MOST_FRAMES = 6

@@ -3,8 +3,6 @@
 import re
 from datetime import datetime, time, timedelta
 
-__all__ = ["EXAMPLES", "moment"]
-
 EXAMPLES = "2h, 3d, yesterday, 08:00 or 2026-05-04T12:30"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS = {"today": 0, "yesterday": 1}

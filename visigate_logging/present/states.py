@@ -4,8 +4,6 @@ from visigate_logging.present.words import counted, local
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
-__all__ = ["decision_in_words", "state_in_words"]
-
 _DONE = {
     "resolve": "resolved",
     "mute": "muted",

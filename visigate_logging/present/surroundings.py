@@ -11,8 +11,6 @@ import orjson
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
 
-__all__ = ["machine", "moments", "unusual", "values", "warned"]
-
 LONGEST_VALUE = 300
 """Characters of a value."""
 _UNITS = ("B", "kB", "MB", "GB", "TB")

@@ -5,8 +5,6 @@ from datetime import datetime
 
 import orjson
 
-__all__ = ["brief_time", "counted", "grouped", "local", "local_time", "meant", "rate", "size", "spoken", "worded"]
-
 
 def counted(number: int, what: str, many: str = "") -> str:
     """Return so many of something: ``1 error``, ``2 errors``, ``1,000 errors``."""

@@ -8,8 +8,6 @@ from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week
 
-__all__ = ["Accepted", "Channel", "Later", "Outcome", "Refused"]
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

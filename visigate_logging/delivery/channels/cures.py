@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from visigate_logging.delivery.channels.server import MailServerError
 
-__all__ = ["cure_of", "explained"]
-
 _WAITS = "Mails are kept and sent when it works again"
 
 

@@ -11,8 +11,6 @@ from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week, summary_text
 from visigate_logging.present.advice import Advice
 
-__all__ = ["NotificationChannel"]
-
 _TRIAL = "This is a test of visigate-errors. Notifications about errors will arrive like this one."
 
 

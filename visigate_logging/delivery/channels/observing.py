@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Seen", "observe", "watched"]
-
 _CALLS = {"get", "post", "put", "patch", "delete", "head", "request"}
 _LOGGERS = (("apprise.logger", "logger"), ("urllib3.connectionpool", "log"))
 _seen = threading.local()

@@ -11,8 +11,6 @@ from visigate_logging.options import Via
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Credentials", "Line", "MailServer", "MailServerError", "Security"]
-
 PASSWORDS = ("password", "password_env", "password_file", "password_credential")
 """Where a password can be."""
 

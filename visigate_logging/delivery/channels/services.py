@@ -12,8 +12,6 @@ from visigate_logging.delivery.short import LONGEST_SMS, ShortTexts
 from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.host.forks import in_forked_child
 
-__all__ = ["Service", "plugin_of"]
-
 _CONNECT, _READ = 10.0, 30.0
 """Seconds for the connection, and for an answer, at least; ``cto`` and ``rto`` in an address may be longer."""
 _LONGEST_ANSWER = 200

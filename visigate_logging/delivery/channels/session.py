@@ -15,8 +15,6 @@ from visigate_logging.delivery.mail import shortened
 if TYPE_CHECKING:
     from visigate_logging.delivery.channels.server import MailServer
 
-__all__ = ["Session", "opened"]
-
 LIMITS = {
     "greeting": 300.0,
     "command": 300.0,

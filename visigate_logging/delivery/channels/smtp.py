@@ -10,8 +10,6 @@ from visigate_logging.delivery.mail import MailTemplate, compose, compose_text, 
 from visigate_logging.delivery.spool import Message
 from visigate_logging.delivery.summary import Week, summary_text
 
-__all__ = ["SmtpChannel"]
-
 
 @dataclass(frozen=True)
 class SmtpChannel:
