@@ -158,6 +158,9 @@ def test_the_text_says_what_where_how_often_since_when_and_on_which_host():
             "100 = told 2 + folded into counts 90 + dropped 3 outbox full + pending 5",
         ):
             assert part in shown, part
+    lines = [line.partition(":")[0] for line in text(message).splitlines()]
+    first = ["Site", "Link", "Where", "Since", "Last", "Command"]
+    assert [label for label in lines if label in first] == first
 
 
 def test_a_link_may_have_the_id_in_its_middle():

@@ -78,7 +78,7 @@ class Composer:
             content = self._channel.compose_summary(week, recovered, message_id)
             self._outbox.spool.stage(message_id, self._channel.recipients, content)
 
-        if self._incidents.weeks.summarise(message_id, stage, datetime.now().astimezone()):
+        if self._incidents.summaries.summarise(message_id, stage, datetime.now().astimezone()):
             self._outbox.spool.publish(message_id)
 
     def _stage(self, message_id: str, digest: Digest) -> bool:

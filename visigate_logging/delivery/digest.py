@@ -11,6 +11,7 @@ from visigate_logging.present.facts import Fact, Place, facts_of, headline, laid
 from visigate_logging.present.words import counted, local, rate, spoken
 
 _LONGEST_TITLE = 70
+_ON_TOP = ("Site", "Link", "Where")
 _STILL = 120.0
 """Seconds after an error for which an incident is said to go on."""
 
@@ -98,9 +99,8 @@ def section(item: Item, url: str | None = None, advice: Sequence[Advice] = ()) -
     """
     detail, group = item.detail, item.group
     known = [fact for fact in facts_of(detail, advice) if _is_wanted(fact, item)]
-    begin = sum(fact.label in ("Site", "Where") for fact in known)
     command = f"visigate-errors show {detail.event_id}" if detail.event_id else ""
-    facts = [*known[:begin], *_about(item, url), *known[begin:], Fact("Command", command)]
+    facts = sorted([*_about(item, url), *known, Fact("Command", command)], key=_on_top)
     whole, short = headline(detail), title(detail)
     return Section(
         title=short,
@@ -115,6 +115,10 @@ def _is_wanted(fact: Fact, item: Item) -> bool:
     if item.at_rest and not item.group.untold:  # an earlier mail has shown the rest
         return fact.place is Place.FIRST and fact.label != "To do"
     return fact.place is not Place.RECORD
+
+
+def _on_top(fact: Fact) -> int:
+    return _ON_TOP.index(fact.label) if fact.label in _ON_TOP else len(_ON_TOP)
 
 
 def _about(item: Item, url: str | None) -> list[Fact]:

@@ -12,7 +12,7 @@ from visigate_logging.delivery.digest import Digest, Item, title
 from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.mail import thread_id
 from visigate_logging.delivery.recoveries import Recoveries
-from visigate_logging.delivery.summary import Schedule
+from visigate_logging.delivery.summary import Schedule, Summaries
 from visigate_logging.delivery.tables import Tables, sheet_of, unknown_detail
 from visigate_logging.delivery.throttle import (
     Incident,
@@ -26,7 +26,6 @@ from visigate_logging.delivery.throttle import (
     waits,
 )
 from visigate_logging.delivery.triaged import Triaged, by_former_key
-from visigate_logging.delivery.weeks import Weeks
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Instant, Sheet, State, add_counts
 from visigate_logging.host.clock import clock
@@ -74,7 +73,7 @@ class Incidents(Tables):
         self._recoveries = Recoveries(state.directory)
         self._schedule = digest
         self._today = today
-        self.weeks = Weeks(state, handler, now, summary)
+        self.summaries = Summaries(state, handler, now, summary)
 
     def book(self, read: Callable[[Cursor], tuple[Iterable[Entry], Cursor]]) -> Cursor:
         """Enter what is new in the journal, and how far it has been read, in one step.
@@ -112,7 +111,7 @@ class Incidents(Tables):
             connection.executemany("REPLACE INTO mail_details VALUES (?, ?, ?)", rows)
             connection.execute("REPLACE INTO mail_cursors VALUES (?, ?)", (self._handler, orjson.dumps(cursor)))
             add_counts(connection, self._handler, accepted=count, dropped={MUTED: silent} if silent else {})
-            self.weeks.count(connection, entries)
+            self.summaries.count(connection, entries)
         return cursor
 
     def compose(self, message_id: str, stage: Callable[[Digest], bool], *, hurry: bool = False) -> float | None:

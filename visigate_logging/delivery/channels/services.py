@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
-from visigate_logging.delivery.channels.observing import Seen, observe, watched
+from visigate_logging.delivery.channels.responses import Seen, observe, watched
 from visigate_logging.delivery.short import LONGEST_SMS, ShortTexts
 from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.host.forks import in_forked_child
