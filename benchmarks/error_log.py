@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,6 @@ from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
 DAYS = 90
 GROUPS = 60
 TO_A_FILE = 100_000
-MONOTONIC = 123456.789
 KINDS = [
     ("ConnectionRefusedError", "gate.camera", "grab", "camera", "ERROR", "camera"),
     ("TimeoutError", "gate.camera", "read_frame", "camera", "WARNING", "camera"),
@@ -23,7 +23,7 @@ KINDS = [
 
 
 def templates() -> list[tuple[bytes, ...]]:
-    """Of each kind of error the line, cut where the time, the event's id, the host and the seconds belong."""
+    """Of each kind of error the line, cut where the time, the seconds, the host and the event's id belong."""
     cut = []
     for group in range(GROUPS):
         error_type, module, function, category, severity, process = KINDS[group % len(KINDS)]
@@ -66,14 +66,9 @@ def templates() -> list[tuple[bytes, ...]]:
             service="visigate",
             release="2.4.1",
             boot_id="5f0c6d1e8a7b4c3d9e2f1a0b4c5d6e7f",
-            monotonic=MONOTONIC,
+            monotonic=123456.789,
         )
-        line = record.to_json() + b"\n"
-        start, rest = line.split(b"@TIME@")
-        middle, rest = rest.split(b"@ID@")
-        before_host, rest = rest.split(b"@HOST@")
-        before_monotonic, end = rest.split(str(MONOTONIC).encode())
-        cut.append((start, middle, before_host, before_monotonic, end))
+        cut.append(tuple(re.split(rb"@TIME@|@ID@|@HOST@|123456\.789", record.to_json() + b"\n")))
     return cut
 
 
@@ -98,12 +93,12 @@ def lines(records: int, *, seed: int = 1, now: datetime | None = None) -> Iterat
     cut = templates()
     begin = (now or datetime.now(UTC)) - timedelta(days=DAYS)
     for seconds, group in happenings(records, chance):
-        start, middle, before_host, before_monotonic, end = cut[group]
+        start, after_time, after_seconds, after_host, end = cut[group]
         when = begin + timedelta(seconds=min(seconds, DAYS * 86400))
         host = b"gate-north" if chance.random() < 0.7 else b"gate-south"
         event = uuid7(when, chance)
         stamp = when.isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
-        yield b"".join((start, stamp, middle, event, before_host, host, before_monotonic, b"%.3f" % seconds, end))
+        yield b"".join((start, stamp, after_time, b"%.3f" % seconds, after_seconds, host, after_host, event, end))
 
 
 def uuid7(when: datetime, chance: random.Random) -> bytes:

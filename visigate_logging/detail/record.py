@@ -25,7 +25,8 @@ class ErrorDetail:
     """What is known of one error; docs/record.md says what each field means.
 
     Secrets are masked and sizes bounded when it is built, so that whoever holds one may write or send it. The
-    first seven fields are the names that VisiGate uses; they never change.
+    first seven fields are the names that VisiGate uses; they never change. What else errors are searched by comes
+    last: an index is made of a line's two ends (``store/lines.py``), and a line that ends with its id is whole.
     """
 
     timestamp: str
@@ -35,37 +36,37 @@ class ErrorDetail:
     function: str
     traceback: str
     additional_info: Mapping[str, Any] = field(default_factory=dict)
-    event_id: str = ""
     level: str = "ERROR"
-    logger: str = "root"
-    message: str = ""
     message_template: str = ""
-    severity: str = "ERROR"
-    category: str = ""
-    fingerprint: str = ""
     culprit: str = ""
     grouping: Mapping[str, Any] = field(default_factory=dict)
     exceptions: tuple[ExceptionData, ...] = ()
     stack_info: str = ""
     file: str = ""
     line: int = 0
-    process: str = ""
     pid: int = 0
     thread: str = ""
     task: str = ""
-    host: str = ""
-    service: str = ""
-    release: str = ""
-    boot_id: str = ""
-    monotonic: float = 0.0
-    handled: bool = False
-    repeats: str = ""
-    facets: Mapping[str, Any] = field(default_factory=dict)
     changes: Sequence[Mapping[str, Any]] = ()
     trace_id: str = ""
     span_id: str = ""
     breadcrumbs: Sequence[Mapping[str, Any]] = ()
     machine: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    monotonic: float = 0.0
+    repeats: str = ""
+    boot_id: str = ""
+    severity: str = "ERROR"
+    category: str = ""
+    host: str = ""
+    process: str = ""
+    service: str = ""
+    logger: str = "root"
+    release: str = ""
+    handled: bool = False
+    fingerprint: str = ""
+    facets: Mapping[str, Any] = field(default_factory=dict)
+    event_id: str = ""
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from visigate_logging.store.catchup import catch_up, share_read
 from visigate_logging.store.clocks import ReaderClock
 from visigate_logging.store.fetch import fetch
 from visigate_logging.store.index import Index, Row, is_damage, open_index, remove_older
+from visigate_logging.store.ingest import drop_damaged
 
 __all__ = ["Access"]
 
@@ -126,7 +128,12 @@ class Access:
 
     def read(self, rows: Sequence[Row]) -> list[ErrorDetail | None]:
         """Return the records that rows of the index point to; for use within a question."""
-        return fetch(rows, self.files, partial=self._builder is not None)
+        damaged: list[Row] = []
+        found = fetch(rows, self.files, damaged, partial=self._builder is not None)
+        if damaged and self._asked:
+            with suppress(sqlite3.OperationalError):  # somebody else writes: the next who reads it does it
+                drop_damaged(self._asked, damaged)
+        return found
 
     def read_one(self, row: Row | None) -> ErrorDetail | None:
         """Return the record of one row, if there is one; for use within a question."""

@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from visigate_logging.host.log_files import LogFile, log_files
+from visigate_logging.store.batch import Part
 from visigate_logging.store.clocks import ReaderClock, reader_moved, settle_all
 from visigate_logging.store.index import Index
-from visigate_logging.store.ingest import Part, take
-from visigate_logging.store.lines import read_lines, skimmer
+from visigate_logging.store.ingest import take
+from visigate_logging.store.lines import raw_lines, read_lines
 from visigate_logging.store.merging import follow_merges, merges_moved
+from visigate_logging.store.schema import BY_FACET
 from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up", "share_read"]
@@ -138,14 +140,13 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
                 budget -= _read(index, known[number], file, part, budget, reader)
         if budget:  # only now: their records may have been met again in a file that was written anew
             _drop_gone(index, gone)
+            index.db.execute(BY_FACET)
         follow_merges(index)
         index.db.execute("COMMIT")
     except BaseException:
         if index.db.in_transaction:
             index.db.execute("ROLLBACK")
-        index.facets.clear()
-        index.carried.clear()
-        index.claimed.clear()
+        index.forget()
         raise
     return placed, budget > 0
 
@@ -217,8 +218,7 @@ def _part(source: Source, placed: Mapping[int, LogFile]) -> Part:
 
 def _read(index: Index, source: Source, file: LogFile, part: Part, most: int, reader: ReaderClock) -> int:
     """Read on in a file; how many lines there were."""
-    lines = islice(read_lines(file, source.indexed, skimmer()), most)
-    taken = take(index, lines, part)
+    taken = take(index, islice(raw_lines(file, source.indexed), most), part)
     whole = taken.lines < most and (file.gzipped or taken.position == file.size)
     if taken.lines or whole:
         times = [at for at in (source.first, source.last, taken.first, taken.last) if at is not None]

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -13,6 +13,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.log_files import LogFile
 from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Row
+from visigate_logging.store.lines import RECORD_START, parse
 from visigate_logging.store.search import cursor_at
 from visigate_logging.store.times import from_micros
 from visigate_logging.store.typed import read_record
@@ -55,12 +56,15 @@ class Page:
         return self.records[number]
 
 
-def fetch(rows: Sequence[Row], files: Mapping[int, LogFile], *, partial: bool = False) -> list[ErrorDetail | None]:
+def fetch(
+    rows: Sequence[Row], files: Mapping[int, LogFile], damaged: list[Row], *, partial: bool = False
+) -> list[ErrorDetail | None]:
     """Return the records that rows of the index point to, in their order; None for one that cannot be read any more.
 
     Args:
         rows: of the index.
         files: by source.
+        damaged: gets those whose line is there, but damaged between the ends that the index was made of.
         partial: whether the index is still being made, so that files may be missing.
 
     Raises:
@@ -79,16 +83,26 @@ def fetch(rows: Sequence[Row], files: Mapping[int, LogFile], *, partial: bool = 
                     raise FileNotFoundError(f"the file of source {source} is gone")
                 streams[source] = stack.enter_context(files[source].open(SMALL))
             streams[source].seek(offset)
-            found[source, offset] = _detail(streams[source].read(length), row[0])
+            line = streams[source].read(length)
+            record = found[source, offset] = _detail(line, row)
+            if record is None and line.startswith(RECORD_START) and line.endswith(row[1].hex().encode() + b'"}\n'):
+                damaged.append(row)
     return [found[row[2], row[3]] for row in rows]
 
 
-def _detail(line: bytes, at: int) -> ErrorDetail | None:
-    try:
-        record = orjson.loads(line)
-        return read_record(record | {"event_id": identify(record)}, at)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None
+def _detail(line: bytes, row: Row) -> ErrorDetail | None:
+    """Return the record of a row; where its line is damaged, which its ends did not tell, the one with its id."""
+    for found in parse(line, 0):
+        try:
+            if (record := found.record) and (found.length == len(line) or _tie(record) == row[1]):
+                return read_record(record | {"event_id": identify(record)}, row[0])
+        except (ValueError, TypeError, LookupError, AttributeError):
+            continue
+    return None
+
+
+def _tie(record: dict[str, Any]) -> bytes:
+    return bytes.fromhex(identify(record))[8:]
 
 
 def first_page(rows: Iterator[Row], limit: int, read: Read) -> Page:

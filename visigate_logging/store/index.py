@@ -56,7 +56,8 @@ class Index:
         self.db = db
         self.path = path
         self.note = note
-        self.facets: dict[Any, tuple[int, int]] = {}
+        self.facets: dict[tuple[bytes, ...], tuple[int, int, str]] = {}
+        self.numbers: dict[Any, tuple[int, int]] = {}
         self.carried: dict[tuple[int, str], int] = {}
         self.claimed: dict[int, set[int]] = {}
         self.decisions = DecisionLog(decisions_path(log)) if log else None
@@ -79,6 +80,11 @@ class Index:
         except FileNotFoundError:
             return True
         return status.st_ino != self.inode or _is_cut(status)
+
+    def forget(self) -> None:
+        """Forget what is known of the numbers in it: they may be others now."""
+        for known in (self.facets, self.numbers, self.carried, self.claimed):
+            known.clear()
 
     def close(self) -> None:
         """Let go of the file."""

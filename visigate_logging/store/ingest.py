@@ -1,23 +1,25 @@
 """Taking lines into the index: where each record stands, and what it is searched by."""
 
+import gc
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import orjson
 
+from visigate_logging.store.batch import Batch, Newest, Part
 from visigate_logging.store.clocks import Clocks
 from visigate_logging.store.facets import word_of
-from visigate_logging.store.identity import id_bytes, identify
+from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Index, Row
-from visigate_logging.store.interning import MOST_TRIED, always, carried_facet, claim, numbers_of, title
+from visigate_logging.store.interning import title
 from visigate_logging.store.keys import LONGEST
-from visigate_logging.store.lines import Line
+from visigate_logging.store.lines import parse
 from visigate_logging.store.tally import count
-from visigate_logging.store.times import QUARTER, parse_timestamp
+from visigate_logging.store.times import QUARTER
 
-__all__ = ["Part", "Taken", "take"]
-
+__all__ = ["Taken", "drop_damaged", "take"]
 
 MOVED = (
     "UPDATE record SET source = ?, offset = ?, length = ? "
@@ -36,103 +38,53 @@ class Taken(NamedTuple):
     clocks: Clocks
 
 
-class _Newest:
-    """Of one group in one batch: first and last time, and the record that was last."""
-
-    __slots__ = ("first", "last", "record")
-
-    def __init__(self, at: int, record: dict[str, Any]) -> None:
-        self.first = self.last = at
-        self.record = record
-
-
-class Part(NamedTuple):
-    """A part of a file whose lines are taken.
-
-    Args:
-        source: the number of the file in the index.
-        start: offset of the first line.
-        counted: offset up to which the records are in the counts already.
-        carried: offset up to which an index of an older form had counted them.
-        lasting: numbers of the files that will be there for longer.
-    """
-
-    source: int
-    start: int = 0
-    counted: int = 0
-    carried: int = 0
-    lasting: Sequence[int] = ()
-
-
-def take(index: Index, lines: Iterable[Line], part: Part) -> Taken:  # noqa: C901 -- the loop that runs a million times
+def take(index: Index, lines: Iterable[tuple[int, bytes, str]], part: Part) -> Taken:
     """Take lines of a file into the index.
 
     Args:
         index: in a transaction.
-        lines: what stands in the file from the part's start on.
+        lines: what stands in the file from the part's start on, as ``raw_lines`` gives it.
         part: which part of which file they are.
     """
-    rows: list[Row] = []
-    groups: dict[int, _Newest] = {}
-    damage: list[tuple[int, int, int, str]] = []
-    carried: dict[tuple[int, bytes], tuple[int, int]] = {}
-    clocks = Clocks(index)
-    source, position, number, at = part.source, part.start, 0, None
-    # The one loop that runs a million times: it calls little, and makes plain tuples.
-    for offset, length, record, problem in lines:
-        number += 1
-        position = offset + length
-        if record is None:
+    batch = Batch(index, part)
+    number, position = 0, part.start
+    skim = batch.skimmer()
+    with _uncollected():
+        for offset, line, problem in lines:
+            number += 1
+            position = offset + len(line)
             if problem:
-                damage.append((source, offset, length, problem))
-            continue
-        try:
-            stamped = parse_timestamp(record["timestamp"])
-        except ValueError as error:
-            damage.append((source, offset, length, f"a record without a time: {error}"))
-            continue
-        boot = record.get("boot_id")
-        clock, shift = clocks.of(boot, record.get("monotonic"), stamped, at) if boot and type(boot) is str else (0, 0)
-        at = stamped + shift
-        own = record.get("facets")
-        try:
-            facet, group = index.facets[always(record), record.get("handled"), orjson.dumps(own) if own else None]
-        except (KeyError, TypeError):  # a new one; or a field is missing, or is a list, as no writer of ours makes it
-            facet, group = numbers_of(index, record)
-        if len(index.claimed.get(group, ())) < MOST_TRIED:
-            claim(index, group, record)
-        newest = groups.get(group)
-        if newest is None:
-            groups[group] = _Newest(at, record)
-        elif at >= newest.last:
-            newest.last, newest.record = at, record
-        elif at < newest.first:
-            newest.first = at
-        whole = id_bytes(record.get("event_id")) or bytes.fromhex(identify(record))
-        first = record.get("repeats")  # what is no id, as no writer of ours makes it, names no earlier record
-        repeats = 1 if first and id_bytes(first) else 0
-        rows.append((at, whole[8:], source, offset, length, facet, clock, repeats))
-        if offset < part.carried:
-            carried[at, whole[8:]] = carried_facet(index, facet, record), stamped // QUARTER
-    _count(index, _insert(index, rows, part.lasting), part, carried)
-    _note_groups(index, groups)
-    index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", damage)
-    first = min((newest.first for newest in groups.values()), default=None)
-    last = max((newest.last for newest in groups.values()), default=None)
-    return Taken(number, position, first, last, clocks)
+                batch.damage.append((part.source, offset, 0, problem))
+            elif offset < part.carried or not skim(offset, line):
+                for found in parse(line, offset):
+                    batch.add(found, line[found.offset - offset :][: found.length])
+    _count(index, _insert(index, batch.rows, part.lasting), part, batch.carried)
+    _note_groups(index, batch.groups)
+    index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", batch.damage)
+    times = [at for newest in batch.groups.values() for at in (newest.first, newest.last)]
+    return Taken(number, position, min(times, default=None), max(times, default=None), batch.clocks)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector from looking through rows again and again that are all still needed."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _count(
     index: Index, rows: Iterable[Row], part: Part, carried: Mapping[tuple[int, bytes], tuple[int, int]]
 ) -> None:
     """Count new rows; those that an index of an older form had counted leave the counts that come from there."""
-    changes = Counter[tuple[int, int]]()
-    for row in rows:
-        if row[3] >= part.counted:
-            if not row[7]:
-                changes[row[5], row[0] // QUARTER] += 1
-            if row[:2] in carried:
-                changes[carried[row[:2]]] -= 1
+    fresh = [row for row in rows if row[3] >= part.counted] if part.counted else rows
+    changes = Counter((row[5], row[0] // QUARTER) for row in fresh if not row[7])
+    if carried:
+        changes.subtract(carried[row[:2]] for row in fresh if row[:2] in carried)
     count(index, changes)
 
 
@@ -157,14 +109,38 @@ def _insert(index: Index, rows: Sequence[Row], lasting: Sequence[int]) -> Sequen
     return fresh
 
 
-def _note_groups(index: Index, groups: dict[int, _Newest]) -> None:
+def _note_groups(index: Index, groups: dict[int, Newest]) -> None:
     heirs = dict(index.db.execute("SELECT id, heir FROM grp WHERE heir NOTNULL"))
     for group, newest in groups.items():
-        record = newest.record
         group = heirs.get(group, group)  # noqa: PLW2901 -- it may have become part of another in this batch
-        words = identify(record), title(record), word_of(record.get("culprit"), LONGEST)
-        index.db.execute(
-            "UPDATE grp SET last = ?, latest = ?, title = ?, culprit = ? WHERE id = ? AND last <= ?",
-            (newest.last, *words, group, newest.last),
-        )
         index.db.execute("UPDATE grp SET first = min(first, ?) WHERE id = ?", (newest.first, group))
+        sql = "UPDATE grp SET last = ?, latest = ? WHERE id = ? AND last <= ?"
+        try:
+            record = orjson.loads(newest.line)
+        except orjson.JSONDecodeError:  # damaged between its ends: the newest is looked up when it is asked for
+            index.db.execute(sql, (newest.last, "", group, newest.last))
+            continue
+        if index.db.execute(sql, (newest.last, identify(record), group, newest.last)).rowcount:
+            words = title(record), word_of(record.get("culprit"), LONGEST), group
+            index.db.execute("UPDATE grp SET title = ?, culprit = ? WHERE id = ?", words)
+
+
+def drop_damaged(index: Index, rows: Iterable[Row]) -> None:
+    """Have records be unreadable places of whose lines the middle has turned out to be damaged.
+
+    Args:
+        index: not in a transaction.
+        rows: of these records.
+
+    Raises:
+        sqlite3.Error: somebody else writes to the index.
+    """
+    index.db.execute("BEGIN IMMEDIATE")
+    try:
+        sql = "DELETE FROM record WHERE at = ? AND tie = ? AND source = ? AND offset = ?"
+        gone = [row for row in rows if index.db.execute(sql, row[:4]).rowcount]
+        count(index, {key: -n for key, n in Counter((r[5], r[0] // QUARTER) for r in gone if not r[7]).items()})
+        told = [(*row[2:5], "damaged between its ends") for row in gone]
+        index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", told)
+    finally:
+        index.db.execute("COMMIT")

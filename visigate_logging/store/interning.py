@@ -1,41 +1,32 @@
 """The numbers of facets and groups in the index: looked up, or given."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
-import orjson
-
-from visigate_logging.store.facets import FACETS, NAMES, word_of, words_of
+from visigate_logging.store.facets import NAMES, word_of, words_of
 from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Index
 from visigate_logging.store.keys import LONGEST, group_key, older_keys
 
-__all__ = ["MOST_TRIED", "always", "carried_facet", "claim", "numbers_of", "title"]
+__all__ = ["MOST_TRIED", "carried_facet", "claim", "numbers_of", "title"]
 
-ALWAYS = (*(facet.field for facet in FACETS if facet.field != "handled"), "fingerprint")
-"""What our own writers give every record: fetched at once, for speed."""
 MOST_TRIED = 50
 """Messages of a group whose older keys are looked for: they differ by message, and most groups have but one."""
 MAX_FACETS = 50_000
 """Facets that are remembered; a hostile log may make any number."""
 FUTURE, PAST = 1 << 62, -1 << 62
 """When a group begins and ends that has no error yet."""
-HANDLED = (None, True, False)
-always = itemgetter(*ALWAYS)
 
 
 def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
     """Return the numbers of a record's facet and group, looked up or given."""
     words = (*words_of(record), group_key(record))
-    found = index.facets.get(words)
+    found = index.numbers.get(words)
     if found is None:
-        if len(index.facets) >= MAX_FACETS:
-            index.facets.clear()
-        found = index.facets[words] = _intern(index, words, record)
-    own, handled, usual = record.get("facets"), record.get("handled"), tuple(map(record.get, ALWAYS))
-    if all(type(value) is str for value in usual) and any(handled is known for known in HANDLED):
-        index.facets[usual, handled, orjson.dumps(own) if own else None] = found  # the next like it is found at once
+        for known in (index.numbers, index.facets):
+            if len(known) >= MAX_FACETS:
+                known.clear()
+        found = index.numbers[words] = _intern(index, words, record)
     return found
 
 
@@ -60,19 +51,19 @@ def _group(index: Index, key: str, record: dict[str, Any]) -> tuple[int, int]:
     return number, heir
 
 
-def claim(index: Index, group: int, record: dict[str, Any]) -> None:
+def claim(index: Index, group: int, record: dict[str, Any], message: object) -> None:
     """Have what earlier rules kept under other keys be part of a record's group, unless its like was met before.
 
     Args:
         index: in a transaction.
         group: the number of the group.
         record: one of its records.
+        message: what is the same in those that are like it.
     """
-    message = record.get("message")
     if len(index.claimed) >= MAX_FACETS:
         index.claimed.clear()
     tried = index.claimed.setdefault(group, set())
-    if type(message) is str and hash(message) not in tried:
+    if type(message) in (str, bytes) and hash(message) not in tried and len(tried) < MOST_TRIED:
         tried.add(hash(message))
         for older in older_keys(record):
             _inherit(index, group, older)
@@ -102,6 +93,7 @@ def _inherit(index: Index, group: int, older: str) -> None:
         )
         index.db.execute("DELETE FROM burst_state WHERE grp IN (?, ?)", (old, group))
         index.facets.clear()
+        index.numbers.clear()
 
 
 def carried_facet(index: Index, number: int, record: dict[str, Any]) -> int:

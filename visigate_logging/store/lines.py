@@ -4,7 +4,7 @@ import gzip
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -12,13 +12,27 @@ import orjson
 
 from visigate_logging.host.log_files import LogFile
 
-__all__ = ["Line", "holds_records", "parse", "read_lines", "skimmer"]
+__all__ = ["Line", "holds_records", "parse", "raw_lines", "read_lines"]
 
 RECORD_START = b'{"timestamp":"'
-EXCEPTIONS, AFTER_EXCEPTIONS = b',"exceptions":[', b'],"stack_info":'
-"""As a line has them, one after the other: a quote that is not escaped stands in no text."""
-MOST_MET, LONGEST_MET = 256, 16_384
-"""Lists of exceptions that a skimmer remembers, and their bytes."""
+_WORD, _TEXT = rb'[^"\\\x00-\x1f]*+', rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+HEAD = re.compile(
+    rb'\{"timestamp":"((?:19[7-9]|20\d|21\d)\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z",'
+    rb'"error_type":"(%s)","error_message":"%s","module":"(%s)",' % (_WORD, _TEXT, _WORD)
+)
+"""How a line of our own writers begins: time, type, module."""
+MESSAGE = b',"message":"'
+TAIL = re.compile(rb'%s(%s)","monotonic":(\d{1,10}\.\d{1,17}),"repeats":"((?:[0-9a-f]{32})?)",' % (MESSAGE, _TEXT))
+"""How its end begins: what was logged, seconds since the boot, the record that it repeats."""
+_NAMES = b"boot_id severity category host process service logger release"
+WORDS = re.compile(
+    b"".join(rb'"%s":"%s",' % (name, _WORD) for name in _NAMES.split())
+    + rb'"handled":(?:true|false),"fingerprint":"%s","facets":\{(?:"%s":"%s",?+)*+\}' % (_WORD, _WORD, _WORD)
+)  # fmt: skip
+"""The other words that a record is searched by, if they are plain: equal bytes are equal words in every line."""
+ID = b',"event_id":"'
+"""What stands before the id with which a line ends: a line that ends so is whole."""
+ID_AT, WORDS_END = -35, -35 - len(ID)
 MAX_LINE = 16 * 1024 * 1024
 """Bytes after which a line without an end is damage, not a record."""
 LOOKED_AT = 100
@@ -36,45 +50,30 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-def skimmer() -> Callable[[bytes], Any]:
-    """Return what parses a line as ``orjson.loads`` does, but may leave out ``exceptions``.
+def read_lines(file: LogFile, start: int = 0) -> Iterator[Line]:
+    """Return what stands in a file, as far as its lines are complete.
 
-    They are left out if the same bytes stood there in an earlier line and are a list by themselves. A member whose
-    value is known to be whole can go without a trace: the rest is JSON if the line is, and all else in it the same.
-    """
-    met: set[bytes] = set()
-
-    def loads(line: bytes) -> Any:
-        begin, end = line.rfind(EXCEPTIONS), line.rfind(AFTER_EXCEPTIONS)
-        if not 0 < begin < end:
-            return orjson.loads(line)
-        value = line[begin + len(EXCEPTIONS) - 1 : end + 1]
-        if value in met:
-            return orjson.loads(line[:begin] + line[end + 1 :])
-        if len(met) < MOST_MET and len(value) <= LONGEST_MET and _is_list(value):
-            met.add(value)
-        return orjson.loads(line)
-
-    return loads
-
-
-def _is_list(text: bytes) -> bool:
-    try:
-        return type(orjson.loads(text)) is list
-    except orjson.JSONDecodeError:
-        return False
-
-
-def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = orjson.loads) -> Iterator[Line]:
-    """Return the lines of a file from an offset on, as far as they are complete.
-
-    A last line without its newline is left for later while somebody may still be writing it. Damage
-    is yielded as a line with a problem; a whole record behind it is rescued.
+    Damage is yielded as a line with a problem; a whole record behind it is rescued.
 
     Args:
         file: the file, as ``log_files`` found it.
         start: offset in bytes (of the unpacked content) to begin at.
-        loads: what parses a line: ``orjson.loads`` for the whole record, or a :func:`skimmer`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    for offset, line, problem in raw_lines(file, start):
+        yield from (Line(offset, 0, None, problem),) if problem else parse(line, offset)
+
+
+def raw_lines(file: LogFile, start: int = 0) -> Iterator[tuple[int, bytes, str]]:
+    """Return the complete lines of a file with their offsets, and at its end why there are no more, if it is damaged.
+
+    A last line without its newline is left for later while somebody may still be writing it.
+
+    Args:
+        file: the file, as ``log_files`` found it.
+        start: offset in bytes (of the unpacked content) to begin at.
 
     Raises:
         OSError: the file cannot be read.
@@ -86,18 +85,10 @@ def read_lines(file: LogFile, start: int = 0, loads: Callable[[bytes], Any] = or
             while line := stream.readline(MAX_LINE):
                 if not line.endswith(b"\n") and len(line) < MAX_LINE and not _settled(file):
                     return
-                # As parse() does, without its calls: this runs a million times.
-                try:
-                    record = loads(line)
-                except orjson.JSONDecodeError:
-                    record = None
-                if _is_record(record):
-                    yield Line(offset, len(line), record)
-                else:
-                    yield from parse(line, offset)
+                yield offset, line, ""
                 offset += len(line)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            yield Line(offset, 0, None, f"the gzip file is damaged from here on: {error}")
+            yield offset, b"", f"the gzip file is damaged from here on: {error}"
 
 
 def holds_records(file: LogFile) -> bool:

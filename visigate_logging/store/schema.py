@@ -11,7 +11,7 @@ from pathlib import Path
 
 from visigate_logging.store.facets import NAMES
 
-__all__ = ["APPLICATION", "PAGE", "VERSION", "carry_over", "prepare", "version_of"]
+__all__ = ["APPLICATION", "BY_FACET", "PAGE", "VERSION", "carry_over", "prepare", "version_of"]
 
 APPLICATION = 0x56474958
 """PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
@@ -57,7 +57,6 @@ CREATE TABLE record (
     repeats INTEGER NOT NULL,       -- whether it tells of an exception that an earlier one told of: not counted
     PRIMARY KEY (at, tie)
 ) WITHOUT ROWID, STRICT;
-CREATE INDEX record_by_facet ON record (facet, at, tie);
 CREATE TABLE clock (                -- the clock of a boot, for as long as nobody put it forward or back
     id INTEGER PRIMARY KEY,
     boot TEXT NOT NULL,
@@ -92,6 +91,8 @@ CREATE TABLE unreadable (
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) WITHOUT ROWID, STRICT
 """
+BY_FACET = "CREATE INDEX IF NOT EXISTS record_by_facet ON record (facet, at, tie)"
+"""Made once all files have been read for the first time: sorted at once it takes half as long."""
 FAMILY = """
 CREATE TEMP VIEW IF NOT EXISTS family AS -- each group, and which it is part of: by newer rules, then by decision
 SELECT grp.*, coalesce(merged.root, heir, id) AS root FROM grp LEFT JOIN merged ON merged.grp = coalesce(heir, id)

@@ -25,6 +25,8 @@ __all__ = [
 
 MERGED = 400
 """Facets up to which each is read from its newest on; beyond, records are read by time and sorted out."""
+IS_SORTED = "SELECT 1 FROM sqlite_schema WHERE name = 'record_by_facet'"
+"""Whether a facet's records can be found by themselves: not while an index is made for the first time."""
 FEW = 50
 """Candidates for an id of which a part is known."""
 SELECT = "SELECT at, tie, source, offset, length, facet, clock, repeats FROM record"
@@ -70,7 +72,7 @@ def find(
     span = (micros(since) if since else -(1 << 62), *before)
     if facets is None:
         return _rows(db, "", span)
-    if len(facets) <= MERGED:
+    if len(facets) <= MERGED and db.execute(IS_SORTED).fetchone():
         newest = [_rows(db, "facet = ? AND", (facet, *span)) for facet in facets]
         return heapq.merge(*newest, reverse=True)
     some = "facet IN (SELECT value FROM json_each(?)) AND"

@@ -45,8 +45,8 @@ def _forget_burst_states(index: Index, changes: Counts) -> None:
 
 def _add(index: Index, table: str, changes: Counts) -> None:
     sql = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"  # noqa: S608 -- names of ours
-    index.db.executemany(sql, [(*key, n) for key, n in changes.items() if n])
-    if any(n < 0 for n in changes.values()):
+    index.db.executemany(sql, sorted((*key, n) for key, n in changes.items() if n))
+    if min(changes.values(), default=0) < 0:
         index.db.execute(f"DELETE FROM {table.partition(' ')[0]} WHERE n <= 0")  # noqa: S608 -- names of ours
 
 
