@@ -121,7 +121,12 @@ def test_watching_ends_when_the_file_says_so(write):
 
 def test_what_went_back_is_not_applied_again(write):
     configure(write(TEXT.format(mark="ONE")))
-    trial = configure(write(TEXT.format(mark="TWO")), confirm=0.05)
+    with apply._applying:
+        path = write(TEXT.format(mark="TWO"))
+        seen = threading.Thread(target=apply._apply_change, args=(path, path.read_bytes()))
+        seen.start()  # the watch has seen it too, and waits
+        trial = configure(path, confirm=0.5)
+    seen.join(20)
     trial.going_back.join(20)
     assert format_in_use() == "ONE"
     time.sleep(SEVERAL_LOOKS)
