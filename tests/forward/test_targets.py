@@ -12,8 +12,8 @@ from tests.forward.servers import CLOSE, HALF, HANG, Answer
 from tests.records import detail
 from visigate_logging import ErrorDetail, ForwardHandler
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.forward.target import Accepted, Later, Refused
 from visigate_logging.forward.targets import OneTarget
-from visigate_logging.forward.targets.base import Accepted, Later, Refused
 from visigate_logging.forward.targets.sentry import event_of
 from visigate_logging.options import build
 

@@ -1,14 +1,11 @@
 """forward: what the log has goes to other systems, as a service of its own or once; and what was refused there."""
 
 import argparse
-import contextlib
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import Any
 
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import DONE, FAILED
@@ -18,23 +15,16 @@ from visigate_logging.cli.table import Column, table
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import read, refuse
 from visigate_logging.detail.plain import plain
-from visigate_logging.exceptions import ConfigurationError, VisigateLoggingError
+from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.forwarder import Forwarder
-from visigate_logging.forward.targets.base import TellsState
 from visigate_logging.health.forwarding import forwarders
 from visigate_logging.host.supervision import notify
 from visigate_logging.host.worker import Guarded
 from visigate_logging.present.words import counted, local_time
-from visigate_logging.store.store import ErrorStore
-
-if TYPE_CHECKING:
-    from visigate_logging.config.objects import Object
 
 
 PULSE = 2.0
 """Seconds between two looks at the threads that forward."""
-STATE_EVERY = 60.0
-"""Seconds after which targets that want to know are told how the gate is."""
 STUCK = 600.0
 """Seconds in which a thread must have come round: a request, and the split ones after it, may take minutes."""
 REFUSED = (Column("TIME"), Column("HANDLER"), Column("EVENT"), Column("TYPE"), Column("WHY", stretches=True))
@@ -69,7 +59,7 @@ def forward(args: argparse.Namespace) -> int:
     try:
         if args.action == "refused":
             return _list_refused(found, as_json=args.json)
-        return _once(found, as_json=args.json) if args.once else _run(list(found.values()), objects)
+        return _once(found, as_json=args.json) if args.once else _run(list(found.values()))
     finally:
         for forwarder in found.values():
             forwarder.close()
@@ -110,12 +100,12 @@ def _once(found: Mapping[str, Forwarder], *, as_json: bool) -> int:
     return FAILED if any(one["waiting"] for one in told.values()) else DONE
 
 
-def _run(found: Sequence[Forwarder], objects: "Sequence[Object]") -> int:
+def _run(found: Sequence[Forwarder]) -> int:
     """Forward until a signal ends it; systemd is told that each thread comes round."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    threads = [_Thread(forwarder, ended, objects) for forwarder in found]
+    threads = [_Thread(forwarder, ended) for forwarder in found]
     for thread in threads:
         thread.start()
     complain(f"forwarding for {counted(len(found), 'handler')}; ended by SIGTERM")
@@ -132,29 +122,15 @@ def _run(found: Sequence[Forwarder], objects: "Sequence[Object]") -> int:
 class _Thread(threading.Thread):
     """Forwards for one handler."""
 
-    def __init__(self, forwarder: Forwarder, ended: threading.Event, objects: "Sequence[Object]") -> None:
+    def __init__(self, forwarder: Forwarder, ended: threading.Event) -> None:
         super().__init__(name=f"visigate-forward-{forwarder.name}", daemon=True)
         self.came_round = time.monotonic()
         self.told = f"{forwarder.name}: begins"
         self._forwarder = forwarder
         self._ended = ended
-        self._objects = objects
-        self._tell_at = 0.0
 
     def run(self) -> None:
         turn = Guarded(f"forwarding for {self._forwarder.name}")
         while not self._ended.wait(turn(self._forwarder.turn)):
             self.came_round = time.monotonic()
             self.told = f"{self._forwarder.name}: {self._forwarder.told}"
-            self._tell_state()
-
-    def _tell_state(self) -> None:
-        """Tell a target that wants to know how the gate is, each minute, unless it has to be waited for."""
-        from visigate_logging.health.gate_state import gate_state
-
-        options, target = self._forwarder.options, self._forwarder.options.target
-        due = time.monotonic() >= self._tell_at and self._forwarder.lock.held and not self._forwarder.pause
-        if due and isinstance(target, TellsState):
-            self._tell_at = time.monotonic() + STATE_EVERY
-            with contextlib.suppress(VisigateLoggingError, OSError), ErrorStore(options.log) as store:
-                target.tell(orjson.dumps(gate_state(store, options.state_dir, self._objects)))

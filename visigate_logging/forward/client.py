@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from visigate_logging.detail.masking import mask
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Refused
+from visigate_logging.forward.target import Accepted, Later, Outcome, Refused
 from visigate_logging.host import ForkAware, watch_forks
 from visigate_logging.options import Range, Via
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from visigate_logging.detail.masking import mask
@@ -13,7 +13,8 @@ from visigate_logging.forward.intake import Intake
 from visigate_logging.forward.lane import Entry, Lane, Load
 from visigate_logging.forward.options import ForwardOptions
 from visigate_logging.forward.selection import LANES
-from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Refused
+from visigate_logging.forward.target import Accepted, Later, Outcome, Refused
+from visigate_logging.forward.telling import StateTeller
 from visigate_logging.forward.times import rfc3339
 from visigate_logging.host import HostLock, Sheet, State, host_counts
 from visigate_logging.host.clock import utc_text
@@ -45,9 +46,16 @@ class Forwarder:
         options: of the handler.
         name: of the handler.
         start: where the log ended when the handler was made: a first forwarder begins there.
+        describe: see :class:`~visigate_logging.forward.telling.StateTeller`.
     """
 
-    def __init__(self, options: ForwardOptions, name: str, start: Cursor | None = None) -> None:
+    def __init__(
+        self,
+        options: ForwardOptions,
+        name: str,
+        start: Cursor | None = None,
+        describe: Callable[[ForwardOptions], bytes] | None = None,
+    ) -> None:
         self.options = options
         self.name = name
         self.state = State(options.state_dir, SCHEMA)
@@ -62,9 +70,13 @@ class Forwarder:
         self._changes = Changes()
         self._backoff = Backoff()
         self._refusals = 0
+        self._teller = StateTeller(options, describe)
 
     def turn(self) -> float:
-        """Look for what is new, and hand over one load; returns in how many seconds it wants to be called again.
+        """Look for what is new, and hand over one load; tell each minute how the gate is.
+
+        Returns:
+            In how many seconds it wants to be called again.
 
         Raises:
             StateError: the books cannot be kept; what has been sent meanwhile will be sent again.
@@ -75,6 +87,12 @@ class Forwarder:
             self._books, self._changes = None, Changes()
             if not self.lock.acquire():
                 return _LOOK_FOR_LOCK
+        wait = self._turn()
+        if not self._backoff.tries:
+            self._teller.in_time()
+        return wait
+
+    def _turn(self) -> float:
         books = self._books = self._books or self._begin()
         self._intake.scan(books, self._changes)
         self._intake.write_off(books, self._changes)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from visigate_logging.forward.books import LaneBooks
 from visigate_logging.forward.selection import CRITICAL, Selection, parsed
-from visigate_logging.forward.targets.base import Later, Outcome, Record
+from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.host.follower import Follower
 
 __all__ = ["Entry", "Lane", "Load"]

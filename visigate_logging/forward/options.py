@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from visigate_logging.forward.privacy import Privacy, Pseudonyms
 from visigate_logging.forward.selection import Selection
+from visigate_logging.forward.target import Target
 from visigate_logging.forward.targets import OneTarget
-from visigate_logging.forward.targets.base import Target
 from visigate_logging.options import Names, Range, Via
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.forward.targets.base import Record
+from visigate_logging.forward.target import Record
 
 __all__ = ["Privacy", "Pseudonyms"]
 

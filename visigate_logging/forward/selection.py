@@ -6,7 +6,7 @@ from functools import cached_property
 
 import orjson
 
-from visigate_logging.forward.targets.base import Record
+from visigate_logging.forward.target import Record
 
 __all__ = ["CRITICAL", "LANES", "REST", "Selection", "parsed"]
 

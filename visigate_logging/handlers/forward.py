@@ -17,7 +17,7 @@ from visigate_logging.forward.options import (
     private,
     selected,
 )
-from visigate_logging.forward.targets.base import unreachable
+from visigate_logging.forward.target import unreachable
 from visigate_logging.host import Sheet
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.worker import Worker

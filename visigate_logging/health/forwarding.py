@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.config.objects import Object
@@ -27,6 +28,7 @@ def forwarders(objects: Sequence[Object]) -> "Iterator[tuple[str, Forwarder]]":
     """
     from visigate_logging.forward.forwarder import Forwarder
     from visigate_logging.handlers.forward import ForwardHandler
+    from visigate_logging.health import gate_state
 
     for made in objects:
         if made.makes(ForwardHandler):
@@ -35,7 +37,8 @@ def forwarders(objects: Sequence[Object]) -> "Iterator[tuple[str, Forwarder]]":
             except ConfigurationError as error:
                 raise ConfigurationError(f"handlers.{made.key[1]}.{error.key}", error.problem) from error
             if handler.options is not None:
-                yield str(made.key[1]), Forwarder(handler.options, str(made.key[1]))
+                described = partial(gate_state.described, objects=objects)
+                yield str(made.key[1]), Forwarder(handler.options, str(made.key[1]), describe=described)
 
 
 def standings(objects: Sequence[Object]) -> dict[str, Mapping[str, Any]]:
@@ -66,7 +69,7 @@ def forwarding(subject: Subject) -> Iterator[Finding]:
 
 def targets(subject: Subject) -> Iterator[Finding]:
     """Ask whether somebody answers where errors are forwarded to."""
-    from visigate_logging.forward.targets.base import unreachable
+    from visigate_logging.forward.target import unreachable
 
     for name, forwarder in forwarders(subject.objects):
         problem = unreachable(forwarder.options.target)

@@ -1,12 +1,12 @@
 """The targets that records can be forwarded to: one file each, and one line here.
 
-To add one: write a dataclass that follows :class:`~visigate_logging.forward.targets.base.Target`, and name it below.
+To add one: write a dataclass that follows :class:`~visigate_logging.forward.target.Target`, and name it below.
 """
 
 from dataclasses import dataclass, fields
 
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.forward.targets.base import Target
+from visigate_logging.forward.target import Target
 from visigate_logging.forward.targets.http import Http
 from visigate_logging.forward.targets.nats import Nats
 from visigate_logging.forward.targets.otlp import Otlp

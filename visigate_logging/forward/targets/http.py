@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import orjson
 
-from visigate_logging.forward.client import Client, Reply, Timeout, Tls, Url, verdict
-from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Record, Refused, divided
+from visigate_logging.forward.client import Reply, verdict
+from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
+from visigate_logging.forward.targets.posting import Posting
 from visigate_logging.forward.times import nanoseconds, not_older
 from visigate_logging.options import Seconds
 
@@ -19,7 +19,7 @@ _CONFLICT, _TOO_MANY = 409, 429
 
 
 @dataclass(frozen=True, kw_only=True)
-class Http:
+class Http(Posting):
     """A web server that takes POST requests.
 
     Args:
@@ -35,35 +35,9 @@ class Http:
         timeout: seconds that the server may be silent.
     """
 
-    url: Url
     format: Literal["json_lines", "json_array", "loki", "elasticsearch"] = "json_lines"
-    headers: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     max_age: Seconds = _WEEK
-    compression: Literal["gzip", "none"] = "gzip"
-    tls: Tls | None = None
-    timeout: Timeout = 30.0
-
-    most: ClassVar[int] = 500
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the url."""
-        return self._client.host, self._client.port
-
-    def send(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        """Post the records in one request; in several when one of them spoils it."""
-        return divided(records, self._post)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    @cached_property
-    def _client(self) -> Client:
-        return Client(
-            self.url, headers=self.headers, tls=self.tls, timeout=self.timeout, compresses=self.compression == "gzip"
-        )
 
     def _post(self, records: Sequence[Record]) -> Sequence[Outcome]:
         content_type, body = _FORMATS[self.format](self, records)

@@ -3,22 +3,18 @@
 https://docs.nats.io/nats-concepts/jetstream, https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-20.md
 """
 
-import importlib.util
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
 from visigate_logging.detail.masking import mask
-from visigate_logging.exceptions import ConfigurationError, MissingExtraError
-from visigate_logging.forward.client import Timeout, Tls
-from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Record, Refused
+from visigate_logging.forward.hub import Hub, Token, disconnect
+from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
 from visigate_logging.host import ForkAware, watch_forks
-from visigate_logging.options import Via
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,33 +28,12 @@ _IDLE = 60.0
 _LONGEST = 300
 
 
-def _token(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-        raise ValueError("is no name for a subject: letters, digits, _ and - alone")
-    return value
-
-
-def _servers(value: str | Sequence[str]) -> tuple[str, ...]:
-    from urllib.parse import urlsplit
-
-    found = (value,) if isinstance(value, str) else tuple(value)
-    for server in found:
-        parts = urlsplit(server)
-        if parts.scheme not in {"nats", "tls"} or not parts.hostname:
-            raise ConfigurationError("", "has what is no address such as nats://hub.example.org:4222")
-    return found
-
-
-Token = Annotated[str, Via(_token)]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Nats:
+class Nats(Hub):
     """A NATS server with JetStream.
 
     Records go to ``visigate.SITE.GATE.errors``, each with its ``event_id`` as ``Nats-Msg-Id``: the server drops one
-    that comes twice within its window. What ``visigate-errors forward`` knows of the gate goes each minute to
-    ``visigate.SITE.GATE.state``.
+    that comes twice within its window. How the gate is goes each minute to ``visigate.SITE.GATE.state``.
 
     Args:
         servers: addresses, ``nats://HOST:PORT`` or ``tls://HOST:PORT``.
@@ -69,26 +44,10 @@ class Nats:
         timeout: seconds for the connection, and for the answers to a batch.
     """
 
-    servers: Annotated[str | Sequence[str], Via(_servers, "an address or a list of addresses")]
     site: Token
     gate: Token
-    credentials_file: str | None = None
-    tls: Tls | None = None
-    timeout: Timeout = 10.0
 
     most: ClassVar[int] = 200
-
-    def __post_init__(self) -> None:
-        if importlib.util.find_spec("nats") is None:
-            raise ConfigurationError("", str(MissingExtraError("nats-py", "fleet")))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the first server."""
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(_servers(self.servers)[0])
-        return parts.hostname or "", parts.port or 4222
 
     @property
     def subject(self) -> str:
@@ -157,7 +116,7 @@ class _Link(ForkAware):
         self._used = time.monotonic()
         outcomes = [self._outcome(answer) for answer in answers]
         if any(isinstance(outcome, Later) for outcome in outcomes):
-            await client.close()
+            await disconnect(client)
         return outcomes
 
     async def _connected(self) -> "Client":
@@ -167,22 +126,9 @@ class _Link(ForkAware):
         if client is not None and client.is_connected and time.monotonic() - self._used < _IDLE:
             return client
         if client is not None:
-            await client.close()
-        target = self._target
-        options: dict[str, Any] = {"user_credentials": target.credentials_file} if target.credentials_file else {}
-        if target.tls:
-            options["tls"] = target.tls.context()
+            await disconnect(client)
         self._client = client = Client()  # known before it is connected: what fails half-way is closed as well
-        await client.connect(
-            list(_servers(target.servers)),
-            name=target.subject,
-            # Of its own, so that an account can be allowed to hear its own answers and no other's.
-            inbox_prefix=f"_INBOX.{target.site}.{target.gate}",
-            allow_reconnect=False,
-            connect_timeout=max(1, int(target.timeout)),
-            error_cb=self._note,
-            **options,
-        )
+        await self._target.connect(client, f"{self._target.site}.{self._target.gate}", self._note)
         return client
 
     async def _note(self, error: Exception) -> None:
@@ -205,20 +151,13 @@ class _Link(ForkAware):
         runner, client, self._runner, self._client = self._runner, self._client, None, None
         if runner is not None:
             if client is not None:
-                runner.run(_closed(client))
+                runner.run(disconnect(client))
             runner.close()
 
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's: to close it here would end the parent's session."""
         _never_closed.append((self._runner, self._client))
         self._runner = self._client = None
-
-
-async def _closed(client: "Client") -> None:
-    import asyncio
-
-    await client.close()
-    await asyncio.sleep(0)  # the transport closes in the loop's next round
 
 
 _never_closed: list[object] = []

@@ -6,14 +6,14 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp, https://opentelemetry.io/doc
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from visigate_logging._version import __version__
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
-from visigate_logging.forward.client import Client, Reply, Timeout, Tls, Url, verdict
-from visigate_logging.forward.targets.base import Accepted, Later, Outcome, Record, Refused, divided
+from visigate_logging.forward.client import Reply, verdict
+from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
+from visigate_logging.forward.targets.posting import Posting
 from visigate_logging.forward.times import nanoseconds, not_older
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _ATTRIBUTES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Otlp:
+class Otlp(Posting):
     """An OpenTelemetry collector, or any server that takes OTLP over HTTP.
 
     Args:
@@ -66,14 +66,6 @@ class Otlp:
         timeout: seconds that the server may be silent.
     """
 
-    url: Url
-    headers: Mapping[str, str] = field(default_factory=dict)
-    compression: Literal["gzip", "none"] = "gzip"
-    tls: Tls | None = None
-    timeout: Timeout = 30.0
-
-    most: ClassVar[int] = 500
-
     def __post_init__(self) -> None:
         try:
             found = importlib.util.find_spec("opentelemetry.proto")
@@ -81,25 +73,6 @@ class Otlp:
             found = None
         if found is None:
             raise ConfigurationError("", str(MissingExtraError("opentelemetry-proto", "otlp")))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the url."""
-        return self._client.host, self._client.port
-
-    def send(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        """Post the records in one request; in several when one of them spoils it."""
-        return divided(records, self._post)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    @cached_property
-    def _client(self) -> Client:
-        return Client(
-            self.url, headers=self.headers, tls=self.tls, timeout=self.timeout, compresses=self.compression == "gzip"
-        )
 
     def _post(self, records: Sequence[Record]) -> Sequence[Outcome]:
         reply = self._client.post(_request(records).SerializeToString(), "application/x-protobuf")

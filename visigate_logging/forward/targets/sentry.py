@@ -15,7 +15,7 @@ import orjson
 
 from visigate_logging._version import __version__
 from visigate_logging.forward.client import Client, Reply, Timeout, Tls, verdict
-from visigate_logging.forward.targets.base import Later, Outcome, Record
+from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.forward.times import not_older, rfc3339
 from visigate_logging.options import Seconds, Via
 

@@ -1,0 +1,56 @@
+"""What targets have in common that post requests of many records to one address."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from visigate_logging.forward.client import Client, Timeout, Tls, Url
+from visigate_logging.forward.target import Outcome, Record, divided
+
+__all__ = ["Posting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posting:
+    """A server that takes many records in one POST request.
+
+    Args:
+        url: http or https.
+        headers: of each request, such as ``Authorization``.
+        compression: ``gzip``, which a server that says 415 is spared, or ``none``.
+        tls: ``{ca_file: PATH, cert_file: PATH, key_file: PATH}``.
+        timeout: seconds that the server may be silent.
+    """
+
+    url: Url
+    headers: Mapping[str, str] = field(default_factory=dict)
+    compression: Literal["gzip", "none"] = "gzip"
+    tls: Tls | None = None
+    timeout: Timeout = 30.0
+
+    most: ClassVar[int] = 500
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the url."""
+        return self._client.host, self._client.port
+
+    def send(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        """Post the records in one request; in several when one of them spoils it."""
+        return divided(records, self._post)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(
+            self.url, headers=self.headers, tls=self.tls, timeout=self.timeout, compresses=self.compression == "gzip"
+        )
+
+    @abstractmethod
+    def _post(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        """Make one request; an only outcome is that of all its records."""
