@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "triage",
     }
     | BELOW_ALL,
-    "web": {"health", "store", "insight", "present", "triage"} | BELOW_ALL,
+    "fleet": {"detail", "forward", "handlers", "lifecycle", "store"} | BELOW_ALL,
+    "web": {"fleet", "health", "store", "insight", "present", "triage"} | BELOW_ALL,
 }
 HEAVY = {
     "smtplib",

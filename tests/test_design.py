@@ -16,13 +16,13 @@ LIBRARIES = (
     "syslog threading time traceback types typing unittest urllib.parse urllib.request zoneinfo"
 )
 FIELD = (
-    "advice attempts audit backoff blueprint catchup charts classification clauses cli composer construct "
-    "decisions delivery descendants dispatcher doctor execution exposition extraction facts faults fetch "
-    "findings grouping health holders ingest insight interning layout lifecycle lint loss merging metrics "
-    "migrate mistakes nats notification notifier origin otlp pages paths pipeline presence present privacy "
-    "pseudonyms reboot recurrence redaction rehearse replay report restart retention rhythm rtsp schedule "
-    "selection sentry settings severities simulated spool standalone standard supervision swap timeline trust "
-    "usb watch watchdog web yaml"
+    "advice arrivals attempts audit backoff blueprint catchup charts classification clauses cli collector "
+    "composer construct consumers decisions delivery descendants dispatcher doctor execution exposition "
+    "extraction facts faults fetch findings fleet grouping health holders hub ingest insight interning layout "
+    "lifecycle lint loss merging metrics migrate mistakes nats notification notifier origin otlp pages paths "
+    "pipeline presence present privacy pseudonyms reboot recurrence redaction rehearse replay report restart "
+    "retention rhythm rtsp schedule selection sentry settings severities silence simulated spool standalone "
+    "standard supervision swap timeline trust usb watch watchdog web yaml"
 )
 """Words of the field that mean here what they mean elsewhere."""
 OTHERS = (

@@ -14,7 +14,10 @@
         ├── ProcessCrashedError              native code has ended a process
         ├── ProcessKilledError               the kernel or somebody else has
         ├── ProcessHungError                 it made no progress any more
-        └── PowerLostError                   the host was off without having been shut down
+        ├── PowerLostError                   the host was off without having been shut down
+        ├── GateSilentError                  nothing is heard of a gate
+        ├── SiteSilentError                  nothing is heard of any gate of a site
+        └── HubLostError                     what gates send cannot be collected
 
 None of them ever leaves a handler's ``emit``.
 """
@@ -24,6 +27,8 @@ from collections.abc import Sequence
 __all__ = [
     "ConfigurationError",
     "DecisionError",
+    "GateSilentError",
+    "HubLostError",
     "IncidentError",
     "MissingExtraError",
     "PowerLostError",
@@ -31,6 +36,7 @@ __all__ = [
     "ProcessHungError",
     "ProcessKilledError",
     "RecoveryError",
+    "SiteSilentError",
     "StateError",
     "StoreError",
     "UnknownEventError",
@@ -114,3 +120,15 @@ class ProcessHungError(IncidentError):
 
 class PowerLostError(IncidentError):
     """The host was off without having been shut down."""
+
+
+class GateSilentError(IncidentError):
+    """Nothing is heard of a gate."""
+
+
+class SiteSilentError(IncidentError):
+    """Nothing is heard of any gate of a site."""
+
+
+class HubLostError(IncidentError):
+    """What gates send cannot be collected."""

@@ -62,6 +62,7 @@ COMMANDS = (
     Command("mail", "try the mail server, or look after the outbox", "mail.mail"),
     Command("notify", "try the notification services, or look after their outbox", "mail.notify"),
     Command("forward", "send what the log has to other systems; list what they refused", "forwarding.forward"),
+    Command("collect", "gather what many gates have sent to a hub in the log of this host", "collecting.collect"),
     Command("check", "name all that is wrong with a configuration, with its line", "configuring.run_check"),
     Command("apply", "put a checked configuration into effect; go back unless confirmed", "configuring.run_apply"),
     Command("status", "what runs on this host, and what became of its errors", "status.status"),

@@ -22,7 +22,6 @@ from visigate_logging.host.supervision import notify
 from visigate_logging.host.worker import Guarded
 from visigate_logging.present.words import counted, local_time
 
-
 PULSE = 2.0
 """Seconds between two looks at the threads that forward."""
 STUCK = 600.0

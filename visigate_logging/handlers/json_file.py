@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -54,6 +55,21 @@ class JsonFileHandler(SharedRotatingFileHandler):
         machine.watch(os.path.dirname(self.baseFilename))
 
     name = property(logging.Handler.get_name, set_name)
+
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Append lines that were made elsewhere, each with its newline, and force them to the medium.
+
+        Raises:
+            OSError: they are not all there; some of the first may be.
+        """
+        try:
+            for line in lines:
+                self._file.put(line)
+            self._sync_all()
+        finally:
+            self._wake()
+        if self._file.sync_error:
+            raise self._file.sync_error
 
     def encoded(self, record: logging.LogRecord) -> bytes:
         """The record as a line of JSON."""

@@ -88,6 +88,18 @@ class BufferedFile:
             finally:
                 self._busy = False
 
+    def put(self, line: bytes) -> None:
+        """Append a line behind those that wait, or not at all.
+
+        Raises:
+            OSError: it is not in the file.
+        """
+        with self._lock:
+            self._write_kept()
+            if self._kept or not self._append(self.file, line):
+                raise self.trouble or OSError("lines before it wait in memory")
+            self._counts.accept_delivered()
+
     def _write_kept(self) -> None:
         while self._kept and self._append(self.file, self._kept[0]):
             self._counts.deliver()

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from string import hexdigits
@@ -15,7 +15,7 @@ from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower, matching
 from visigate_logging.store.imported import legacy_tie
 from visigate_logging.store.opened import OpenedLog
-from visigate_logging.store.search import cursor_at, find, locate, locate_part, locate_tie, next_newer
+from visigate_logging.store.search import cursor_at, find, known_of, locate, locate_part, locate_tie, next_newer
 from visigate_logging.store.times import from_micros, parse_timestamp
 from visigate_logging.store.typed import about
 from visigate_logging.store.upkeep import unreadable_places
@@ -80,6 +80,14 @@ class RecordQuestions(OpenedLog):
         if record is None:
             raise UnknownEventError(f"no error in {self.path} and its rotated files has the id {event_id!r}")
         return record
+
+    def known(self, records: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Return the ids of those records that the log has already.
+
+        Args:
+            records: as they would be on disk, each with a valid ``event_id`` and ``timestamp``.
+        """
+        return self._access.ask(lambda db: known_of(db, records))
 
     def _get_by_part(self, part: str) -> ErrorDetail:
         some = self._access.ask(lambda db: self._access.read(locate_part(db, part)))

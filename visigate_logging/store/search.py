@@ -3,19 +3,21 @@
 import heapq
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from visigate_logging.exceptions import StoreError
+from visigate_logging.store.facets import word_of
 from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.index import Row
-from visigate_logging.store.times import micros
+from visigate_logging.store.times import micros, parse_timestamp
 
 __all__ = [
     "cursor_at",
     "find",
     "keys_beginning",
+    "known_of",
     "locate",
     "locate_in_time",
     "locate_part",
@@ -102,6 +104,27 @@ def locate_in_time(db: sqlite3.Connection, event_id: str) -> Row | None:
         if found:
             return found
     return None
+
+
+def known_of(db: sqlite3.Connection, records: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the ids of those records that are in the index.
+
+    Args:
+        db: the index.
+        records: as on disk, each with a valid time and id.
+    """
+    shifts: dict[object, set[int]] = {}
+    sql = "SELECT 1 FROM record WHERE at = ? AND tie = ?"
+    found = set()
+    for record in records:
+        boot, at, tie = record.get("boot_id"), parse_timestamp(record["timestamp"]), id_bytes(record["event_id"])
+        if isinstance(boot, str) and boot not in shifts:
+            moved = db.execute("SELECT shift FROM clock WHERE boot = ?", (word_of(boot),))
+            shifts[boot] = {row[0] for row in moved}
+        for shift in {0} | shifts.get(boot if isinstance(boot, str) else None, set()):
+            if tie and db.execute(sql, (at + shift, tie[8:])).fetchone():
+                found.add(record["event_id"])
+    return found
 
 
 def locate_tie(db: sqlite3.Connection, tie: bytes) -> Row | None:

@@ -1,0 +1,1 @@
+"""What many gates send to one place, with a real server."""
