@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from visigate_logging.fleet.consumers import Subscription
     from visigate_logging.fleet.intake import Intake
 
-__all__ = ["collect"]
-
 SERVER = "VISIGATE_HUB"
 
 

@@ -11,8 +11,6 @@ from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.lines import parse
 from visigate_logging.store.times import parse_timestamp
 
-__all__ = ["Arrival", "Message", "RefusedError", "Sender", "opened", "sender_of"]
-
 _SUBJECT = re.compile(r"visigate\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.(?:errors|state)")
 _SENDER = "site", "gate"
 

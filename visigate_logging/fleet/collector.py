@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js.client import JetStreamContext
 
-__all__ = ["Collector"]
-
 _WAIT = 1.0
 """Seconds between two signs of life, and that one request for messages waits for the first."""
 _LOOK = 60.0

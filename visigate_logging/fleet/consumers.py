@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js.client import JetStreamContext
 
-__all__ = ["Subscription", "errors_of", "fetch", "make_streams", "states_of"]
-
 _BATCH = 1000
 _ACK_WAIT = 60.0
 _MAX_AGE = 90 * 86_400.0

@@ -15,8 +15,6 @@ from visigate_logging.host import State
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "SILENT", "Gate", "gates_in", "has_gates", "heard", "note_state", "note_told", "read_gates"]
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS fleet_gate (
     site TEXT, gate TEXT, heard REAL NOT NULL, told REAL NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT '{}',

@@ -17,8 +17,6 @@ from visigate_logging.host.json_lines import JsonLines
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.typed import typed
 
-__all__ = ["Intake"]
-
 _MOST_SET_ASIDE = 4 << 20
 _MOST_SHOWN = 64 << 10
 _FORGOTTEN = 30 * 86_400.0

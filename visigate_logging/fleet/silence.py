@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from visigate_logging.fleet.gates import SILENT, Gate
 
-__all__ = ["Silence", "silences"]
-
 _TOGETHER = 600.0
 """Seconds within which the gates of a site fall silent when its link is lost: each has told its state at its own
 time, and may have been waiting for the hub."""

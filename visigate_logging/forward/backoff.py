@@ -3,8 +3,6 @@
 import random
 import time
 
-__all__ = ["Backoff"]
-
 _FIRST, _LONGEST = 2.0, 300.0
 _JITTER = 0.2
 

@@ -15,8 +15,6 @@ from visigate_logging.host import State, add_counts, failure, note_failure
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Books", "Changes", "LaneBooks", "load", "read_all", "store"]
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS forward (handler TEXT PRIMARY KEY, books TEXT NOT NULL) WITHOUT ROWID;
 """

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPMessage
     from ssl import SSLContext
 
-__all__ = ["Client", "Reply", "Timeout", "Tls", "Url", "verdict"]
-
 _MOST_READ = 1 << 20
 """Bytes of an answer; what comes behind them is not looked at."""
 _TOLD = 200

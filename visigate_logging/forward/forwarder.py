@@ -22,8 +22,6 @@ from visigate_logging.host.directories import make_directory
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["Forwarder"]
-
 _REFUSED = "refused"
 _NOT_SELECTED = "not selected any more"
 _LOOK = 2.0

@@ -14,8 +14,6 @@ from visigate_logging.options import Via
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-__all__ = ["Hub", "Token", "disconnect"]
-
 _CLOSING = 2.0
 """Seconds to say goodbye: after a TLS handshake that has failed, the client would wait for its end for ever."""
 

@@ -7,8 +7,6 @@ from visigate_logging.forward.books import Books, Changes
 from visigate_logging.forward.selection import Selection, parsed
 from visigate_logging.host.follower import Follower
 
-__all__ = ["TAKEN", "Intake"]
-
 TAKEN = "removed before it could be sent"
 _UNREADABLE = "not a record"
 _AT_ONCE = 1 << 20

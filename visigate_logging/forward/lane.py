@@ -9,8 +9,6 @@ from visigate_logging.forward.selection import CRITICAL, Selection, parsed
 from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.host.follower import Follower
 
-__all__ = ["Entry", "Lane", "Load"]
-
 _MARK = b'"CRITICAL"'
 """What every critical line has in it: of the others, the critical lane parses none."""
 

@@ -13,20 +13,6 @@ from visigate_logging.forward.target import Target
 from visigate_logging.forward.targets import OneTarget
 from visigate_logging.options import Names, Range, Via
 
-__all__ = [
-    "Backfill",
-    "Bytes",
-    "ForwardOptions",
-    "LogFile",
-    "OptionalNames",
-    "PerMinute",
-    "PseudonymTable",
-    "TargetTable",
-    "forward_options",
-    "private",
-    "selected",
-]
-
 _SPAN = re.compile(r"(\d+) ?([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=36_500)

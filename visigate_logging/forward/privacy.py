@@ -10,8 +10,6 @@ from typing import Any
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.target import Record
 
-__all__ = ["Privacy", "Pseudonyms"]
-
 _SHORTEST = 3
 """Characters that a value must have to be looked for in other texts: one letter is in all of them."""
 

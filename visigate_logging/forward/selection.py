@@ -8,8 +8,6 @@ import orjson
 
 from visigate_logging.forward.target import Record
 
-__all__ = ["CRITICAL", "LANES", "REST", "Selection", "parsed"]
-
 CRITICAL, REST = "critical", "rest"
 LANES = (CRITICAL, REST)
 """In the order in which they are looked after."""

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-__all__ = ["Accepted", "Later", "Outcome", "Record", "Refused", "Target", "TellsState", "divided", "unreachable"]
-
 Record = Mapping[str, Any]
 """A detail record as plain data, without what is to stay on the host."""
 

@@ -9,8 +9,6 @@ from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.forward.options import ForwardOptions
 from visigate_logging.forward.target import TellsState
 
-__all__ = ["StateTeller"]
-
 _FIRST, _EVERY = 3.0, 60.0
 """Seconds until the state is told first, so that no short command does, and from then on."""
 _BY_NAME = "visigate_logging.health.gate_state", "described"

@@ -4,8 +4,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["nanoseconds", "not_older", "rfc3339"]
-
 _EARLY = timedelta(seconds=60)
 """So much ahead of ours may a time be: a record that was written before the clock was set back."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,8 +12,6 @@ from visigate_logging.forward.targets.nats import Nats
 from visigate_logging.forward.targets.otlp import Otlp
 from visigate_logging.forward.targets.sentry import Sentry
 
-__all__ = ["OneTarget"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OneTarget:

@@ -12,8 +12,6 @@ from visigate_logging.forward.targets.posting import Posting
 from visigate_logging.forward.times import nanoseconds, not_older
 from visigate_logging.options import Seconds
 
-__all__ = ["Http"]
-
 _WEEK = 7 * 86_400.0
 _CONFLICT, _TOO_MANY = 409, 429
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-__all__ = ["Nats"]
-
 _IDLE = 60.0
 """Seconds after which a connection is made anew: nobody answers the server's pings between two batches."""
 _LONGEST = 300

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-__all__ = ["Otlp"]
-
 _FOR_EVER = 10 * 365 * 86_400.0
 _SEVERITIES = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
 """https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber"""

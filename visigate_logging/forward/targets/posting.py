@@ -9,8 +9,6 @@ from typing import ClassVar, Literal
 from visigate_logging.forward.client import Client, Timeout, Tls, Url
 from visigate_logging.forward.target import Outcome, Record, divided
 
-__all__ = ["Posting"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Posting:

@@ -19,8 +19,6 @@ from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.forward.times import not_older, rfc3339
 from visigate_logging.options import Seconds, Via
 
-__all__ = ["Sentry", "event_of"]
-
 _DSN = re.compile(r"(https?)://(\w+)(?::\w+)?@([\w.\-\[\]:]+)(/(?:[\w.\-]+/)*)(\d+)")
 _MONTH = 30 * 86_400.0
 _LEVELS = {"CRITICAL": "fatal", "FATAL": "fatal", "ERROR": "error", "WARNING": "warning", "INFO": "info"}
