@@ -15,7 +15,7 @@ import pytest
 from tests.delivery.servers import Server, wait_for
 from tests.forked import run_each
 from tests.forward.servers import Answer, Sink
-from tests.forward.test_nats import Hub
+from tests.nats_server import Hub
 from tests.serving import served
 from visigate_logging import configure
 from visigate_logging.detail import masking
