@@ -23,6 +23,7 @@ from visigate_logging.cli.output import (
 from visigate_logging.cli.reading import brief_time_of, warn_of_unreadable
 from visigate_logging.cli.table import Brief, Cell, Column, briefly, fitted, table
 from visigate_logging.detail.plain import plain
+from visigate_logging.present.charts import heights
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.present.words import brief_time, local_time, worded
 from visigate_logging.store.facets import FACETS
@@ -40,7 +41,7 @@ COLUMNS = (
 SHOWN = 10
 MOST_BURSTS = 3
 ARROWS = {"rising": "↗", "falling": "↘", "steady": "→", "too few days": " "}
-HEIGHTS = "▁▂▃▄▅▆▇█"
+BARS = " ▂▃▄▅▆▇█"
 
 
 def add_days(parser: argparse.ArgumentParser, default: int) -> None:
@@ -136,10 +137,8 @@ def _row(group: Group, key: Brief) -> tuple[Cell, ...]:
 
 
 def sparkline(counts: Iterable[int]) -> str:
-    """Counts as a line of small bars."""
-    values = list(counts)
-    top = max(values, default=0)
-    return "".join(HEIGHTS[-(-n * 7 // top)] if n else " " for n in values) if top else " " * len(values)
+    """Return counts as a line of small bars."""
+    return "".join(BARS[height] for height in heights(counts, len(BARS) - 1))
 
 
 def _one_group(args: argparse.Namespace) -> int:

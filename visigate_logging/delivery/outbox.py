@@ -79,25 +79,19 @@ class Outbox(Tables):
     def attempt(self, message_id: str) -> None:
         """Note that a message is being tried, so that an end of the process meanwhile is a failed try as well."""
         with self._open() as (connection, now):
-            query = "UPDATE mail_letters SET failures = failures + 1 WHERE id = ?"
-            connection.execute(query, (message_id,))
+            connection.execute("UPDATE mail_letters SET failures = failures + 1 WHERE id = ?", (message_id,))
             self._wait(connection, message_id, now)
 
     def commit(self, message_id: str) -> None:
         """Note that a message is being handed over: without an answer it has perhaps arrived."""
         with self._open() as (connection, now):
-            query = (
-                "INSERT INTO mail_tries (letter, fingerprints, perhaps) VALUES (?, '[]', 1)"
-                " ON CONFLICT DO UPDATE SET perhaps = perhaps + 1"
-            )
-            connection.execute(query, (message_id,))
+            self._note(connection, "perhaps = perhaps + 1", message_id)
             self._wait(connection, message_id, now)
 
     def answered(self, message_id: str) -> None:
         """Note that the server has answered to the last handing over."""
         with self._open() as (connection, _):
-            query = "UPDATE mail_tries SET perhaps = perhaps - 1 WHERE letter = ? AND perhaps > 0"
-            connection.execute(query, (message_id,))
+            self._note(connection, "perhaps = max(perhaps - 1, 0)", message_id)
 
     def put_off(self, message_id: str, reason: str, after: float | None = None) -> float:
         """Note why a message could not be sent; in how many seconds to try it again.
@@ -108,12 +102,14 @@ class Outbox(Tables):
             after: seconds to the next try, where the other side has named them.
         """
         with self._open() as (connection, now):
-            query = (
-                "INSERT INTO mail_tries (letter, fingerprints, reason) VALUES (?, '[]', ?)"
-                " ON CONFLICT DO UPDATE SET reason = excluded.reason"
-            )
-            connection.execute(query, (message_id, mask(reason)))
+            self._note(connection, "reason = ?", message_id, mask(reason))
             return self._wait(connection, message_id, now, after)
+
+    def _note(self, connection: "sqlite3.Connection", what: str, message_id: str, *values: str) -> None:
+        # One that was adopted, or that sums up a week, has no row yet.
+        connection.execute("INSERT OR IGNORE INTO mail_tries (letter, fingerprints) VALUES (?, '[]')", (message_id,))
+        query = f"UPDATE mail_tries SET {what} WHERE letter = ?"  # noqa: S608 -- one of the three texts above
+        connection.execute(query, (*values, message_id))
 
     def _wait(
         self, connection: "sqlite3.Connection", message_id: str, now: float, after: float | None = None

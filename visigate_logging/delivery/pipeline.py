@@ -126,19 +126,17 @@ class Pipeline:
             OSError: the outbox cannot be written, or the journal not be read.
         """
         self.state.directory.mkdir(parents=True, exist_ok=True)
-        if not self._reading.acquire(_AT_EXIT if hurry else 0.0):
-            return _POLL_WHILE_BUSY
-        try:
+        with contextlib.ExitStack() as held:
+            if not self._reading.acquire(_AT_EXIT if hurry else 0.0):
+                return _POLL_WHILE_BUSY
+            held.callback(self._reading.release)
+            followers = [self.journal.follower]
             # What this process cannot book others may: then they read it, and both would count it.
-            follows_other = follows_other and other is not None and other.claim()
-            try:
-                news = self._read(other, follows_other=follows_other)
-            finally:
-                if other is not None and follows_other:
-                    other.release()
+            if follows_other and other is not None and other.claim():
+                held.callback(other.release)
+                followers.append(other.journal.follower)
+            news = self._read(followers, other.passed() if other else {})
             wait = self.composer.prepare(news=news, hurry=hurry)
-        finally:
-            self._reading.release()
         return min(wait, self.sender.send())
 
     def claim(self) -> bool:
@@ -152,13 +150,11 @@ class Pipeline:
         """Let others read the journal again."""
         self._reading.release()
 
-    def _read(self, other: "Pipeline | None", *, follows_other: bool) -> bool:
-        """Book what is new in the journal; return whether anything was."""
-        followers = [self.journal.follower, *([other.journal.follower] if other and follows_other else ())]
+    def _read(self, followers: Sequence[Follower], passed: Cursor) -> bool:
+        """Book what is new in the journals; return whether anything was."""
         if not any(f.path.exists() for f in followers):
             return False
         came: list[Entry] = []
-        passed = other.passed() if other else {}
 
         def read(known: Cursor) -> tuple[Sequence[Entry], Cursor]:
             entries, cursor = _entries(followers, furthest(known or self.passed(), passed))

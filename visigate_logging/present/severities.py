@@ -2,9 +2,10 @@
 
 from typing import Protocol
 
+from visigate_logging.triage.states import RANKS
+
 __all__ = ["COLOURS", "rank", "worst_first"]
 
-ORDER = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
 """Of a terminal."""
 
@@ -20,8 +21,8 @@ class Counted(Protocol):
 
 
 def rank(severity: str) -> int:
-    """Return the place of a severity among the others: 0 for the worst, one of no known name behind all."""
-    return ORDER.index(severity) if severity in ORDER else len(ORDER)
+    """Return the place of a severity among the others, the worst first, one of no known name behind all."""
+    return -RANKS.get(severity, 0)
 
 
 def worst_first(one: Counted) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from visigate_logging.present.charts import heights
+
 HEIGHT = 100
 KINDS = {"CRITICAL": "critical", "ERROR": "error", "WARNING": "warning"}
 """Class of the style sheet by severity; all others are ``other``."""
@@ -65,7 +67,5 @@ def stacked(spans: Sequence[Mapping[str, Any]], form: str) -> Chart:
 
 
 def sparkline(daily: Sequence[int], height: int = 20) -> str:
-    """The path of a small chart: a step four units wide for each day, one that is seen if it is not zero."""
-    top = max(daily, default=0) or 1
-    steps = "".join(f"V{height + -n * height // top}h4" for n in daily)
-    return f"M0 {height}{steps}V{height}z"
+    """Return the path of a small chart: a step four units wide for each day, one that is seen if it is not zero."""
+    return f"M0 {height}{''.join(f'V{height - tall}h4' for tall in heights(daily, height))}V{height}z"
