@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from visigate_logging.cli.arguments import add_log, open_store
 from visigate_logging.cli.command import DONE
+from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import complain, say
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 
@@ -47,6 +48,7 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help=f"holds the token for /errors/metrics (default: {METRICS_TOKEN}); without one there are no metrics",
     )
+    add_config(parser)
     parser.add_argument("--set-password", action="store_true", help="ask for a password, write its hash, and end")
     parser.add_argument(
         "--state-dir", type=Path, metavar="PATH", help="state_dir of the handlers (default: state, beside the log)"
@@ -93,6 +95,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         )
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
+    from visigate_logging.health.actions import actions_of
     from visigate_logging.health.metrics import metrics_of
     from visigate_logging.health.state_dir import health_of, recoveries_of, timeline_of
 
@@ -110,6 +113,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         metrics=metrics_of(store, state) if metrics_token else None,
         metrics_token=metrics_token,
         timeline=timeline_of(state),
+        actions=actions_of(args.config, state),
     )
 
 

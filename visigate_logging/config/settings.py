@@ -37,6 +37,8 @@ class Settings:
         hooks: log what nobody caught, as `install_hooks` does; default false.
         watchdog: seconds after which a loop that has called `heartbeat` once, and does so no more, is told of as an
             error with the stacks of all threads; default 0, never.
+        actions: let administrators act on the host from the web pages: run a recovery, take a backup, send the
+            outbox; default false.
         watch: apply changes of the file within 2 s, and at once on SIGHUP; default false.
     """
 
@@ -45,6 +47,7 @@ class Settings:
     handled_exceptions: Annotated[str | bool, Via(_level_or_false, "the name of a level, or false")] = "ERROR"
     hooks: bool = False
     watchdog: Annotated[float, Range(0, unit="seconds")] = 0.0
+    actions: bool = False
     watch: bool = False
 
 

@@ -49,12 +49,12 @@ def with_token(response: Response, token: str) -> Response:
 
 def act(store: ErrorStore, user: Callable[[], str]) -> Any:
     """Keep a decision about each group of the form, and go back to the page that it was made on."""
-    _refuse_others()
+    refuse_foreign()
     action, keys = request.form.get("action", ""), [unquote(key) for key in request.form.getlist("key")[:MOST]]
     if action not in DONE:
         abort(400, f"action: {action!r} is none of {', '.join(DONE)}")
     if not keys:
-        return _refused("No group was chosen.", 400)
+        return not_done("No group was chosen.", 400)
     who = user()[:100] or "somebody"
     refused = []
     for key in keys:
@@ -65,7 +65,7 @@ def act(store: ErrorStore, user: Callable[[], str]) -> Any:
     if refused:
         done = len(keys) - len(refused)
         told = f"{counted(done, 'group')} {DONE[action]}; " if done else ""
-        return _refused(f"{told}{'; '.join(refused)}", 409)
+        return not_done(f"{told}{'; '.join(refused)}", 409)
     return _back(f"{len(keys)}-{action}")
 
 
@@ -83,7 +83,7 @@ def _terms(action: str) -> dict[str, Any]:
     return terms
 
 
-def _refuse_others() -> None:
+def refuse_foreign() -> None:
     """Refuse what another site's page has sent: the token of the form is not that of the cookie (OWASP, CSRF)."""
     token, cookie = request.form.get("csrf", ""), request.cookies.get(COOKIE, "")
     origin = request.headers.get("Origin", "null")
@@ -103,7 +103,8 @@ def _back(done: str) -> Any:
     return redirect(f"{path}?{urlencode([*pairs, ('done', done)])}", 303)
 
 
-def _refused(text: str, code: int) -> Any:
+def not_done(text: str, code: int) -> Any:
+    """Return the page that says why nothing, or not all, was done."""
     return render_template("visigate_errors/trouble.html", title="Not done", text=text), code
 
 

@@ -6,11 +6,13 @@ from typing import Any
 from flask import Blueprint, Response, abort, render_template, request
 
 from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownEventError
+from visigate_logging.health.actions import Actions
 from visigate_logging.health.log import HealthSource
 from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.acting import MUTES, done_in_words
+from visigate_logging.web.actions import ActionPages
 from visigate_logging.web.charts import kind_of, sparkline
 from visigate_logging.web.pages import Pages, TimelineSource, group_url
 from visigate_logging.web.probes import Probes
@@ -43,6 +45,9 @@ TOOLS = {
 }
 """What the templates call."""
 
+FORMS = ("decide", "act")
+"""Endpoints that take forms, and nothing else."""
+
 PATIENCE = 2.0
 """Seconds that a page waits for an index that is being made anew, before it shows what there is."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -61,6 +66,7 @@ def create_blueprint(
     metrics: MetricsSource | None = None,
     metrics_token: str = "",
     timeline: TimelineSource | None = None,
+    actions: Actions | None = None,
 ) -> Blueprint:
     """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
@@ -83,6 +89,9 @@ def create_blueprint(
         timeline: tells what else happened to the host since a time, the oldest first: mappings with ``time``,
             ``event`` and ``text``, as ``visigate_logging.health.state_dir.timeline_of(state_dir)`` gives them.
 
+        actions: lets administrators act on the host where the configuration says ``actions: true``, from
+            ``visigate_logging.web.actions_of(config, state_dir)``; None for no such page.
+
     ``/errors/healthz`` says to everybody whether all is well, and nothing else.
 
     Raises:
@@ -93,10 +102,11 @@ def create_blueprint(
     if store.patience is None:
         store.patience = PATIENCE
     pages = Pages(store, health, recoveries, user or _user, timeline)
-    for rule, endpoint, view in pages.routes():
+    of_actions = ActionPages(actions, user or _user).routes() if actions else ()
+    for rule, endpoint, view in (*pages.routes(), *of_actions):
         for guard in reversed(guards):
             view = guard(view)  # noqa: PLW2901  # it is the view that is added
-        method = "POST" if endpoint == "decide" else "GET"
+        method = "POST" if endpoint in FORMS else "GET"
         blueprint.add_url_rule(rule, endpoint, view, methods=[method], merge_slashes=False)
     for rule, endpoint, view in Probes(store, health, metrics, metrics_token).routes():
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET"])
@@ -104,7 +114,7 @@ def create_blueprint(
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)
     blueprint.after_request(with_headers if layout == LAYOUT else _with_headers_in_a_layout)
-    blueprint.context_processor(lambda: {"layout": layout, **TOOLS})
+    blueprint.context_processor(lambda: {"layout": layout, "can_act": actions is not None, **TOOLS})
     blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
     return blueprint
 

@@ -11,6 +11,7 @@ from flask import Flask, Response, abort, make_response, redirect, render_templa
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.health.actions import Actions
 from visigate_logging.health.log import HealthSource
 from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
@@ -37,6 +38,7 @@ def create_app(
     metrics: MetricsSource | None = None,
     metrics_token: str = "",
     timeline: TimelineSource | None = None,
+    actions: Actions | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -52,6 +54,7 @@ def create_app(
         metrics: likewise.
         metrics_token: likewise.
         timeline: likewise.
+        actions: likewise.
 
     Raises:
         ConfigurationError: neither a password nor a token is given.
@@ -72,6 +75,7 @@ def create_app(
             metrics=metrics,
             metrics_token=metrics_token,
             timeline=timeline,
+            actions=actions,
         )
     )
     app.add_url_rule("/", "home", guard(lambda: redirect(url_for("errors.system_errors"))))
