@@ -4,9 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from flask import Flask
 
 from tests.records import detail, write
 from visigate_logging.cli import main
+from visigate_logging.health.state_dir import health_of
+from visigate_logging.host.clock import boot_id, monotonic
+from visigate_logging.lifecycle.presence import Presence
+from visigate_logging.store.store import ErrorStore
+from visigate_logging.web import create_blueprint
 
 NOW = datetime.now(UTC)
 
@@ -74,3 +80,25 @@ def test_what_is_resolved_is_open_no_more(log, capsys):
         store.decide("resolve", "v3:0000000000000002", who="somebody")
     main(["--json"])
     assert orjson.loads(capsys.readouterr().out)["worst"] == []
+
+
+def test_that_nobody_has_written_since_the_boot_is_said_by_summary_page_and_healthz(log, capsys, monkeypatch):
+    monkeypatch.setattr("visigate_logging.health.state_dir.STARTING", 0.0)
+    state = log.parent / "state"
+    assert main([]) == 0  # no process has ever told of itself here: nobody can know
+    (state / "processes").mkdir(parents=True)
+    capsys.readouterr()
+    assert main([]) == 1
+    assert "nobody has written to" in " ".join(capsys.readouterr().out.split())
+    with ErrorStore(log) as store:
+        app = Flask("gate")
+        app.register_blueprint(create_blueprint(store, unprotected=True, health=health_of(state, store)))
+        assert "nobody has written to" in app.test_client().get("/errors").text
+        assert app.test_client().get("/errors/healthz").status_code == 503
+        process = Presence(state)
+        process.tell(status="runs")
+        assert health_of(state, store)() == []  # one that has met no error yet
+        process.leave()
+        assert health_of(state, store)() != []
+        write(log, detail(4, NOW, boot_id=boot_id(), monotonic=monotonic()))
+        assert health_of(state, store)() == []

@@ -108,7 +108,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         token=token,
         sessions=Sessions(state / "sessions.json" if has_password and state.is_dir() else None),
         trusted_proxies=args.trusted_proxy,
-        health=health_of(state),
+        health=health_of(state, store),
         recoveries=recoveries_of(state),
         metrics=metrics_of(store, state) if metrics_token else None,
         metrics_token=metrics_token,

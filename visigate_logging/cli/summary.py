@@ -65,7 +65,7 @@ def _found(store: "ErrorStore", state: Path) -> dict[str, Any]:
     from visigate_logging.health.log import banners
     from visigate_logging.health.state_dir import health_of
 
-    health = banners(store, health_of(state))
+    health = banners(store, health_of(state, store))
     if not store.path.parent.is_dir():
         days, open_ = [], []
     else:

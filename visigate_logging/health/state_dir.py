@@ -10,24 +10,55 @@ from typing import Any
 
 from visigate_logging.exceptions import StateError
 from visigate_logging.host import State, host_drops
+from visigate_logging.host.clock import boot_id, monotonic
 from visigate_logging.host.timeline import Timeline
-from visigate_logging.present.words import counted, local_time
+from visigate_logging.present.words import counted, local_time, spoken
+from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.states import MUTED
 
 MANY_OUTAGES = 12
 """Power cuts in 30 days from which on the wiring is at fault."""
+STARTING = 600.0
+"""Seconds after the boot within which the gate may still be coming up."""
 OVERDUE = 600.0
 """Seconds after which a mail that still waits has not been delivered."""
 
 
-def health_of(directory: Path) -> Callable[[], list[tuple[str, str]]]:
-    """What a state directory tells of what was dropped, not delivered, not forwarded: the pages' ``health``."""
+def health_of(directory: Path, store: ErrorStore | None = None) -> Callable[[], list[tuple[str, str]]]:
+    """Return what tells of all that was dropped, not delivered, not forwarded: the pages' ``health``.
+
+    Args:
+        directory: the state directory.
+        store: the errors; with it is told, too, that nobody writes any.
+    """
     return lambda: [
+        *(_silent(directory, store) if store else ()),
         *_dropped(directory),
         *_undelivered(directory / "outbox"),
         *_not_forwarded(directory),
         *_outages(directory),
     ]
+
+
+def _silent(directory: Path, store: ErrorStore) -> Iterator[tuple[str, str]]:
+    """Tell that no process has loaded the configuration since the boot: then no error is no good news.
+
+    Where none has ever told of itself, as without `configure`, nobody can know.
+    """
+    up = monotonic()
+    if up < STARTING or not (directory / "processes").is_dir() or not store.path.exists():
+        return
+    from visigate_logging.lifecycle.presence import present
+
+    if present(directory):
+        return
+    newest = store.recent(limit=1).records
+    if newest and newest[0].boot_id == boot_id():
+        return
+    yield (
+        "error",
+        f"nobody has written to {store.path} since this host started {spoken(up)} ago, and none runs that would",
+    )
 
 
 def _dropped(directory: Path) -> Iterator[tuple[str, str]]:

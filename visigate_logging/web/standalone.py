@@ -11,15 +11,10 @@ from flask import Flask, Response, abort, make_response, redirect, render_templa
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.health.actions import Actions
-from visigate_logging.health.log import HealthSource
-from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.attempts import Attempts
 from visigate_logging.web.blueprint import create_blueprint, with_headers
-from visigate_logging.web.pages import TimelineSource
 from visigate_logging.web.passwords import Password
-from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.sessions import SECONDS, Sessions
 
 COOKIE = "visigate_errors"
@@ -33,12 +28,7 @@ def create_app(
     token: str = "",
     sessions: Sessions | None = None,
     trusted_proxies: Iterable[str] = (),
-    health: HealthSource | None = None,
-    recoveries: RecoverySource | None = None,
-    metrics: MetricsSource | None = None,
-    metrics_token: str = "",
-    timeline: TimelineSource | None = None,
-    actions: Actions | None = None,
+    **pages: Any,
 ) -> Flask:
     """Return the application.
 
@@ -49,12 +39,7 @@ def create_app(
         token: what opens the pages where there is no password; an address has it as ``?token=``, once.
         sessions: who is logged in; by default kept in memory.
         trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
-        health: see :func:`~visigate_logging.web.create_blueprint`.
-        recoveries: likewise.
-        metrics: likewise.
-        metrics_token: likewise.
-        timeline: likewise.
-        actions: likewise.
+        pages: what else :func:`~visigate_logging.web.create_blueprint` takes.
 
     Raises:
         ConfigurationError: neither a password nor a token is given.
@@ -65,19 +50,7 @@ def create_app(
     app.config.update(MAX_CONTENT_LENGTH=10_000)
     door = _Door(sessions or Sessions(), password or (lambda: token))
     guard = door.guard if password else door.token_guard
-    app.register_blueprint(
-        create_blueprint(
-            store,
-            health=health,
-            recoveries=recoveries,
-            login_required=guard,
-            admin_required=guard,
-            metrics=metrics,
-            metrics_token=metrics_token,
-            timeline=timeline,
-            actions=actions,
-        )
-    )
+    app.register_blueprint(create_blueprint(store, login_required=guard, admin_required=guard, **pages))
     app.add_url_rule("/", "home", guard(lambda: redirect(url_for("errors.system_errors"))))
     app.after_request(with_headers)
     if password is None:
