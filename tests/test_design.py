@@ -20,8 +20,8 @@ FIELD = (
     "composer construct consumers decisions delivery descendants dispatcher doctor execution exposition "
     "extraction facts faults fetch findings fleet grouping health holders hub ingest insight interning layout "
     "lifecycle lint loss merging metrics migrate mistakes nats notification notifier origin otlp pages paths "
-    "pipeline presence present privacy pseudonyms reboot recurrence redaction rehearse replay report restart "
-    "retention rhythm rtsp schedule selection sentry settings severities silence simulated spool standalone "
+    "pipeline presence present privacy pseudonyms reboot recurrence redaction rehearsal rehearse replay report "
+    "restart retention rhythm rtsp schedule selection sentry settings severities silence simulated spool standalone "
     "standard supervision swap timeline trust usb watch watchdog web yaml"
 )
 """Words of the field that mean here what they mean elsewhere."""

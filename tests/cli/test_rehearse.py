@@ -12,7 +12,6 @@ from tests.delivery.conftest import entry
 from tests.records import NOON, detail, write
 from visigate_logging.cli import main
 from visigate_logging.cli.rehearse import rehearsed
-from visigate_logging.cli.replay import host_times, log_record
 from visigate_logging.delivery.incidents import Incidents
 from visigate_logging.delivery.tables import SCHEMA
 from visigate_logging.delivery.throttle import Windows
@@ -20,6 +19,7 @@ from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import State
 from visigate_logging.host.clock import Instant
+from visigate_logging.rehearsal.replay import host_times, log_record
 from visigate_logging.triage.decisions import Decision
 
 CONFIG = """

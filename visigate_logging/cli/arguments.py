@@ -113,7 +113,7 @@ def moment(text: str) -> datetime:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """Return a whole number above zero."""
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
@@ -125,7 +125,7 @@ def number(text: str) -> int:
 
 
 def days(text: str) -> int:
-    """A number of days that calendars can go back by."""
+    """Return a number of days that calendars can go back by."""
     found = positive(text)
     if found > MOST_DAYS:
         raise argparse.ArgumentTypeError(f"{text} days are too many; at most {MOST_DAYS} can be asked for")
@@ -133,7 +133,7 @@ def days(text: str) -> int:
 
 
 def open_store(args: argparse.Namespace) -> "ErrorStore":
-    """The store that the arguments name; it tells on a terminal how far it is.
+    """Open the store that the arguments name; it tells on a terminal how far it is.
 
     That there is no log is said on standard error: it is none when nothing has gone wrong yet, but also when the
     path is wrong.

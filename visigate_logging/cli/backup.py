@@ -45,7 +45,7 @@ def _backup_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def backup(args: argparse.Namespace) -> int:
-    """A checked backup of a SQLite database, for a timer or cron."""
+    """Make a checked backup of a SQLite database, for a timer or cron."""
     from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
     from visigate_logging.recovery.steps.base import Context
 
@@ -69,7 +69,7 @@ def backup(args: argparse.Namespace) -> int:
 
 
 def _log_failure(config: Path, outcome: "Outcome") -> None:
-    """Where nobody reads what a timer prints: into the log, and so into the mail."""
+    """Tell it where somebody reads: in the log, and so in the mail; nobody reads what a timer prints."""
     from visigate_logging.config.apply import configure
 
     configure(config)

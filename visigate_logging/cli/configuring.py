@@ -69,7 +69,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def is_fine(problems: Sequence[Problem], *, strict: bool = False) -> bool:
-    """Whether a configuration with these problems may be applied."""
+    """Return whether a configuration with these problems may be applied."""
     return not [p for p in problems if p.severity == ERROR or (strict and p.severity != NOTE)]
 
 
@@ -156,7 +156,7 @@ def _state(facts: Mapping[str, Any], wanted: str) -> str:
 
 
 def _confirmed(seconds: float, ended: Sequence[int]) -> bool:
-    """Whether somebody says so in time; a connection that breaks says no."""
+    """Return whether somebody says so in time; a connection that breaks says no."""
     say(f"Type yes within {seconds:g} s to keep it, and press Enter.")
     sys.stdout.flush()
     deadline = time.monotonic() + seconds
@@ -169,7 +169,7 @@ def _confirmed(seconds: float, ended: Sequence[int]) -> bool:
 
 
 def _ends() -> list[int]:
-    """The signals that would have ended us from now on: what was changed must still be put back."""
+    """Hold off the signals that would end us: what was changed must still be put back."""
     got: list[int] = []
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: got.append(number))

@@ -19,7 +19,7 @@ def _convert_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def convert_config(args: argparse.Namespace) -> int:
-    """The logging.yaml that says what VisiGate's configuration says."""
+    """Write the logging.yaml that says what VisiGate's configuration says."""
     done = _read(args.config)
     for warning in done.told():
         complain(f"{args.config}: {warning}")

@@ -62,7 +62,7 @@ def _stats_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def stats(args: argparse.Namespace) -> int:
-    """How many errors, of which types, from where, when."""
+    """Show how many errors, of which types, from where, when."""
     store = open_store(args)
     found = store.statistics(args.days)
     warn_of_unreadable(store)
@@ -190,7 +190,7 @@ def one_line(text: str, taken: int = 0) -> str:
 
 
 def _insights(found: Mapping[str, Any]) -> Iterator[str]:
-    """What is known of a group beyond its counts, in sentences."""
+    """Yield what is known of a group beyond its counts, in sentences."""
     if forecast := found["forecast"]:
         yield f"likely back within {forecast['within_days']} days: {forecast['probability']:.0%}"
     if rhythm := found["rhythm"]:

@@ -87,5 +87,5 @@ def _with_option(text: str, key: str, value: str | list[str]) -> str:
 
 
 def _plain(value: str) -> str:
-    """A path as YAML takes it; in quotes where it would be read as something else."""
+    """Return a path as YAML takes it; in quotes where it would be read as something else."""
     return value if re.fullmatch(r"[\w./~-]+", value) else orjson.dumps(value).decode()

@@ -86,7 +86,7 @@ def _why(row: "Status") -> str:
 
 
 def _untold(waiting: "Waiting", seconds: float, title: str) -> dict[str, Any]:
-    """What no mail tells yet, in the same shape."""
+    """Return what no mail tells yet, in the same shape."""
     errors = counted(waiting.group.untold, "error")
     reason = f"{errors}, told in {spoken(seconds)} at the latest ({waiting.reason})"
     empty: dict[str, Any] = {

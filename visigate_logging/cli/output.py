@@ -75,22 +75,22 @@ def counted(number: int, what: str) -> str:
 
 
 def has_colour() -> bool:
-    """Whether to colour: on a terminal, unless ``NO_COLOR`` is set (https://no-color.org)."""
+    """Return whether to colour: on a terminal, unless ``NO_COLOR`` is set (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def painted(text: str, colour: str) -> str:
-    """The text in a colour of COLOURS, where colours are shown."""
+    """Return the text in a colour of COLOURS, where colours are shown."""
     return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if has_colour() else text
 
 
 def bold(text: str) -> str:
-    """The text standing out."""
+    """Return the text standing out."""
     return painted(text, "bold")
 
 
 def dim(text: str) -> str:
-    """The text standing back."""
+    """Return the text standing back."""
     return painted(text, "dim")
 
 
@@ -126,7 +126,7 @@ def width(text: str) -> int:
 
 
 def bar(value: float, top: float, columns: int = 30) -> str:
-    """A bar as long as ``value`` is of ``top``."""
+    """Return a bar as long as ``value`` is of ``top``."""
     eighths = round(8 * columns * value / top) if top else 0
     full, rest = divmod(eighths, 8)
     return "█" * full + (BLOCKS[rest] if rest else "")

@@ -52,7 +52,7 @@ def _recent_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def recent(args: argparse.Namespace) -> int:
-    """The newest errors, the newest first."""
+    """Show the newest errors, the newest first."""
     store = open_store(args)
     records = store.recent(args.limit, cursor=args.cursor, **filters(store, args))
     warn_of_unreadable(store)
@@ -81,7 +81,7 @@ def where(record: ErrorDetail) -> str:
 
 
 def time_of(record: ErrorDetail) -> str:
-    """When an error was, in the local time zone; worked out, and so only about, if the clock was wrong."""
+    """Return when an error was, in the local zone: worked out, and so only about, if the clock was wrong."""
     return f"~{local_time(about(record))}" if about(record) else local_time(record.timestamp)
 
 
@@ -152,7 +152,7 @@ def _pairs(pairs: Iterable[tuple[str, object]]) -> list[str]:
 
 
 def _others(record: ErrorDetail, store: "ErrorStore") -> list[str]:
-    """What else went wrong within a minute."""
+    """Return what else went wrong within a minute."""
     found = [(o, f"{o.error_type}: {o.error_message}"[:LONGEST]) for o in store.around(record)]
     lines = [plain(f"  {time_of(o)}  {o.process}: {said} ({o.event_id})", one_line=True) for o, said in found]
     return ["", bold("at the same time"), *lines] if lines else []

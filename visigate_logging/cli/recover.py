@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":
-    """The same when what they call, or a handler's class, cannot be imported here; says what that is."""
+    """Return the same when what they call, or a handler's class, cannot be imported here; say what that is."""
     from visigate_logging.recovery.application import missing_allowed
 
     with missing_allowed() as said:
@@ -164,7 +164,7 @@ def _recover_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def recover(args: argparse.Namespace) -> int:
-    """The recoveries: list, run, history, reset, rows."""
+    """List, run, look back at and reset recoveries, and show the rows that they have changed."""
     source = read(args.config)
     if source.unreadable:
         raise refuse(source, source.errors)

@@ -12,16 +12,16 @@ from visigate_logging.cli.arguments import add_json, add_log, moment, open_store
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config, is_fine
 from visigate_logging.cli.output import bold, complain, counted, say, say_json
-from visigate_logging.cli.replay import host_times
 from visigate_logging.config.check import check
 from visigate_logging.config.load import read, refuse
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.rehearsal.replay import host_times
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import was_muted
 
 if TYPE_CHECKING:
-    from visigate_logging.cli.simulated import FirstTold, Simulated
+    from visigate_logging.rehearsal.simulated import FirstTold, Simulated
 
 
 DEFAULT = Path("logging.yaml")
@@ -33,7 +33,7 @@ _LATER = 1.0
 def rehearsed(
     config: Path, errors: Iterable[tuple[float, ErrorDetail]], decisions: Sequence[Decision] = ()
 ) -> "Simulated":
-    """What the mail and recovery handlers of a configuration would have done.
+    """Return what the mail and recovery handlers of a configuration would have done.
 
     Args:
         config: the file.
@@ -43,7 +43,7 @@ def rehearsed(
     Raises:
         ConfigurationError: the file cannot be.
     """
-    from visigate_logging.cli.simulated import Simulated
+    from visigate_logging.rehearsal.simulated import Simulated
 
     source = read(config)
     if not is_fine(check(source)):
@@ -114,7 +114,7 @@ def _summary(simulated: "Simulated") -> dict[str, Any]:
 
 
 def _later(old: "Sequence[FirstTold]", new: "Sequence[FirstTold]") -> Iterator[dict[str, Any]]:
-    """The incidents that would be told later, or not at all."""
+    """Yield the incidents that would be told later, or not at all."""
     for group, began, told in old:
         then = min((t for g, _, t in new if g == group and t >= began), default=None)
         if then is None or then > told + _LATER:

@@ -80,7 +80,7 @@ def _newest(database: Path) -> Path:
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows that differ, numbered within their table from 1."""
+    """Yield the rows that differ, numbered within their table from 1."""
     from visigate_logging.recovery.sqlite.files import CHANGES
 
     numbers: Counter[str] = Counter()

@@ -41,7 +41,7 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def status(args: argparse.Namespace) -> int:
-    """What runs on this host, and what became of its errors."""
+    """Show what runs on this host, and what became of its errors."""
     found = host_status(args.config)
     if args.json:
         say_json(found)

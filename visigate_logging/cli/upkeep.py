@@ -22,7 +22,7 @@ def _index_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def index(args: argparse.Namespace) -> int:
-    """The index beside the log: show, check or rebuild it."""
+    """Show, check or rebuild the index beside the log."""
     store = open_store(args)
     if args.action == "rebuild":
         store.rebuild()

@@ -111,7 +111,7 @@ def _read_once(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
 
 
 def _configured(path: Path) -> str | None:
-    """The ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing.
+    """Return the ``filename`` of the JSON-file handler; a file that cannot be read as such says nothing.
 
     Classes and factories of the application are not imported: they are known by the ending of their file's name.
     """

@@ -9,7 +9,7 @@ from visigate_logging.health.host import runners
 
 
 def backups(subject: Subject) -> Iterator[Finding]:
-    """A restore takes the newest sound backup; here each procedure must have one, and it must be whole."""
+    """Look whether each procedure has a backup that is whole: a restore takes the newest sound one."""
     from visigate_logging.recovery.application import missing_allowed
     from visigate_logging.recovery.sqlite.check import problems_of
     from visigate_logging.recovery.sqlite.generations import generations

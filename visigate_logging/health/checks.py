@@ -50,7 +50,7 @@ def diagnose(config: Path, *, user: str | None = None, seen: bool = False, offli
 
 
 def _safely(look: Callable[[Subject], Iterator[Finding]], subject: Subject) -> Iterator[Finding]:
-    """What one look finds; one that fails is itself a finding."""
+    """Yield what one look finds; one that fails is itself a finding."""
     import sqlite3
 
     try:
@@ -93,12 +93,12 @@ def _processes(subject: Subject) -> Iterator[Finding]:
 
 
 def _seen(subject: Subject) -> Path:
-    """What was lost when somebody last said that it is known."""
+    """Return what was lost when somebody last said that it is known."""
     return Path(subject.status["directories"][0], "losses-seen.json")
 
 
 def _sums(subject: Subject) -> Iterator[Finding]:
-    """Counts go on for ever: a loss is a fault until somebody has seen it."""
+    """Look for losses: counts go on for ever, so one is a fault until somebody has seen it."""
     sheets = subject.status["handlers"]
     seen = orjson.loads(_seen(subject).read_bytes()) if sheets and _seen(subject).exists() else {}
     for name, sheet in sheets.items():
@@ -122,7 +122,7 @@ def _sums(subject: Subject) -> Iterator[Finding]:
 
 
 def _failures(subject: Subject) -> Iterator[Finding]:
-    """The last failure of each handler; one within the last hour may still go on."""
+    """Yield the last failure of each handler; one within the last hour may still go on."""
     for name, sheet in subject.status["handlers"].items():
         if failed := sheet["last_failure"]:
             text = f"{name}: {local_time(failed['time'])} {failed['text']}"
@@ -131,7 +131,7 @@ def _failures(subject: Subject) -> Iterator[Finding]:
 
 
 def _owners(subject: Subject) -> Iterator[Finding]:
-    """What root has made where the application, which is not root, then cannot use it."""
+    """Yield what root has made where the application, which is not root, then cannot use it."""
     logs = (Path(os.path.abspath(name)) for made in subject.objects if (name := made.given.get("filename")))
     found = [(log.parent, made_by_root(log.parent, f"{log.name}*", f".{log.stem}.*")) for log in logs]
     found += [(Path(place), made_by_root(Path(place), "**/*")) for place in subject.status["directories"]]
@@ -142,7 +142,7 @@ def _owners(subject: Subject) -> Iterator[Finding]:
 
 
 def _disk(subject: Subject) -> Iterator[Finding]:
-    """The space that the configured sizes may still take, for each file system."""
+    """Yield the space that the configured sizes may still take, for each file system."""
     wanted: dict[int, int] = {}
     places: dict[int, Path] = {}
     for made in subject.objects:

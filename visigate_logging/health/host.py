@@ -24,7 +24,7 @@ LAST_EVENTS = 5
 
 
 def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
-    """What runs the procedures of each recovery handler.
+    """Yield what runs the procedures of each recovery handler.
 
     Raises:
         ConfigurationError: they cannot be; ``key`` is the full path.
@@ -42,7 +42,7 @@ def runners(objects: Iterable[Object]) -> "Iterator[Runner]":
 
 
 def host_status(config: Path) -> dict[str, Any]:
-    """What is known of this host, as plain data; nothing is made or changed."""
+    """Return what is known of this host, as plain data; nothing is made or changed."""
     source = read(config)
     objects = examine(source)
     directories = state_directories(objects)
@@ -63,7 +63,7 @@ def host_status(config: Path) -> dict[str, Any]:
 
 
 def _sheets(directories: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What each handler has counted, and its last failure; one may have failed before it could count."""
+    """Yield what each handler has counted, and its last failure; one may have failed before it could count."""
     from visigate_logging.host import CountSheet, State, host_counts, host_failures
 
     for directory in directories:

@@ -48,7 +48,7 @@ def _silent(directory: Path, store: ErrorStore) -> Iterator[tuple[str, str]]:
     up = monotonic()
     if up < STARTING or not (directory / "processes").is_dir() or not store.path.exists():
         return
-    from visigate_logging.lifecycle.presence import present
+    from visigate_logging.lifecycle.processes import present
 
     if present(directory):
         return
@@ -122,7 +122,7 @@ def timeline_of(directory: Path) -> Callable[[datetime], list[dict[str, Any]]]:
 
 
 def recoveries_of(directory: Path) -> Callable[[str | None], list[dict[str, Any]]]:
-    """The recovery's audit trail by the id of the error, for the pages' ``recoveries``; read anew when it changes."""
+    """Return what tells a recovery's trail by the id of the error, for the pages."""
     from visigate_logging.recovery.audit import Audit
 
     audit = Audit(directory)

@@ -68,7 +68,7 @@ def create_blueprint(
     timeline: TimelineSource | None = None,
     actions: Actions | None = None,
 ) -> Blueprint:
-    """The pages of a store, to be registered with a Flask application; they begin at ``/errors``.
+    """Return the pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
     Args:
         store: the errors; unless it has a ``patience`` it gets two seconds of it.

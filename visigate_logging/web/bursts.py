@@ -29,7 +29,7 @@ class Bursts:
         self._known: dict[str, tuple[float, bool]] = {}
 
     def had(self, group: Group, now: datetime) -> bool:
-        """Whether an hour of the last day was a burst of a group's."""
+        """Return whether an hour of the last day was a burst of a group's."""
         if sum(group.daily[-2:]) < FEWEST:
             return False
         found_at, answer = self._known.get(group.key, (-KEPT_FOR, False))

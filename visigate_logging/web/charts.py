@@ -21,7 +21,7 @@ class Bar:
     parts: tuple[tuple[str, int, int, int], ...]
 
     def count(self, kind: str) -> int:
-        """How many of a kind."""
+        """Return how many of a kind."""
         return sum(n for own, n, _, _ in self.parts if own == kind)
 
 
@@ -36,12 +36,12 @@ class Chart:
 
 
 def kind_of(severity: str) -> str:
-    """The class of the style sheet for a severity."""
+    """Return the class of the style sheet for a severity."""
     return KINDS.get(severity, "other")
 
 
 def stacked(spans: Sequence[Mapping[str, Any]], form: str) -> Chart:
-    """A chart of counts by severity.
+    """Return a chart of counts by severity.
 
     Args:
         spans: as from ``ErrorStore.timeline``.

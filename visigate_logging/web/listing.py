@@ -136,7 +136,7 @@ def _listed(**found: Any) -> dict[str, Any]:
 
 
 def _choices(query: Query, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """What to offer for each facet, as far as errors differ in it or one is asked for."""
+    """Return what to offer for each facet, as far as errors differ in it or one is asked for."""
     asked = query.words
     return {name: _offered(asked.get(name, ""), words) for name, words in known.items() if words != [""]}
 

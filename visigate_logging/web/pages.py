@@ -105,7 +105,7 @@ class Pages:
         return response
 
     def errors_csv(self) -> Response:
-        """The errors of the list, or of a group, as a file for spreadsheets."""
+        """Send the errors of the list, or of a group, as a file for spreadsheets."""
         query, _ = self._listing.asked(request.args)
         lines = FORMATS["csv"](self._listing.errors(query))
         headers = {"Content-Disposition": 'attachment; filename="errors.csv"'}
@@ -158,7 +158,7 @@ class Pages:
         return Response(record.to_json() + b"\n", headers=headers, mimetype="application/json")
 
     def summary_json(self) -> Response:
-        """The summary for programs."""
+        """Send the summary for programs."""
         return jsonify(self.summary())
 
     def summary(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class Pages:
         }
 
     def static(self, filename: str) -> Response:
-        """The style sheet and the script of the copy button."""
+        """Send the style sheet and the script."""
         return send_from_directory(STATIC, filename)
 
     def _render(self, name: str, **values: Any) -> str:
@@ -193,7 +193,7 @@ class Pages:
 
 
 def group_url(key: str) -> str:
-    """The address of a group; one whose key cannot be part of a path is a filter of the list."""
+    """Return the address of a group; one whose key cannot be part of a path is a filter of the list."""
     if DOTS & set(key.split("/")) or key.startswith("/"):
         return url_for("errors.system_errors", view="errors", period="30d", group=key)
     return url_for("errors.error_group", key=key)

@@ -53,7 +53,7 @@ class Query:
 
     @classmethod
     def from_address(cls, args: Mapping[str, str], choices: Mapping[str, Sequence[str]] | None = None) -> "Query":
-        """The query of an address.
+        """Return the query of an address.
 
         Args:
             args: of the address.
@@ -86,7 +86,7 @@ class Query:
         )
 
     def address(self, **changes: Any) -> dict[str, str]:
-        """The arguments of an address that asks for this, with changes; it begins at the first page."""
+        """Return the arguments of an address that asks for this, with changes; it begins at the first page."""
         asked: dict[str, Any] = {
             "view": self.view,
             "period": self.period,
@@ -112,7 +112,7 @@ class Query:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether something is asked for that counts over time do not know."""
+        """Return whether something is asked for that counts over time do not know."""
         return bool(self.text or self.new or self.since or self.until)
 
     def begin(self, now: datetime) -> datetime:

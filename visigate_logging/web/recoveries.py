@@ -33,11 +33,11 @@ class Recoveries:
         self._known: dict[str, ErrorDetail | None] = {}
 
     def of(self, event_id: str) -> list[Mapping[str, Any]]:
-        """The attempts for one error."""
+        """Return the attempts for one error."""
         return [{name: attempt.get(name) or "" for name in SHOWN} for attempt in self._attempts(event_id)]
 
     def mended(self) -> Callable[[Group], bool]:
-        """What tells whether a group was recovered from, by one of its errors, and none has come since."""
+        """Return what tells whether a group was recovered from, by one of its errors, and none has come since."""
         mended: dict[str, datetime] = {}
         for outcome in list(filter(_is_success, self._attempts(None)))[-LATEST:]:
             record = self._record(str(outcome.get("event_id")))

@@ -50,7 +50,7 @@ class Node:
 
 
 def nodes(record: ErrorDetail) -> list[Node]:
-    """The exceptions of a record, causes before what they caused, members of a group below it."""
+    """Return the exceptions of a record, causes before what they caused, members of a group below it."""
     culprit = next(_culprits(record), None)
     found: list[Node] = []
     for number, depth, lead in _as_happened(record.exceptions):
@@ -66,7 +66,7 @@ def nodes(record: ErrorDetail) -> list[Node]:
 
 
 def _culprits(record: ErrorDetail) -> Iterator[Frame]:
-    """The frames at the place that the record names, the innermost first."""
+    """Return the frames at the place that the record names, the innermost first."""
     for exception in record.exceptions:
         for frame in reversed(exception.frames):
             if (frame.file, frame.line) == (record.file, record.line):

@@ -17,7 +17,7 @@ SPANS = ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"), (0, 1
 
 
 def text(given: Any, longest: int = LONGEST) -> str:
-    """A value as text without control characters; what is left out of the end is counted."""
+    """Return a value as text without control characters; what is left out of the end is counted."""
     whole = given if isinstance(given, str) else "" if given is None else str(given)
     more = len(whole) - longest
     if more <= 0:
@@ -26,7 +26,7 @@ def text(given: Any, longest: int = LONGEST) -> str:
 
 
 def value(given: Any) -> str:
-    """A value of any kind: text as it is, a list of texts line by line, other structures as JSON."""
+    """Return a value of any kind: text as it is, a list of texts line by line, other structures as JSON."""
     if isinstance(given, list) and all(isinstance(item, str) for item in given):
         return text("\n".join(given))
     if isinstance(given, Mapping | Sequence) and not isinstance(given, str):
@@ -35,7 +35,7 @@ def value(given: Any) -> str:
 
 
 def parsed_time(timestamp: Any) -> datetime | None:
-    """A record's timestamp in the local zone; None for what is none."""
+    """Return a record's timestamp in the local zone; None for what is none."""
     try:
         when = datetime.fromisoformat(timestamp)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone()
@@ -44,12 +44,12 @@ def parsed_time(timestamp: Any) -> datetime | None:
 
 
 def when(record: ErrorDetail) -> datetime | None:
-    """When an error was, in the local zone: worked out if the clock was wrong."""
+    """Return when an error was, in the local zone: worked out if the clock was wrong."""
     return parsed_time(about(record) or record.timestamp)
 
 
 def ago(when: datetime, now: datetime | None = None) -> str:
-    """How long ago: ``3 min ago``; of what is to come, as after a clock was put right: ``in 2 h``."""
+    """Return how long ago: ``3 min ago``; of what is to come, as after a clock was put right: ``in 2 h``."""
     seconds = ((now or datetime.now(UTC)) - when).total_seconds()
     for least, unit, name in SPANS:
         if abs(seconds) >= least:
@@ -65,7 +65,7 @@ def pairs(mapping: Any) -> list[tuple[str, str]]:
 
 
 def place(frame: Frame) -> str:
-    """Where a frame stands, by the last two parts of the file's path."""
+    """Return where a frame stands, by the last two parts of the file's path."""
     file = "/".join(str(frame.file).rsplit("/", 2)[-2:])
     return text(f"{file}:{frame.line}", 300)
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import sqlite3
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +35,7 @@ def _seconds(detail: ErrorDetail) -> float:
 
 
 def log_record(detail: ErrorDetail) -> logging.LogRecord:
-    """A log record as filters saw it: with exceptions of the same classes, chained as they were.
+    """Return a log record as filters saw it: with exceptions of the same classes, chained as they were.
 
     A class that cannot be imported here is stood in for by one of the same name, derived from Exception alone.
     """
@@ -60,7 +59,7 @@ def log_record(detail: ErrorDetail) -> logging.LogRecord:
 
 
 def _error(exceptions: tuple[ExceptionData, ...]) -> BaseException | None:
-    """The exception that was logged; what belongs to another stands behind it in the list."""
+    """Return the exception that was logged; what belongs to another stands behind it in the list."""
     made: dict[int, BaseException] = {}
     for i, data in reversed(list(enumerate(exceptions))):
         inner = {j: other for j, other in enumerate(exceptions) if other.parent == i}
@@ -75,7 +74,9 @@ def _error(exceptions: tuple[ExceptionData, ...]) -> BaseException | None:
 
 
 def _give_codes(error: BaseException | None, grouping: Mapping[str, Any]) -> None:
-    """SQLite's error numbers, which a record has by name among what made its group; the system's are in messages."""
+    """Give exceptions SQLite's numbers, which a record has by name in its grouping; the system's are in messages."""
+    import sqlite3
+
     causes = [str(cause).rpartition(" ")[2] for cause in grouping.get("causes") or ()]
     for name in (str(grouping.get("code", "")), *causes):
         if error is None:
@@ -103,7 +104,7 @@ def _made(data: ExceptionData, members: list[BaseException]) -> BaseException:
 
 @cache
 def exception_class(module: str, name: str) -> type[BaseException]:
-    """The class, where it can be imported."""
+    """Return the class, where it can be imported."""
     try:
         found: Any = import_module(module or "builtins")
         for part in name.split("."):
@@ -125,7 +126,7 @@ def _traceback(module: str, rest: types.TracebackType | None) -> types.Traceback
 
 @cache
 def _frame(module: str) -> types.FrameType:
-    """A frame of a module of that name, which is all that rules look at."""
+    """Return a frame of a module of that name, which is all that rules look at."""
     frame: types.FrameType = types.FunctionType(_own_frame.__code__, {"__name__": module, "sys": sys})()
     return frame
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from visigate_logging.cli.replay import log_record
 from visigate_logging.config.build import Built
 from visigate_logging.config.objects import OWN_KEYS
 from visigate_logging.delivery.entries import signs_of
@@ -17,6 +16,7 @@ from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.policy import Action, Budget, begin, decide, finish
 from visigate_logging.recovery.steps.base import Context, Status
+from visigate_logging.rehearsal.replay import log_record
 
 FirstTold = tuple[str, float, float]
 """A group, when its first error came, and when a mail first told of it."""
@@ -40,7 +40,7 @@ class Telling(logging.Handler):
         self._name = name
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An error comes in, and goes the way that it would go."""
+        """Let an error go the way that it would go."""
         if not record.__dict__[_MUTED] and (route := self._handler.route_of(record)):
             now, detail = record.__dict__[_ERROR]
             self.routes[route.full_name(self._name)].meet(
@@ -105,7 +105,7 @@ class Recovering(logging.Handler):
         self._budgets: dict[str, Budget] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An error comes in."""
+        """Let an error come in."""
         found = self._handler.procedure_for(record) if self._handler.filter(record) else None
         if found is None:
             return
@@ -180,4 +180,4 @@ class Simulated:
 
 class _Nothing(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Its filters have seen the record, and may have changed it for the others."""
+        """Say that filters have seen the record, and may have changed it for the others."""
