@@ -129,3 +129,12 @@ def test_a_merged_group_is_told_as_the_one_it_is_part_of(mailing, server, decide
     mailing.errors(1, fingerprint="v1:lens")
     mailing.run(10)
     assert len(server.inbox.mails) == 1, "it is the same incident"
+
+
+def test_a_part_of_a_group_that_is_muted_is_not_told_and_the_rest_is(mailing, server, decide):
+    decide("split", where="message=lens", into="v1:part")
+    decide("mute", "v1:part")
+    mailing.book(entry(error(message="the lens is dirty")), entry(error(message="no answer"), 2))
+    mailing.run(10)
+    assert told([m for _, m in server.inbox.mails]) == [2]
+    assert mailing.incidents.sheet()["dropped"] == {"muted": 1}

@@ -252,3 +252,46 @@ def test_two_who_decide_at_once_and_are_killed_lose_nothing(log):
             notes = [int(d.note) for d in store.history(key)]
             assert notes == list(range(1, len(notes) + 1))
             assert len(notes) >= last
+
+
+PARTS = {"camera=entrance": [0, 2, 4], "message=timed out": [0, 1, 2], "frame=poll.py": [3, 4, 5], "host=south": [5]}
+
+
+def of_camera(number, **fields):
+    """An error of one group, of one of two cameras."""
+    camera = {"facets": {"camera": "entrance" if number % 2 == 0 else "exit"}}
+    trace = f'Traceback:\n  File "/gate/{"poll" if number > 2 else "grab"}.py", line 5, in read\nError: x\n'
+    said = {"message": "it timed out" if number < 3 else "no answer", "traceback": trace}
+    told = {"fingerprint": "v3:00", "host": "south" if number == 5 else "north"}
+    return detail(number, NOON + timedelta(seconds=number), **{**camera, **said, **told, **fields})
+
+
+@pytest.mark.parametrize("where", PARTS)
+def test_a_part_of_a_group_is_one_of_its_own_and_later_errors_follow_until_that_is_undone(tmp_path, where):
+    log = write(tmp_path / "details.jsonl", *map(of_camera, range(6)))
+    wanted = {of_camera(n).event_id for n in PARTS[where]}
+    with ErrorStore(log) as store:
+        store.decide("split", "v3:00", who="Ada", where=where)
+        part = store.decisions()[-1].into
+
+        def ids(key):
+            return {record.event_id for record in store.recent(50, group=key)}
+
+        assert (ids(part), ids("v3:00") & wanted, store.check()) == (wanted, set(), [])
+        assert {record.fingerprint for record in store.recent(50, group=part)} == {part}
+        later = [of_camera(n, event_id=of_camera(10 + n).event_id) for n in range(6)]
+        write(log, *later)
+        assert ids(part) == wanted | {later[n].event_id for n in PARTS[where]}
+        assert {g.key: g.count for g in store.groups(days=10_000)}[part] == 2 * len(wanted)
+        store.rebuild()
+        assert (len(ids(part)), len(ids("v3:00"))) == (2 * len(wanted), 12 - 2 * len(wanted))
+        store.decide("unsplit", part, who="Ada")
+        assert (len(ids("v3:00")), store.group(part)["total"]) == (12, 12)
+        store.decide("split", "v3:00", who="Ada", where=where)
+        assert len(ids(part)) == 2 * len(wanted)
+
+
+@pytest.mark.parametrize("where", ["", "camera", "=x", "camera= "])
+def test_what_names_no_part_is_refused(log, where):
+    with ErrorStore(log) as store, pytest.raises(DecisionError, match="names no part"):
+        store.decide("split", store.groups(days=10_000)[0].key, who="Ada", where=where)

@@ -52,6 +52,7 @@ COMMANDS = (
     Command("reopen", "take back that groups are resolved or muted", "deciding.reopen"),
     Command("note", "keep a note about groups", "deciding.note"),
     Command("merge", "make groups part of another, or take that back", "deciding.merge"),
+    Command("split", "make a part of groups a group of its own, or take that back", "deciding.split"),
     Command("import", "take in VisiGate's error_*.json files, each once", "moving.import_old"),
     Command("export", "errors as JSON lines or CSV", "moving.export"),
     Command("prune", "remove rotated files of old errors; their counts stay", "moving.prune"),

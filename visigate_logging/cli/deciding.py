@@ -1,4 +1,4 @@
-"""resolve, mute, reopen, note, merge: what is decided about groups of errors."""
+"""resolve, mute, reopen, note, merge, split: what is decided about groups of errors."""
 
 import argparse
 import getpass
@@ -72,6 +72,18 @@ def _merge_arguments(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
 
 
+def _split_arguments(parser: argparse.ArgumentParser) -> None:
+    part = parser.add_mutually_exclusive_group(required=True)
+    part.add_argument(
+        "--where",
+        default="",
+        metavar="NAME=VALUE",
+        help="what the part has in common: a facet (camera=entrance), message=TEXT, frame=TEXT",
+    )
+    part.add_argument("--undo", action="store_true", help="make the parts that KEY names one with their groups again")
+    _add_common(parser)
+
+
 def _decide(args: argparse.Namespace, action: str, names: tuple[str, ...]) -> int:
     store = open_store(args)
     terms = {name: getattr(args, name) for name in names}
@@ -122,3 +134,8 @@ def note(args: argparse.Namespace) -> int:
 def merge(args: argparse.Namespace) -> int:
     """Make groups part of another, or take that back."""
     return _decide(args, "unmerge" if args.undo else "merge", ("note",) if args.undo else ("note", "into"))
+
+
+def split(args: argparse.Namespace) -> int:
+    """Make a part of groups, later errors too, groups of their own, or take that back."""
+    return _decide(args, "unsplit" if args.undo else "split", ("note",) if args.undo else ("note", "where"))

@@ -13,6 +13,7 @@ from visigate_logging.detail.grouping import former_keys
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.triage.decisions import Decision, DecisionLog, Merges
+from visigate_logging.triage.splits import Split, part_of, splits_of
 from visigate_logging.triage.states import DECIDES, Occurred, State, comes_back, mute_end
 
 
@@ -27,6 +28,7 @@ class Triaged:
         self._log = DecisionLog(path)
         self._followed = ""
         self._merges = Merges(())
+        self._parts: dict[str, list[Split]] = {}
         self._last: dict[str, Decision] = {}
         self._releases: dict[str, str] = {}
 
@@ -34,11 +36,17 @@ class Triaged:
         """Follow what was decided since the last look."""
         if self._log.state != self._followed:
             self._followed, decisions = self._log.state, self._log.decisions()
-            self._merges = Merges(decisions)
+            self._merges, self._parts = Merges(decisions), splits_of(decisions)
             self._last = {d.key: d for d in decisions if d.action in DECIDES}
 
     def key_of(self, entry: Entry) -> str:
-        """Return the key under which an error is told: what it was merged into, or decided as by earlier rules."""
+        """Return the key under which an error is told: of a part, of what it was merged into, or as by earlier rules.
+
+        Repeats, of which only the group is in the journal, are told with the whole of a group that was split.
+        """
+        parts = self._parts.get(entry.fingerprint)
+        if parts and entry.detail and (part := part_of(orjson.loads(entry.detail), parts)):
+            return self._merges.root(part)
         if (not self._last and not self._merges.into) or self._knows(entry.fingerprint) or entry.detail is None:
             return self._merges.root(entry.fingerprint)
         former = former_keys(ErrorDetail.from_dict(orjson.loads(entry.detail)))

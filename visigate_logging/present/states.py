@@ -11,6 +11,7 @@ _DONE = {
     "note": "noted",
     "merge": "merged",
     "unmerge": "made a group of its own again",
+    "split": "split by {0.where}",
 }
 
 
@@ -38,4 +39,4 @@ def decision_in_words(decision: Decision) -> str:
     terms += f" in release {decision.release}" if decision.release else ""
     terms += f" into {decision.into}" if decision.into else ""
     note = f": {decision.note}" if decision.note else ""
-    return f"{_DONE[decision.action]}{terms} by {decision.who} on {local(decision.time)}{note}"
+    return f"{_DONE[decision.action].format(decision)}{terms} by {decision.who} on {local(decision.time)}{note}"

@@ -19,6 +19,7 @@ from visigate_logging.store.clocks import ReaderClock
 from visigate_logging.store.fetch import fetch
 from visigate_logging.store.index import Index, Row, is_damage, open_index, remove_older
 from visigate_logging.store.ingest import drop_damaged
+from visigate_logging.store.splits import name_groups
 
 __all__ = ["Access"]
 
@@ -133,6 +134,8 @@ class Access:
         if damaged and self._asked:
             with suppress(sqlite3.OperationalError):  # somebody else writes: the next who reads it does it
                 drop_damaged(self._asked, damaged)
+        if self._asked and self._asked.splits:
+            name_groups(self._asked, rows, found)
         return found
 
     def read_one(self, row: Row | None) -> ErrorDetail | None:

@@ -9,7 +9,7 @@ import orjson
 from visigate_logging.store.clocks import Clocks
 from visigate_logging.store.identity import id_bytes, identify
 from visigate_logging.store.index import Index, Row
-from visigate_logging.store.interning import MOST_TRIED, carried_facet, claim, numbers_of
+from visigate_logging.store.interning import MOST_TRIED, carried_facet, claim, numbers_of, part_numbers
 from visigate_logging.store.lines import HEAD, ID, ID_AT, MESSAGE, RECORD_START, TAIL, WORDS, WORDS_END, Line, parse
 from visigate_logging.store.times import QUARTER, parse_timestamp
 
@@ -74,7 +74,7 @@ class Batch:
         What is between them is looked at when the record is read. It runs a million times: it calls little.
         """
         index, source, rows, groups, of = self._index, self._source, self.rows, self.groups, self.clocks.of
-        head_of, tail_of, known = HEAD.match, TAIL.match, index.facets
+        head_of, tail_of, known, parted = HEAD.match, TAIL.match, index.facets, index.split_groups
 
         def skim(offset: int, line: bytes) -> bool:
             head, tail = head_of(line), tail_of(line, line.rfind(MESSAGE))
@@ -95,6 +95,8 @@ class Batch:
                 return False
             except KeyError:
                 return self._learn(offset, line, like)
+            if group in parted:
+                return False
             clock, shift = of(boot, float(seconds), stamped, self._at) if boot else (0, 0)
             at = self._at = stamped + shift
             if group not in self._claimed:
@@ -121,13 +123,13 @@ class Batch:
         found = parse(line, offset)
         if len(found) != 1 or found[0].record is None:
             return False
-        facet, group = self.add(found[0], line)
-        if group and WORDS.fullmatch(like[0]):
-            self._index.facets[like] = facet, group, found[0].record["boot_id"]
+        if self.add(found[0], line) and WORDS.fullmatch(like[0]):
+            numbers = numbers_of(self._index, found[0].record)
+            self._index.facets[like] = *numbers, found[0].record["boot_id"]
         return True
 
-    def add(self, found: Line, line: bytes) -> tuple[int, int]:
-        """Take what stands in a line, and return the numbers of its facet and group; 0 for damage.
+    def add(self, found: Line, line: bytes) -> bool:
+        """Take what stands in a line, and return whether it is a record.
 
         Args:
             found: what stands there.
@@ -137,13 +139,13 @@ class Batch:
         if record is None:
             if found.problem:
                 self.damage.append((self._source, found.offset, found.length, found.problem))
-            return 0, 0
+            return False
         try:
             stamped = parse_timestamp(record["timestamp"])
         except ValueError as error:
             told = f"a record without a time: {error}"
             self.damage.append((self._source, found.offset, found.length, told))
-            return 0, 0
+            return False
         boot = record.get("boot_id")
         clock, shift = 0, 0
         if boot and type(boot) is str:
@@ -151,6 +153,7 @@ class Batch:
         at = self._at = stamped + shift
         facet, group = numbers_of(self._index, record)
         claim(self._index, group, record, record.get("message"))
+        facet, group = part_numbers(self._index, record, (facet, group))
         self._note(group, at, line)
         whole = id_bytes(record.get("event_id")) or bytes.fromhex(identify(record))
         first = record.get("repeats")  # what is no id, as no writer of ours makes it, names no earlier record
@@ -158,7 +161,7 @@ class Batch:
         self.rows.append((at, whole[8:], self._source, found.offset, found.length, facet, clock, repeats))
         if found.offset < self._carried_to:
             self.carried[at, whole[8:]] = carried_facet(self._index, facet, record), stamped // QUARTER
-        return facet, group
+        return True
 
     def _note(self, group: int, at: int, line: bytes) -> None:
         newest = self.groups.get(group)

@@ -15,6 +15,7 @@ from visigate_logging.store.ingest import take
 from visigate_logging.store.lines import raw_lines, read_lines
 from visigate_logging.store.merging import follow_merges, merges_moved
 from visigate_logging.store.schema import BY_FACET
+from visigate_logging.store.splits import follow_splits
 from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up", "share_read"]
@@ -131,6 +132,7 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
         if reader_moved(index, reader):
             settle_all(index, reader)
         placed = _place(index, files)
+        follow_splits(index, placed)
         known = {source.id: source for source in _sources(index)}
         gone = [s for s in known.values() if s.present and s.id not in placed]
         budget = BATCH
@@ -142,6 +144,7 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
             _drop_gone(index, gone)
             index.db.execute(BY_FACET)
         follow_merges(index)
+        follow_splits(index, placed)
         index.db.execute("COMMIT")
     except BaseException:
         if index.db.in_transaction:

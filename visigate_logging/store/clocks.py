@@ -14,7 +14,7 @@ from visigate_logging.store.index import Index
 from visigate_logging.store.tally import count
 from visigate_logging.store.times import DAY, MINUTE, QUARTER
 
-__all__ = ["Clock", "Clocks", "ReaderClock", "reader_moved", "settle", "settle_all"]
+__all__ = ["Clock", "Clocks", "ReaderClock", "date_groups", "reader_moved", "settle", "settle_all"]
 
 TOLERANCE = MINUTE
 """Microseconds by which times of one clock may differ: it drifts, is slewed, and records take a moment to be made."""
@@ -180,10 +180,10 @@ def _move(index: Index, clock: Clock, delta: int) -> None:
     for source in sources:
         sql = "UPDATE source SET (first, last) = (SELECT min(at), max(at) FROM record WHERE source = ?) WHERE id = ?"
         db.execute(sql, (source, source))
-    _date_groups(index, facets)
+    date_groups(index, facets)
 
 
-def _date_groups(index: Index, facets: Sequence[int]) -> None:
+def date_groups(index: Index, facets: Sequence[int]) -> None:
     """Find out anew since when and until when there are errors of the groups of some facets.
 
     Of records that are gone, the counts know it to a quarter of an hour.

@@ -17,6 +17,7 @@ from visigate_logging.store.search import locate_in_time
 from visigate_logging.store.tally import day_of
 from visigate_logging.store.times import QUARTER, from_micros, parse_timestamp
 from visigate_logging.triage.decisions import ACTIONS, Decision, Merges
+from visigate_logging.triage.splits import check_where, split_key
 from visigate_logging.triage.states import OPEN, RANKS, Occurred, State, state_of
 
 __all__ = ["Decided", "prepare_decision", "root_of"]
@@ -112,6 +113,8 @@ def prepare_decision(
     """
     from visigate_logging.detail.masking import mask  # which who only asks has no need of
 
+    if asked.action == "unsplit":
+        asked = _merged_back(asked, decisions)
     _check(asked)
     made = replace(
         asked,
@@ -128,9 +131,18 @@ def prepare_decision(
         if into == key:
             raise DecisionError(f"{asked.key} and {asked.into} are one group already")
         return replace(made, key=key, into=into)
+    if asked.action == "split":
+        return replace(made, key=key, into=split_key(key, asked.where))
     record = newest(key)
     known = replace(made, key=key, **_known(db, group))
     return replace(known, last=record.timestamp, event=record.event_id) if record else known
+
+
+def _merged_back(asked: Decision, decisions: Sequence[Decision]) -> Decision:
+    whole = next((d.key for d in reversed(decisions) if d.action == "split" and d.into == asked.key), None)
+    if whole is None:
+        raise DecisionError(f"{asked.key} has not been split off another group")
+    return replace(asked, action="merge", into=whole)
 
 
 def _check(asked: Decision) -> None:
@@ -142,6 +154,8 @@ def _check(asked: Decision) -> None:
         raise DecisionError("the note is empty")
     if asked.action == "merge" and not asked.into:
         raise DecisionError("name the group to merge into")
+    if asked.action == "split":
+        check_where(asked.where)
     if asked.more < 0:
         raise DecisionError(f"{asked.more} more errors cannot be; give a number above 0")
 

@@ -173,11 +173,13 @@ class GroupQuestions(RecordQuestions):
         more: int = 0,
         worse: bool = False,
         into: str = "",
+        where: str = "",
     ) -> State:
         """Keep a decision about a group, in ``groups.jsonl`` beside the log, and return the state that follows.
 
         Args:
-            action: ``resolve``, ``mute``, ``reopen``, ``note``, ``merge`` (into another), ``unmerge``.
+            action: ``resolve``, ``mute``, ``reopen``, ``note``, ``merge`` (into another), ``unmerge``,
+                ``split`` (a part off), ``unsplit`` (merge the part into the whole again).
             key: the group's fingerprint; an older one leads to the same group.
             who: makes it.
             note: why.
@@ -186,6 +188,8 @@ class GroupQuestions(RecordQuestions):
             more: with ``mute``: until so many more have come.
             worse: with ``mute``: until it is more severe, or more than twice as frequent in a day.
             into: with ``merge``: the group that it becomes part of.
+            where: with ``split``: what the errors of the part have in common: ``FACET=VALUE``, ``message=TEXT`` or
+                ``frame=TEXT``; later errors follow.
 
         Raises:
             UnknownEventError: there is no such group.
@@ -193,7 +197,7 @@ class GroupQuestions(RecordQuestions):
             StoreError: it cannot be kept.
         """
         ends = until.astimezone(UTC).isoformat() if until else ""
-        asked = Decision("", "", who, action, key, note, release, ends, more, worse, into)
+        asked = Decision("", "", who, action, key, note, release, ends, more, worse, into, where)
 
         def prepared(db: sqlite3.Connection) -> Decision:
             decisions = self._decisions.decisions()

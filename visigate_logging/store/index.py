@@ -16,6 +16,7 @@ from visigate_logging.host.log_files import log_files
 from visigate_logging.store.lines import holds_records
 from visigate_logging.store.schema import APPLICATION, PAGE, VERSION, prepare, version_of
 from visigate_logging.triage.decisions import DecisionLog, decisions_path
+from visigate_logging.triage.splits import Split
 
 __all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared", "remove_older"]
 
@@ -59,6 +60,8 @@ class Index:
         self.facets: dict[tuple[bytes, ...], tuple[int, int, str]] = {}
         self.numbers: dict[Any, tuple[int, int]] = {}
         self.carried: dict[tuple[int, str], int] = {}
+        self.splits: dict[str, list[Split]] = {}
+        self.split_groups: set[int] = set()
         self.claimed: dict[int, set[int]] = {}
         self.decisions = DecisionLog(decisions_path(log)) if log else None
         self.inode = path.stat().st_ino if path else 0
@@ -83,7 +86,8 @@ class Index:
 
     def forget(self) -> None:
         """Forget what is known of the numbers in it: they may be others now."""
-        for known in (self.facets, self.numbers, self.carried, self.claimed):
+        self.splits = {}
+        for known in (self.facets, self.numbers, self.carried, self.claimed, self.split_groups):
             known.clear()
 
     def close(self) -> None:

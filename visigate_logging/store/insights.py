@@ -3,6 +3,8 @@
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +14,7 @@ from visigate_logging.insight.recurrence import FEWEST_DAYS, recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 from visigate_logging.store.facets import NAMES, NONE, Filter, facets_of
 from visigate_logging.store.groups import all_facets
-from visigate_logging.store.times import DAY, QUARTER, Period, from_micros
+from visigate_logging.store.times import DAY, HOUR, QUARTER, Period, from_micros
 
 __all__ = ["find_forecasts", "insights_of"]
 
@@ -70,13 +72,24 @@ def insights_of(db: sqlite3.Connection, period: Period, key: str) -> dict[str, A
 
 
 def _hours_of_days(db: sqlite3.Connection, own: Sequence[int], period: Period) -> list[tuple[int, int, int]]:
-    begin = (period.now - RHYTHM_DAYS * DAY) // QUARTER
+    now = period.now // HOUR
+    begin, aside = (period.now - RHYTHM_DAYS * DAY) // QUARTER, _offset(now, period.tz) % HOUR // QUARTER
     found = Counter[tuple[int, int]]()
-    for facet in own:
-        for quarter, n in db.execute("SELECT quarter, n FROM tally WHERE facet = ? AND quarter >= ?", (facet, begin)):
-            when = from_micros(quarter * QUARTER, period.tz)
-            found[when.toordinal(), when.hour] += n
+    sql = (
+        "SELECT (quarter + ?) / 4, sum(n) FROM json_each(?) AS own CROSS JOIN tally ON facet = own.value "
+        "AND quarter >= ? GROUP BY 1"
+    )
+    for hour, n in db.execute(sql, (aside, orjson.dumps(list(own)).decode(), begin)):
+        local = hour + _offset(hour, period.tz) // HOUR
+        found[local // 24, local % 24] += n
     return [(day, hour, n) for (day, hour), n in found.items()]
+
+
+@lru_cache(10_000)
+def _offset(hour: int, tz: tzinfo | None) -> int:
+    """Return by how many microseconds a zone is ahead of UTC in an hour since 1970."""
+    offset = from_micros(hour * HOUR, tz).utcoffset()
+    return offset // timedelta(microseconds=1) if offset else 0
 
 
 def _company(db: sqlite3.Connection, own: Sequence[int], period: Period) -> list[dict[str, Any]]:

@@ -7,8 +7,9 @@ from visigate_logging.store.facets import NAMES, word_of, words_of
 from visigate_logging.store.identity import identify
 from visigate_logging.store.index import Index
 from visigate_logging.store.keys import LONGEST, group_key, older_keys
+from visigate_logging.triage.splits import part_of
 
-__all__ = ["MOST_TRIED", "carried_facet", "claim", "numbers_of", "title"]
+__all__ = ["MOST_TRIED", "carried_facet", "claim", "numbers_of", "part_numbers", "title"]
 
 MOST_TRIED = 50
 """Messages of a group whose older keys are looked for: they differ by message, and most groups have but one."""
@@ -27,7 +28,16 @@ def numbers_of(index: Index, record: dict[str, Any]) -> tuple[int, int]:
             if len(known) >= MAX_FACETS:
                 known.clear()
         found = index.numbers[words] = _intern(index, words, record)
+    if words[-1] in index.splits:
+        index.split_groups.add(found[1])
     return found
+
+
+def part_numbers(index: Index, record: dict[str, Any], whole: tuple[int, int]) -> tuple[int, int]:
+    """Return the numbers of the part of its group that a record is of by decision; those of the whole for none."""
+    parts = index.splits.get(group_key(record)) if whole[1] in index.split_groups else None
+    into = part_of(record, parts) if parts else ""
+    return numbers_of(index, {**record, "fingerprint": into}) if into else whole
 
 
 def _intern(index: Index, words: Sequence[str], record: dict[str, Any]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from visigate_logging.host.json_lines import JsonLines
 
 __all__ = ["ACTIONS", "Decision", "DecisionLog", "Merges", "decisions_path"]
 
-ACTIONS = ("resolve", "mute", "reopen", "note", "merge", "unmerge")
+ACTIONS = ("resolve", "mute", "reopen", "note", "merge", "unmerge", "split")
 """What can be decided of a group."""
 
 
@@ -35,7 +35,8 @@ class Decision:
         until: with ``mute``: when it ends, RFC 3339; empty for not by time.
         more: with ``mute``: it ends after so many further errors; 0 for not by count.
         worse: with ``mute``: it ends when the group becomes more severe, or more than twice as frequent in a day.
-        into: with ``merge``: the fingerprint of the group that it becomes part of.
+        into: with ``merge``: the fingerprint of the group that it becomes part of; with ``split``: that of the part.
+        where: with ``split``: what the errors of the part have in common, as ``says`` of ``triage.splits`` takes it.
         last: when the newest error was that was known then, as its record says; empty for none.
         event: the id of that error.
         severity: the worst of the group until then.
@@ -54,6 +55,7 @@ class Decision:
     more: int = 0
     worse: bool = False
     into: str = ""
+    where: str = ""
     last: str = ""
     event: str = ""
     severity: str = ""
@@ -154,6 +156,8 @@ class Merges:
         for decision in decisions:
             if decision.action == "merge" and self.root(decision.into) != decision.key:
                 self.into[decision.key] = decision.into
+            elif decision.action == "split":  # also again, after it was undone by merging the part into the whole
+                self.into.pop(decision.into, None)
             elif decision.action == "unmerge":
                 self.into.pop(decision.key, None)
 
