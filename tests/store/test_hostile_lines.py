@@ -4,17 +4,22 @@ import random
 import sqlite3
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import flask
 import orjson
 import pytest
 
-from tests.records import NOON, detail, uuid7
+from tests.records import NOON, detail, uuid7, write
 from visigate_logging.cli import main
+from visigate_logging.delivery.entries import entries_of
+from visigate_logging.delivery.throttle import Incident
+from visigate_logging.delivery.triaged import Triaged
 from visigate_logging.exceptions import UnknownEventError, VisigateLoggingError
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.triage.decisions import ACTIONS, Decision, decisions_path
 from visigate_logging.web import create_blueprint
 
 TIMES = [
@@ -205,6 +210,61 @@ def test_bytes_changed_at_random_break_no_reader_a_million_times(tmp_path, part)
     with log.open("wb") as out:
         out.writelines(mutated(50_000, seed=1000 + part))
     ask_everything(log)
+
+
+DECISION = Decision(
+    "1", "2026-05-04T12:00:00+00:00", "anna", "mute", "a", "cable", "1.0", "2026-05-05T12:00:00+00:00", 3, True, "b",
+    "2026-05-04T12:00:00.000000Z", "0" * 32, "ERROR", 7, ("1.0",),
+)  # fmt: skip
+
+
+def decided_anyhow(count, seed):
+    """Lines of decisions: each field with each value, for each kind of decision; then some with bytes changed."""
+    chance, good = random.Random(seed), asdict(DECISION)
+    lines = [
+        good | {"action": action, name: value, "id": f"{action} {name} {number}"}
+        for action in ACTIONS
+        for name in good
+        if name not in ("id", "action")
+        for number, value in enumerate([*VALUES, "a", "b", "c"])
+    ]
+    lines += [good | {name: value} for name in ("id", "action") for value in VALUES]
+    for line in lines:
+        yield orjson.dumps(line) + b"\n"
+    for number in range(count):
+        line = bytearray(orjson.dumps(chance.choice(lines) | {"id": str(number)}))
+        for _ in range(chance.choice((1, 3))):
+            line[chance.randrange(len(line))] = chance.randrange(256)
+        yield bytes(line) + b"\n"
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=pytest.mark.stress)])
+def test_whatever_a_decision_holds_groups_are_shown_and_decided_about(tmp_path, count, capsys):
+    log = write(tmp_path / "details.jsonl", *(detail(n, fingerprint="abc"[n % 3]) for n in range(9)))
+    path = decisions_path(log)
+    with path.open("wb") as out:
+        out.writelines(decided_anyhow(count, seed=3))
+    with ErrorStore(log, tz=UTC, clock=(NOON + timedelta(hours=1)).timestamp) as store:
+        keys = [group.key for group in store.groups(days=400)]
+        assert keys
+        for key in [*keys, "a", "b", "c"]:
+            store.group(key, days=400), store.history(key), store.state(key)
+        for state in ("open", "resolved", "muted"):
+            orjson.dumps([group.to_dict() for group in store.groups(state=state, days=400)])
+        look_at_pages(store, [record.event_id for record in store.recent()], keys)
+        assert store.decide("reopen", keys[0], who="anna").name == "open"
+        assert store.decide("resolve", keys[0], who="anna").name == "resolved"
+        assert store.check() == []
+    triaged, errors = Triaged(path), {}
+    triaged.look()
+    entries_of(log.read_bytes(), errors)
+    for entry in errors.values():
+        news = Incident(entry.fingerprint, "ERROR", 0.0, 0.0, *[entry.first_time] * 3, untold=1)
+        triaged.is_silent(entry, triaged.key_of(entry))
+        triaged.unmuted(triaged.follow(news, entry, set())[0], NOON, 1.0)
+    for words in (["groups"], ["groups", keys[0]], ["groups", "--json"]):
+        assert main([*words, "--days", "400", "--log", str(log)]) == 0
+        capsys.readouterr()
 
 
 def test_garbage_in_the_index_is_no_traceback(tmp_path):

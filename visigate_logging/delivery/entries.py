@@ -11,6 +11,7 @@ from visigate_logging.detail.record import ErrorDetail
 
 OTHER = "other"
 """Fingerprint under which errors are counted that there is no room for."""
+_MOST_DIGITS = 16
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ def entries_of(lines: bytes, entries: dict[str, Entry]) -> None:
                 _add(entries, _whole_entry(line))
             continue
         fields = line.split(" ")
-        if 4 <= len(fields) <= 5 and (fields[-1].isdecimal() or len(fields) == 4):
+        if len(fields) == 4 or (len(fields) == 5 and fields[-1].isdecimal() and len(fields[-1]) < _MOST_DIGITS):
             _add_repeat(entries, *fields)
 
 
@@ -78,6 +79,8 @@ def _add_repeat(entries: dict[str, Entry], key: str, time_: str, severity: str, 
 def _whole_entry(line: str) -> Entry:
     detail = ErrorDetail.from_dict(orjson.loads(line))
     time_, key = detail.timestamp, detail.fingerprint or OTHER
+    if not all(isinstance(text, str) for text in (time_, key, detail.severity, detail.event_id, detail.release)):
+        raise TypeError(line)
     told_apart = signs_of(detail), family_of(detail)
     return Entry(key, 1, time_, time_, detail.severity, detail.event_id, line.encode(), *told_apart, detail.release)
 

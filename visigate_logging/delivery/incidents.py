@@ -161,7 +161,7 @@ class Incidents(Tables):
             return 0.0
         today = self._today()
         last, following = self._schedule.last(today), self._schedule.next(today)
-        since = [datetime.fromisoformat(group.first_time) for group in groups if group.untold and not group.muted]
+        since = [_time_of(group.first_time, last) for group in groups if group.untold and not group.muted]
         was_told = any(at > now - (today - last).total_seconds() for at in mailed)
         is_due = not was_told and (not since or min(since) <= last)
         return 0.0 if is_due else max((following - today).total_seconds(), 0.01)
@@ -234,3 +234,10 @@ class Incidents(Tables):
         sheet["folded"] += digest.folded
         sheet["pending"] -= digest.told + digest.folded
         return digest
+
+
+def _time_of(text: str, unknown: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):  # damage in the journal or in the state file
+        return unknown

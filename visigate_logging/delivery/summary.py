@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from visigate_logging.delivery.digest import title
 from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.recoveries import Recoveries
-from visigate_logging.delivery.tables import Tables
+from visigate_logging.delivery.tables import Tables, is_count, kept
 from visigate_logging.delivery.throttle import level_number
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host import Instant, State
@@ -201,12 +201,22 @@ class Summaries(Tables):
 
     def _week(self, connection: "sqlite3.Connection") -> Week:
         row = connection.execute("SELECT week FROM mail_weeks WHERE handler = ?", (self._handler,)).fetchone()
-        if row is None:
-            return Week("", {})
-        given = orjson.loads(row[0])
-        counts = {name: (n, severity, what) for name, (n, severity, what) in given["counts"].items()}
-        return Week(given["since"], counts, frozenset(given["before"]))
+        return _read_week(kept(row, dict))
 
     def _keep_week(self, connection: "sqlite3.Connection", week: Week) -> None:
-        kept = {"since": week.since, "counts": week.counts, "before": sorted(week.before)}
-        connection.execute("REPLACE INTO mail_weeks VALUES (?, ?)", (self._handler, orjson.dumps(kept)))
+        content = {"since": week.since, "counts": week.counts, "before": sorted(week.before)}
+        connection.execute("REPLACE INTO mail_weeks VALUES (?, ?)", (self._handler, orjson.dumps(content)))
+
+
+def _read_week(given: dict[str, Any]) -> Week:
+    """Return the week of a row; what is garbage is a week that has not begun."""
+    try:
+        since, before = given["since"], frozenset(given["before"])
+        counts = {name: (n, severity, what) for name, (n, severity, what) in given["counts"].items()}
+        if since:
+            datetime.fromisoformat(since).astimezone()
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return Week("", {})
+    texts = (*before, *(text for _, severity, what in counts.values() for text in (severity, what)))
+    is_week = all(isinstance(text, str) for text in texts) and all(is_count(n) for n, _, _ in counts.values())
+    return Week(since, counts, before) if is_week else Week("", {})

@@ -1,7 +1,8 @@
 """What delivery keeps in the state file that all processes of the host share."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     import sqlite3
 
 T = TypeVar("T")
+
+_KINDS: dict[Any, Any] = {
+    str: str,
+    int: int,
+    float: int | float,
+    float | None: int | float | None,
+    tuple[str, ...]: tuple,
+    Mapping[str, int]: dict,
+}
+_MOST = 2.0**53
+"""What no count and no time comes near, and SQLite can still hold."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mail_incidents (handler TEXT PRIMARY KEY, groups BLOB NOT NULL);
@@ -63,8 +75,8 @@ class Tables:
         groups = {}
         given: list[dict[str, Any]] = kept(row, list)
         for one in given:
-            with contextlib.suppress(TypeError, KeyError, AttributeError):
-                groups[one["fingerprint"]] = Incident(**one | {"signs": tuple(one.get("signs", ()))})
+            with contextlib.suppress(TypeError, AttributeError, ValueError):  # one that is garbage stops no other
+                groups[one["fingerprint"]] = _incident(**one | {"signs": tuple(one.get("signs", ()))})
         return groups
 
     def _keep(self, connection: "sqlite3.Connection", groups: dict[str, Incident]) -> None:
@@ -84,6 +96,30 @@ class Tables:
     def _end(self, connection: "sqlite3.Connection", decisions: Iterable[str]) -> None:
         rows = [(self._handler, decision) for decision in decisions]
         connection.executemany("INSERT OR IGNORE INTO mail_ended VALUES (?, ?)", rows)
+
+
+def _incident(**values: Any) -> Incident:
+    """Return the incident that these values make.
+
+    Raises:
+        TypeError, ValueError: they make none.
+    """
+    made = Incident(**values)
+    for field in fields(made):
+        value = getattr(made, field.name)
+        if not isinstance(value, _KINDS[field.type]):
+            raise TypeError(f"{field.name}: {value!r}")
+        if isinstance(value, int | float) and not abs(value) < _MOST:
+            raise ValueError(f"{field.name}: {value!r}")
+    counts = (made.untold, made.told, *made.muted_errors.values())
+    if not all(map(is_count, counts)) or not all(isinstance(sign, str) for sign in made.signs):
+        raise ValueError(made.fingerprint)
+    return made
+
+
+def is_count(value: object) -> bool:
+    """Return whether this may be a number of errors."""
+    return type(value) is int and 0 <= value < _MOST
 
 
 def sheet_of(connection: "sqlite3.Connection", handler: str) -> Sheet:
