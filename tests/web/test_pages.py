@@ -11,11 +11,16 @@ from datetime import UTC, timedelta
 import pytest
 from flask import Flask, render_template_string
 
+from tests.delivery.conftest import entry, error
 from tests.records import detail, write
 from tests.web.conftest import NOW, ago, chained
+from visigate_logging.delivery.incidents import Incidents
+from visigate_logging.delivery.tables import SCHEMA
+from visigate_logging.delivery.throttle import Windows
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.host import State
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.web import create_blueprint
+from visigate_logging.web import create_blueprint, messages_of
 from visigate_logging.web.bursts import Bursts
 
 
@@ -158,6 +163,24 @@ def test_a_group_is_recovered_when_none_has_come_since_one_of_its_errors_was_men
     )
     assert client.get("/errors").text.count(">recovered<") == marks
     assert len(client.get("/errors/summary").json["worst"]) == 1 - marks
+
+
+def test_the_page_of_a_group_tells_its_recoveries_and_how_far_people_were_told(log, make_client, tmp_path):
+    key, told = chained().fingerprint, Incidents(State(tmp_path, SCHEMA), "mail", Windows())
+    told.book(lambda cursor: ([entry(error(key), 3)], {**cursor, "x": 1}))
+    outcome = {"event": "outcome", "procedure": "restart_camera", "status": "failed", "message": "still dark"}
+    mine, others = (
+        outcome | {"event_id": r.event_id, "timestamp": NOW.isoformat()} for r in (chained(), ago(4, hours=25))
+    )
+    other = others | {"procedure": "another"}
+    client = make_client(
+        log, recoveries=lambda event_id: [] if event_id else [mine, other], messages=messages_of(tmp_path)
+    )
+    text = text_of(client.get(f"/errors/groups/{key}"))
+    assert re.search(r"mail has told of 0 errors of the incident that began .*; 3 to be told", text)
+    assert "restart_camera : failed still dark" in text or "restart_camera: failed still dark" in text
+    assert "another" not in text
+    assert messages_of(tmp_path / "absent")(key) == []
 
 
 def test_what_is_not_well_stands_on_top(tmp_path, make_client, monkeypatch):

@@ -97,7 +97,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
     from visigate_logging.health.actions import actions_of
     from visigate_logging.health.metrics import metrics_of
-    from visigate_logging.health.state_dir import health_of, recoveries_of, timeline_of
+    from visigate_logging.health.state_dir import health_of, messages_of, recoveries_of, timeline_of
 
     metrics_token = _metrics_token(args.metrics_token_file)
     store = open_store(args)
@@ -113,6 +113,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         metrics=metrics_of(store, state) if metrics_token else None,
         metrics_token=metrics_token,
         timeline=timeline_of(state),
+        messages=messages_of(state),
         actions=actions_of(args.config, state),
     )
 

@@ -19,8 +19,8 @@ def incidents_of(directory: Path, key: str) -> list[dict[str, Any]]:
         key: the fingerprint of the group.
 
     Returns:
-        ``handler``, ``began`` (when its first error came), ``told`` and ``untold`` (errors that messages have told of,
-        and that none has yet), and ``severity``.
+        ``handler``, ``began`` (when its first error came), ``told`` and ``untold`` (errors that messages have told
+        of, and that none has yet), and ``severity``.
     """
     state = State(directory, SCHEMA)
     if not state.path.exists():

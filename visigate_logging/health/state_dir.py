@@ -121,6 +121,13 @@ def timeline_of(directory: Path) -> Callable[[datetime], list[dict[str, Any]]]:
     return lambda since: Timeline(directory).read(since)
 
 
+def messages_of(directory: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """Return what tells, by a group's key, how far people have been told of its incident, for the pages."""
+    from visigate_logging.delivery.told import incidents_of
+
+    return lambda key: incidents_of(directory, key)
+
+
 def recoveries_of(directory: Path) -> Callable[[str | None], list[dict[str, Any]]]:
     """Return what tells a recovery's trail by the id of the error, for the pages."""
     from visigate_logging.recovery.audit import Audit

@@ -14,7 +14,7 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.acting import MUTES, done_in_words
 from visigate_logging.web.actions import ActionPages
 from visigate_logging.web.charts import kind_of, sparkline
-from visigate_logging.web.pages import Pages, TimelineSource, group_url
+from visigate_logging.web.pages import MessageSource, Pages, TimelineSource, group_url
 from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
 from visigate_logging.web.shown import SHOWN
@@ -67,6 +67,7 @@ def create_blueprint(
     metrics_token: str = "",
     timeline: TimelineSource | None = None,
     actions: Actions | None = None,
+    messages: MessageSource | None = None,
 ) -> Blueprint:
     """Return the pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
@@ -88,9 +89,10 @@ def create_blueprint(
         metrics_token: who brings it as a bearer may read them, without a login.
         timeline: tells what else happened to the host since a time, the oldest first: mappings with ``time``,
             ``event`` and ``text``, as ``visigate_logging.health.state_dir.timeline_of(state_dir)`` gives them.
-
         actions: lets administrators act on the host where the configuration says ``actions: true``, from
             ``visigate_logging.web.actions_of(config, state_dir)``; None for no such page.
+        messages: tells by a group's key how far people have been told of its incident: mappings with ``handler``,
+            ``began``, ``told``, ``untold`` and ``severity``, from ``visigate_logging.web.messages_of(state_dir)``.
 
     ``/errors/healthz`` says to everybody whether all is well, and nothing else.
 
@@ -101,7 +103,7 @@ def create_blueprint(
     blueprint = Blueprint("errors", __name__, url_prefix="/errors", template_folder="templates")
     if store.patience is None:
         store.patience = PATIENCE
-    pages = Pages(store, health, recoveries, user or _user, timeline)
+    pages = Pages(store, health, recoveries, user or _user, timeline, messages)
     of_actions = ActionPages(actions, user or _user).routes() if actions else ()
     for rule, endpoint, view in (*pages.routes(), *of_actions):
         for guard in reversed(guards):

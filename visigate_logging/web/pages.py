@@ -35,6 +35,7 @@ from visigate_logging.web.sheet import facts, nodes, plain_report
 from visigate_logging.web.shown import text
 
 View = Callable[..., Any]
+MessageSource = Callable[[str], list[dict[str, Any]]]
 TimelineSource = Callable[[datetime], list[dict[str, Any]]]
 
 STATIC = Path(__file__).parent / "static"
@@ -56,7 +57,7 @@ class Pages:
     """The views of one store.
 
     Args:
-        store, health, recoveries, user, timeline: see :func:`~visigate_logging.web.create_blueprint`.
+        store, health, recoveries, user, timeline, messages: see :func:`~visigate_logging.web.create_blueprint`.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class Pages:
         recoveries: RecoverySource | None,
         user: Callable[[], str],
         timeline: TimelineSource | None = None,
+        messages: MessageSource | None = None,
     ) -> None:
         self._store = store
         self._timeline = timeline or _no_events
+        self._messages = messages or (lambda _key: [])
         self._health = health
         self._recoveries = Recoveries(store, recoveries)
         self._listing = Listing(store, self._recoveries)
@@ -124,7 +127,10 @@ class Pages:
             "hours": stacked(self._store.timeline(hours=24, group=key), "%H:%M"),
         }
         csrf = new_token()
-        page = self._render("group", key=key, query=query, now=now, charts=charts, days=DAYS, csrf=csrf, **found)
+        beside = {"messages": self._messages(key), "recoveries": self._recoveries.of_group(key)[:ROWS]}
+        page = self._render(
+            "group", key=key, query=query, now=now, charts=charts, days=DAYS, csrf=csrf, **found, **beside
+        )
         return with_token(make_response(page), csrf)
 
     def view_error_details(self, event_id: str) -> Any:

@@ -36,6 +36,12 @@ class Recoveries:
         """Return the attempts for one error."""
         return [{name: attempt.get(name) or "" for name in SHOWN} for attempt in self._attempts(event_id)]
 
+    def of_group(self, key: str) -> list[Mapping[str, Any]]:
+        """Return how the recoveries for errors of a group ended, the newest first."""
+        ended = [attempt for attempt in self._attempts(None) if attempt.get("event") == "outcome"][: -LATEST - 1 : -1]
+        own = (a for a in ended if (r := self._record(str(a.get("event_id")))) and r.fingerprint == key)
+        return [{name: attempt.get(name) or "" for name in (*SHOWN, "event_id")} for attempt in own]
+
     def mended(self) -> Callable[[Group], bool]:
         """Return what tells whether a group was recovered from, by one of its errors, and none has come since."""
         mended: dict[str, datetime] = {}
