@@ -143,12 +143,12 @@ def _found(values: Mapping[str, Any], config: Path) -> Iterator[Action]:
         handler = _part(handlers, name)
         procedures = _part(handler, "procedures")
         for procedure in procedures:
-            title = f"run the recovery {procedure}, whatever its budget"
+            title = f"Run the recovery {procedure}, whatever its budget"
             yield Action(f"recover {procedure}", title, ("recover", "run", str(procedure), *file), "--dry-run")
         for database, backup in _databases(procedures):
-            yield Action(f"backup {database}", f"back up {database}", ("backup", database, "--to", backup))
+            yield Action(f"backup {database}", f"Back up {database}", ("backup", database, "--to", backup))
         if command := next((word for key, word in OUTBOXES.items() if key in handler), ""):
-            title = f"send now what waits in the outbox of {name}"
+            title = f"Send now what waits in the outbox of {name}"
             yield Action(f"send {name}", title, (command, "outbox", "retry", "--handler", str(name), *file))
 
 

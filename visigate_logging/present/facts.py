@@ -11,6 +11,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import surroundings
 from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
+from visigate_logging.present.words import worded
 
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
@@ -75,7 +76,7 @@ def facts_of(detail: ErrorDetail, own: Sequence[Advice] = ()) -> list[Fact]:
     """
     machine = "\n".join(f"{name}: {told}" for name, told in surroundings.machine(detail))
     unusual = ", ".join(surroundings.unusual(detail))
-    why = "; ".join(f"{part}: {value}" for part, value in detail.grouping.items() if value)
+    why = "; ".join(f"{part}: {worded(value)}" for part, value in detail.grouping.items() if value)
     facts = [
         Fact("Site", " on ".join(filter(None, (detail.service, detail.host)))),
         Fact("Where", culprit(detail)),

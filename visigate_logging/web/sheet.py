@@ -96,9 +96,13 @@ def _as_happened(exceptions: Sequence[ExceptionData]) -> Iterator[tuple[int, int
             stack.append((cause, depth, "" if place else lead, False))
 
 
+ELSEWHERE = ("Log message", "Group", "Grouped by")
+"""Facts that have a section of their own on the page."""
+
+
 def facts(record: ErrorDetail) -> list[Fact]:
     """Return what is told of an error in one line each; the rest has a place of its own on the page."""
-    return [fact for fact in facts_of(record) if fact.kind is Kind.LINE and fact.label != "Log message"]
+    return [fact for fact in facts_of(record) if fact.kind is Kind.LINE and fact.label not in ELSEWHERE]
 
 
 def plain_report(record: ErrorDetail) -> str:
