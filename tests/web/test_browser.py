@@ -324,9 +324,25 @@ def test_in_a_hosts_layout_the_hosts_scripts_and_styles_work_and_so_do_the_pages
         page.wait_for_load_state("networkidle")
 
 
+def test_in_a_hosts_layout_the_pages_take_the_hosts_look(log, visit):
+    own = LAYOUT.replace("h6 {", "body { font-family: monospace } .ve { --link: rgb(1, 2, 3) } h6 {", 1)
+    link = own.replace(
+        "{% block content %}", "<nav>{% include 'visigate_errors/summary.html' %}</nav>{% block content %}"
+    )
+    policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+    for said, card in (("", "rgb(255, 255, 255)"), ("html { color-scheme: dark }", "rgb(28, 32, 38)")):
+        with host(log, policy, link.replace("h6 {", f"{said} h6 {{", 1)) as address:
+            page = visit(address, color_scheme="dark")  # of the reader's system, which this host does not follow
+            look = "one => [getComputedStyle(one).fontFamily, getComputedStyle(one).backgroundColor]"
+            assert page.locator("main.ve > section").first.evaluate(look) == ["monospace", card]
+            linked = page.locator(".ve-summary a").first
+            assert linked.evaluate("one => getComputedStyle(one).color") == "rgb(1, 2, 3)"
+            page.wait_for_load_state("networkidle")
+
+
 def test_the_policy_that_is_named_is_enough_for_the_pages(log, visit):
     bare = re.sub("<style>.*</style>|<script>.*</script>", "", LAYOUT)
     with host(log, f"default-src 'none'; {NEEDED_POLICY}", bare) as address:
         page = visit(address)
-        assert page.locator(".ve").first.evaluate("one => getComputedStyle(one).fontFamily") != "Times New Roman"
+        assert page.locator(".ve").first.evaluate("one => getComputedStyle(one).maxWidth") == "1120px"
         visit(f"{address}{CHAIN}").wait_for_load_state("networkidle")  # the server ends with the block

@@ -123,7 +123,7 @@ def timeline_of(directory: Path) -> Callable[[datetime], list[dict[str, Any]]]:
 
 def messages_of(directory: Path) -> Callable[[str], list[dict[str, Any]]]:
     """Return what tells, by a group's key, how far people have been told of its incident, for the pages."""
-    from visigate_logging.delivery.told import incidents_of
+    from visigate_logging.delivery.incident_counts import incidents_of
 
     return lambda key: incidents_of(directory, key)
 
