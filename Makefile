@@ -62,6 +62,7 @@ test: lint browser  ## lint, then all tests
 
 stress: $(VENV)/test  ## the same cases at their full counts (long)
 	$(BIN)/python -m pytest -q -m stress --timeout 3600 -s
+	$(BIN)/python -m pytest -q -m "hypothesis and not stress" --hypothesis-profile stress --timeout 3600 -n $(WORKERS)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

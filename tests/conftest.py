@@ -9,7 +9,9 @@ import pytest
 
 from visigate_logging.detail import masking
 
-hypothesis.settings.register_profile("gate", deadline=None)  # how long a case takes decides nothing
+# How long a case takes decides nothing. `make stress` takes the second.
+hypothesis.settings.register_profile("gate", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("stress", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("gate")
 
 

@@ -38,16 +38,26 @@ def tmp_path():
         yield place
 
 
-@pytest.fixture
-def gate(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def installed():
     """An installation whose directory is the gate's, with two errors of its own."""
     python_for_all()  # root asks, and all know it from then on
-    place = give(tmp_path / "gate")
+    with open_directory() as above, pytest.MonkeyPatch.context() as patch:
+        place = give(above / "gate")
+        patch.chdir(place)
+        (place / "logging.yaml").write_text(CONFIG)
+        os.chown("logging.yaml", GATE, GATE)
+        assert as_user(GATE, log)
+        assert as_user(GATE, log)
+        yield place
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch, installed):
+    """A copy of it, the owners too."""
+    place = tmp_path / "gate"
+    subprocess.run(["cp", "-a", installed, place], check=True)
     monkeypatch.chdir(place)
-    (place / "logging.yaml").write_text(CONFIG)
-    os.chown("logging.yaml", GATE, GATE)
-    assert as_user(GATE, log)
-    assert as_user(GATE, log)
     return place
 
 

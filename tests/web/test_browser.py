@@ -128,24 +128,47 @@ MISPLACED = """() => {
 """What a person would see at a glance: a control or a text that lies over another, or outside of its card."""
 
 
-def check(page):
-    """Nothing scrolls sideways, sticks out or covers something, and axe-core finds nothing."""
+def check_layout(page):
+    """Nothing scrolls sideways, sticks out or covers something."""
     assert page.evaluate(MISPLACED) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def check(page):
+    """Nothing is misplaced, and axe-core finds nothing."""
+    check_layout(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(DESK, "light"), (PHONE, "dark"), (WALL, "dark"), (ZOOMED, "light")],
-    ids=["desk, light", "phone, dark", "wall, dark", "200 %, light"],
-)
-def test_every_page_is_accessible_and_stays_within_its_width(visit, address, size, scheme):
+def opened(visit, address, size, scheme):
+    """Each page with all that it can unfold."""
     for path in PATHS:
         page = visit(address + path, viewport=size, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+        yield page
+
+
+SCREENS = {"desk, light": (DESK, "light"), "phone, dark": (PHONE, "dark")}
+OTHERS = {"wall, dark": (WALL, "dark"), "200 %, light": (ZOOMED, "light")}
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        *(pytest.param(*screen, id=name) for name, screen in SCREENS.items()),
+        *(pytest.param(*screen, id=name, marks=pytest.mark.stress) for name, screen in OTHERS.items()),
+    ],
+)
+def test_every_page_is_accessible_and_stays_within_its_width(visit, address, size, scheme):
+    for page in opened(visit, address, size, scheme):
         check(page)
+
+
+@pytest.mark.parametrize(("size", "scheme"), OTHERS.values(), ids=OTHERS)
+def test_every_page_stays_within_the_width_of_any_screen(visit, address, size, scheme):
+    for page in opened(visit, address, size, scheme):
+        check_layout(page)
 
 
 def test_a_dark_screen_gets_a_dark_page(visit, address):
