@@ -3,7 +3,7 @@
 Arguments: one JSON object. ``options`` go to the handler, ``errors`` is how many are logged, ``groups`` over how
 many groups; ``pause`` seconds between them. For each logging call that has returned a byte goes to standard output.
 ``end``: ``exit`` (default), ``kill`` (no cleanup), ``wait`` (for the test to kill it). ``way``: ``fork`` or ``spawn``
-for a `multiprocessing` child that logs in its place.
+for a `multiprocessing` child that logs in its place. ``patience``: seconds that it may take to end, instead of 2.
 """
 
 import json
@@ -13,6 +13,8 @@ import multiprocessing
 import os
 import sys
 import time
+
+from visigate_logging.handlers import throttled
 
 
 def configure(options):
@@ -34,7 +36,10 @@ def raise_in_group(n):
 
 
 def main():
-    asked = {"errors": 1, "groups": 1, "pause": 0, "end": "exit", "way": ""} | json.loads(sys.argv[1])
+    asked = {"errors": 1, "groups": 1, "pause": 0, "end": "exit", "way": "", "patience": 2.0} | json.loads(
+        sys.argv[1]
+    )
+    throttled._EXIT_TIMEOUT = asked["patience"]
     if asked["way"] != "spawn":
         configure(asked["options"])
     if asked["way"]:
