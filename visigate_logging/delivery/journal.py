@@ -56,19 +56,16 @@ class Journal(ForkAware):
         """
         with self._lock:
             try:
-                self._append(detail, count)
+                now = time.monotonic()
+                line, held = self._line(detail, count, now), self._held
+                must_look = held is None or now >= held[2] or self._until_look <= 0 or self._busy
+                if held is None or must_look or not self._write_held(held, line):
+                    self._append(line)
             except BaseException:
                 self._seen.clear()  # what follows must be written whole: this may not have been
                 raise
 
-    def _append(self, detail: ErrorDetail, count: int) -> None:
-        now = time.monotonic()
-        line = self._line(detail, count, now)
-        held = self._held
-        if held is not None and now < held[2] and self._until_look > 0 and not self._busy:
-            if self._write_held(held, line):
-                return
-            self._held = None
+    def _append(self, line: bytes) -> None:
         if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
             self._write_aside(line)
             return

@@ -88,10 +88,13 @@ class ThrottledHandler(Unlocked):
 
         Of the package's own records that is all but outcomes of recoveries: those that no route takes go the last.
         """
-        is_own = record.name.partition(".")[0] == _OWN_LOGGER
+        is_own = record.name.startswith(_OWN_LOGGER) and record.name.partition(".")[0] == _OWN_LOGGER
         if is_own and (record.name != _OUTCOMES or record.levelno < logging.WARNING):  # below: nothing was done
             return None
-        return next((route for route in self.routes if route.takes(record)), self.routes[-1] if is_own else None)
+        for route in self.routes:
+            if route.takes(record):
+                return route
+        return self.routes[-1] if is_own else None
 
     def counts(self) -> Sheet:
         """Return what became of the errors that the processes of this host gave to the handlers of this name.
