@@ -16,18 +16,19 @@ LIBRARIES = (
     "syslog threading time traceback types typing unittest urllib.parse urllib.request zoneinfo"
 )
 FIELD = (
-    "advice arrivals attempts audit backoff blueprint catchup charts classification clauses cli collector "
-    "composer construct consumers decisions delivery descendants dispatcher doctor execution exposition "
-    "extraction facts faults fetch findings fleet grouping health holders hub ingest insight interning layout "
-    "lifecycle lint loss merging metrics migrate mistakes nats notification notifier origin otlp pages paths "
-    "pipeline presence present privacy pseudonyms reboot recurrence redaction rehearsal rehearse replay report "
-    "restart retention rhythm rtsp schedule selection sentry settings severities silence simulated spool standalone "
-    "standard supervision swap timeline trust usb watch watchdog web yaml"
+    "advice arrivals attempts audit backoff blueprint breadcrumbs catchup charts classification clauses cli "
+    "collector composer construct consumers decisions delivery descendants dispatcher doctor execution "
+    "exposition extraction facts faults fetch findings fleet grouping health holders hub ingest insight "
+    "interning layout lifecycle lint loss merging metrics migrate mistakes nats notification notifier origin "
+    "otlp pages paths pipeline presence present privacy pseudonyms reboot recurrence redaction rehearsal "
+    "rehearse replay report restart retention rhythm rotation rtsp schedule selection sentry settings "
+    "severities silence simulated spool standalone standard supervision swap timeline trust usb watch "
+    "watchdog web yaml"
 )
 """Words of the field that mean here what they mean elsewhere."""
 OTHERS = (
-    "acting adopted announcements answer books breadcrumbs bring company deciding erasing evidence flight "
-    "gate held inquest kept life moments questions rewriting shown stamps surroundings tally "
+    "acting adopted announcements answer books bring company deciding erasing evidence flight "
+    "gate held inquest kept life moments questions rewriting shown surroundings tally "
     "varying where world"
 )
 """Words that are neither, and are to go; none may be added."""

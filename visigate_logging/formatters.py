@@ -9,18 +9,17 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from visigate_logging.detail.capture import detail_of
 from visigate_logging.detail.extraction import extractor
 from visigate_logging.detail.masking import mask_also, pseudonymise, sanitiser
+from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.pseudonyms import KEY_FILE
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.values import word
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Range, Via, checked
 
-__all__ = ["DetailFormatter", "TextFormatter"]
-
-SMALLEST_FIELD = 1024
 LARGEST_VALUE = 65_536
 """Bytes of a value that a subclass or a static field has added, where orjson does not take it."""
 
@@ -39,7 +38,7 @@ def _with_letters(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 Words = Annotated[str | Sequence[str], Via(_with_letters, "a list of names")]
-FieldSize = Annotated[int, Range(SMALLEST_FIELD, unit="bytes")]
+FieldSize = Annotated[int, Range(1024, unit="bytes")]
 
 
 class DetailFormatter(OrjsonFormatter):
@@ -100,18 +99,18 @@ class DetailFormatter(OrjsonFormatter):
             static_fields=dict(static_fields or {}),
             rename_fields=dict(rename_fields or {}),
         )
-        own = (type(self).add_fields, type(self).process_log_record)
-        self._adds_nothing = own == _OWN and not static_fields and not rename_fields
+        is_own = (type(self).add_fields, type(self).process_log_record) == _OWN
+        self.adds_nothing = is_own and not static_fields and not rename_fields
+        """Whether a line has the fields of the detail record and no others."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON, without the newline; never raises for what a record holds."""
+        """Return one line of JSON, without the newline; never raises for what a record holds."""
         return self.jsonify_log_record(self._fields(record))
 
     def format_bytes(self, record: logging.LogRecord) -> bytes:
         """Return the same as UTF-8 and with the newline, for handlers that write bytes."""
-        if self._adds_nothing:
-            fields = ErrorDetail.from_record(record, self.options).to_serialisable()
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        if self.adds_nothing:
+            return detail_of(record, self.options).to_line()
         return _serialised(self._fields(record), orjson.OPT_APPEND_NEWLINE)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -125,9 +124,7 @@ class DetailFormatter(OrjsonFormatter):
         """Put the fields of the detail record, then the static ones."""
         detail = ErrorDetail.from_record(record, self.options)
         log_data.update(detail.to_serialisable())
-        if message_dict or self.static_fields:
-            log_data.update(message_dict)
-            log_data.update(self.static_fields)
+        log_data.update({**message_dict, **self.static_fields})
         for old, new in self.rename_fields.items():
             if old in log_data:
                 log_data[new] = log_data.pop(old)

@@ -19,7 +19,8 @@ from tests.detail.test_stacks import record_of
 from visigate_logging.detail import codes, fingerprint
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.grouping.v1 import mask as mask_message
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.options import DetailOptions
+from visigate_logging.detail.record import ErrorDetail
 
 SOURCE = '''
 import sys

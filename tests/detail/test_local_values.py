@@ -19,8 +19,9 @@ import pytest
 from flask import Flask, g, request
 
 from visigate_logging.detail.local_values import MAX_ALL, values_of
+from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.pseudonyms import Pseudonyms
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.redaction import Redactor
 
 REDACTOR = Redactor()

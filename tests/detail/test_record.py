@@ -19,7 +19,8 @@ import pytest
 from tests.detail import raising
 from tests.detail.test_stacks import record_of
 from tests.detail.test_values import LyingText, OddText, Raises, RaisingMapping
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.options import DetailOptions
+from visigate_logging.detail.record import ErrorDetail
 
 FIELDS = {f.name for f in dataclasses.fields(ErrorDetail)}
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.detail import raising
-from visigate_logging.detail import stacks, tracebacks
+from visigate_logging.detail import positions, tracebacks
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.stacks import StackCache
 from visigate_logging.detail.tracebacks import format_exception, walk_chain
@@ -319,7 +319,7 @@ def test_a_source_file_that_changes_between_two_errors_is_read_again(
     monkeypatch: pytest.MonkeyPatch,
     changing: tuple[Path, Callable[[], BaseException]],
 ) -> None:
-    monkeypatch.setattr(stacks, "CHECK_EVERY", 0)
+    monkeypatch.setattr(positions, "CHECK_EVERY", 0)
     path, fail = changing
     sources: list[str | None] = [
         "# another line\n\n\n",

@@ -154,8 +154,8 @@ def test_a_worker_whose_waking_was_interrupted_is_woken_by_the_next(monkeypatch:
 
 def test_the_upkeep_whose_waking_was_interrupted_is_woken_by_the_next(tmp_path, monkeypatch) -> None:
     made = JsonFileHandler(tmp_path / "details.jsonl")
-    wake = Once(made._task.wake)
-    monkeypatch.setattr(made._task, "wake", wake)
+    wake = Once(made._upkeep._task.wake)
+    monkeypatch.setattr(made._upkeep._task, "wake", wake)
     record = logging.LogRecord("gate", logging.ERROR, __file__, 1, "m", (), None)
     with pytest.raises(KeyboardInterrupt):
         made.handle(record)

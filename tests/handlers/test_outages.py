@@ -233,7 +233,7 @@ def test_a_device_which_has_nothing_to_sync_is_no_trouble(make, said):
     handler = make("/dev/null")
     log(handler, "one", logging.CRITICAL)
     handler.close()
-    handler._tell()
+    handler._upkeep._tell()
     assert said() == []
 
 

@@ -23,8 +23,7 @@ from tests.handlers.conformance import CASES
 from tests.waiting import wait_until
 from visigate_logging import SharedRotatingFileHandler
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.handlers import rotating
-from visigate_logging.host import State, buffered_file, host_counts
+from visigate_logging.host import State, buffered_file, file_upkeep, host_counts
 
 
 @pytest.fixture
@@ -184,7 +183,7 @@ def test_sync_interval_comes_at_most_once_a_second_and_only_after_writes(make, s
     assert len(syncs) in {2, 3}
     assert min(gaps) >= 0.99
     before = len(syncs)
-    wait_until(lambda: not handler._awake)
+    wait_until(lambda: not handler._upkeep.is_awake)
     assert len(syncs) == before
 
 
@@ -199,7 +198,7 @@ def test_files_that_were_rotated_away_before_the_sync_are_synced_too(path, make,
 
 
 def test_the_sync_does_not_wait_for_a_busy_state_file(path, make, syncs, monkeypatch):
-    monkeypatch.setattr(rotating, "PUBLISH_EVERY", 0.0)
+    monkeypatch.setattr(file_upkeep, "PUBLISH_EVERY", 0.0)
     handler = make(sync="interval")
     other = State(path.parent / "state")
     with other.transaction():
@@ -211,7 +210,7 @@ def test_the_sync_does_not_wait_for_a_busy_state_file(path, make, syncs, monkeyp
 
 
 def test_counts_are_in_the_state_file_in_time_and_at_the_end(path, make, monkeypatch):
-    monkeypatch.setattr(rotating, "PUBLISH_EVERY", 0.1)
+    monkeypatch.setattr(file_upkeep, "PUBLISH_EVERY", 0.1)
     handler = make()
     state = State(path.parent / "state")
 
@@ -220,7 +219,7 @@ def test_counts_are_in_the_state_file_in_time_and_at_the_end(path, make, monkeyp
 
     log(handler, "one")
     wait_until(lambda: delivered() == 1)
-    monkeypatch.setattr(rotating, "PUBLISH_EVERY", 1000.0)
+    monkeypatch.setattr(file_upkeep, "PUBLISH_EVERY", 1000.0)
     log(handler, "two")
     handler.close()
     assert delivered() == 2

@@ -100,7 +100,7 @@ def test_a_mail_in_the_outbox(tmp_path: Path, calls: list[str]) -> None:
 def test_a_critical_record_and_the_name_of_its_file(tmp_path: Path, calls: list[str], monkeypatch) -> None:
     monkeypatch.setattr("visigate_logging.host.buffered_file._datasync", os.fdatasync)  # found before it was recorded
     handler = JsonFileHandler(tmp_path / "details.jsonl")
-    monkeypatch.setattr(handler._task, "wake", lambda: None)  # which would sync as well, at the same time
+    monkeypatch.setattr(handler._upkeep._task, "wake", lambda: None)  # which would sync as well, at the same time
     calls.clear()
     handler.handle(logging.LogRecord("gate", logging.CRITICAL, __file__, 1, "the barrier is stuck", (), None))
     at_return = calls.copy()

@@ -198,7 +198,7 @@ def test_root_rotates_no_files_of_a_place_that_the_gate_puts_in_the_way_in_that_
     (roots / "a.log").write_bytes(b"root's own, and long enough to be rotated\n")
     file = SharedFile(logs / "a.log", max_bytes=20, backups=3)
     file.append(b"the first of two lines\n")
-    acquire = file._lock.acquire
+    acquire = file.rotation._lock.acquire
 
     def swap():
         def put_in_the_way():
@@ -208,11 +208,11 @@ def test_root_rotates_no_files_of_a_place_that_the_gate_puts_in_the_way_in_that_
         assert as_user(GATE, put_in_the_way)
         return True
 
-    monkeypatch.setattr(file._lock, "acquire", swap)
+    monkeypatch.setattr(file.rotation._lock, "acquire", swap)
     file.append(b"the second\n")
-    assert "not root's" in str(file.rotation_error)
+    assert "not root's" in str(file.rotation.error)
     assert os.listdir(roots) == ["a.log"]
-    monkeypatch.setattr(file._lock, "acquire", acquire)
+    monkeypatch.setattr(file.rotation._lock, "acquire", acquire)
     file.close()
 
 

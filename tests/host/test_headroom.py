@@ -3,6 +3,8 @@
 import contextlib
 import json
 import logging
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +14,13 @@ import pytest
 
 from visigate_logging import JsonFileHandler
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host import headroom
 from visigate_logging.host.headroom import caller_exception, caller_frame, caller_thread, with_headroom
+
+
+@pytest.fixture(autouse=True)
+def a_busy_machine_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headroom, "_PATIENCE", 60)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +102,28 @@ def _raise(kind: type[BaseException]) -> str:
     raise kind
 
 
-def test_work_that_needs_a_lock_of_its_caller_s_is_left_to_itself() -> None:
+def test_what_interrupts_the_wait_begins_no_wait_of_its_own() -> None:
+    ran_in: list[int | None] = []
+    interrupted = threading.Event()
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        ran_in.append(with_headroom(threading.get_ident))
+        interrupted.set()
+
+    def work() -> bool:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return interrupted.wait(30)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        assert deep(60, lambda: str(with_headroom(work))) == "True"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ran_in == [threading.get_ident()]
+
+
+def test_work_that_needs_a_lock_of_its_caller_s_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headroom, "_PATIENCE", 0.1)
     lock, done = threading.RLock(), threading.Event()
 
     def work() -> bool:

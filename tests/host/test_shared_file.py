@@ -315,7 +315,7 @@ for turn in range(4):  # the one makes the lock, the other must rotate too, and 
         file = SharedFile(path, max_bytes=40, backups=50, mode=0o660)
         for n in range(20):
             file.append(b"%d-%02d\\n" % (turn, n))
-        os._exit(0 if file.rotation_error is None else 1)
+        os._exit(0 if file.rotation.error is None else 1)
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         sys.exit(f"turn {turn} could not rotate")
 """
@@ -342,10 +342,10 @@ def test_a_symlink_in_place_of_the_lock_is_not_followed_and_lines_are_written_on
     file.append(b"bbbb\n")
     assert not victim.exists()
     assert path.read_bytes() == b"aaaa\nbbbb\n"
-    assert isinstance(file.rotation_error, OSError)
+    assert isinstance(file.rotation.error, OSError)
     path.with_name(".a.log.lock").unlink()
     file.append(b"cccc\n")
-    assert file.rotation_error is None
+    assert file.rotation.error is None
     assert path.read_bytes() == b"cccc\n"
 
 
@@ -356,7 +356,7 @@ def test_a_rotation_that_cannot_be_done_costs_no_line(make, path, tmp_path):
     for _ in range(3):
         file.append(b"aaaa\n")
     assert path.read_bytes() == b"aaaa\n" * 3
-    assert isinstance(file.rotation_error, OSError)
+    assert isinstance(file.rotation.error, OSError)
 
 
 def test_a_symlinked_file_is_written_through_and_rotated_without_loss(make, path, tmp_path):

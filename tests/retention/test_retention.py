@@ -232,7 +232,7 @@ def test_the_handler_clears_in_the_background(tmp_path, monkeypatch):
     end = time.monotonic() + 20
     while b'"attempt":1' in b"".join(p.read_bytes() for p in tmp_path.glob("details.jsonl*")):
         assert time.monotonic() < end
-        handler._task.wake()
+        handler._upkeep._task.wake()
         time.sleep(0.05)
     handler.close()
     assert not index_path(log).exists()

@@ -18,8 +18,9 @@ from visigate_logging.cli.arguments import (
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import bold, complain, dim, painted, say, say_json, terminal_columns, width
 from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fitted, table
+from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.plain import plain
-from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import surroundings
 from visigate_logging.present.facts import RELATIONS, Kind, facts_of
 from visigate_logging.present.severities import COLOURS

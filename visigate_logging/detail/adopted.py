@@ -22,8 +22,6 @@ from visigate_logging.detail.clauses import clause_at
 from visigate_logging.detail.values import safe_str
 from visigate_logging.host.headroom import caller_exception, caller_frame, caller_thread
 
-__all__ = ["ADOPTED_AS", "VARIABLE", "Adopted", "adopted_by"]
-
 ADOPTED_AS = "_visigate_adopted"
 """Attribute of a ``LogRecord`` that holds what was decided; the underscore keeps JSON formatters from merging it."""
 VARIABLE = "VISIGATE_HANDLED_EXCEPTIONS"
@@ -53,7 +51,7 @@ class Adopted(NamedTuple):
 
 
 def adopted_by(record: logging.LogRecord) -> Adopted | None:
-    """The handled exception that belongs to a record without one of its own; None when none does.
+    """Return the handled exception that belongs to a record without one of its own; None when none does.
 
     Args:
         record: any; only while the call that made it is under way, and in its thread, is anything found.
@@ -92,7 +90,7 @@ def _from_level() -> float:
 
 
 def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
-    """The frame of the logging call that makes a record; None when the record is from another call or thread.
+    """Return the frame of the logging call that makes a record; None when the record is from another call or thread.
 
     Where the record was made is known by its file and line alone. That it is not an older one, which is flushed
     while the same line logs again, is known by the call that is handing it to the handlers.
@@ -118,7 +116,7 @@ _HANDING = ("handle", "write")
 
 
 def _hands_on(frame: FrameType, record: logging.LogRecord) -> bool:
-    """Whether a frame is that of ``Logger.handle``, or loguru's ``StandardSink.write``, with a record or its copy."""
+    """Return whether a frame is that of ``Logger.handle``, or of loguru's sink, with a record or its copy."""
     code = frame.f_code
     if code is not _HANDLE and not (code.co_name == "write" and _package(frame) == "loguru"):
         return False
@@ -131,7 +129,7 @@ def _package(frame: FrameType) -> str:
 
 
 def _went_through(exc: BaseException, frame: FrameType) -> bool:
-    """Whether an exception came up to a frame; a helper that has raised it again is before it in the traceback."""
+    """Return whether an exception came up to a frame, though a helper that raised it again stands before it."""
     entry = exc.__traceback__
     while entry is not None:
         if entry.tb_frame is frame:
@@ -141,7 +139,7 @@ def _went_through(exc: BaseException, frame: FrameType) -> bool:
 
 
 def _is_named(exc: BaseException, record: logging.LogRecord) -> bool:
-    """Whether a record has an exception among what it was given, or its text in the message."""
+    """Return whether a record has an exception among what it was given, or its text in the message."""
     given = [*record.__dict__.values()]
     given += record.args.values() if isinstance(record.args, Mapping) else record.args or ()
     given += record.msg.values() if isinstance(record.msg, Mapping) else ()
@@ -152,7 +150,7 @@ def _is_named(exc: BaseException, record: logging.LogRecord) -> bool:
 
 
 def _stands_in(text: str, message: str) -> bool:
-    """Whether a text stands in a message, not as a part of longer words."""
+    """Return whether a text stands in a message, not as a part of longer words."""
     start = message.find(text)
     for _ in range(MAX_PLACES):
         if start < 0:

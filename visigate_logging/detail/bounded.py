@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["Bounded"]
-
 K = TypeVar("K")
 V = TypeVar("V")
 

@@ -13,8 +13,6 @@ from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.templates import Template, templates_in
 from visigate_logging.host.headroom import caller_frame
 
-__all__ = ["Site", "calling", "site_of"]
-
 MAX_SITES = 4096
 """Places that are remembered."""
 MAX_LINES = 40
@@ -37,7 +35,7 @@ class Site(NamedTuple):
     passes_on: bool = False
 
     def template(self, message: str) -> Template | None:
-        """The template that a message was made of; None when there is none that fits."""
+        """Return the template that a message was made of; None when there is none that fits."""
         return next((template for template in self.templates if template.fits(message)), None)
 
 
@@ -45,7 +43,7 @@ _sites: Bounded[tuple[str, int, str], Site] = Bounded(MAX_SITES)
 
 
 def site_of(record: logging.LogRecord) -> Site:
-    """The place of a logging call, read once from its source.
+    """Return the place of a logging call, read once from its source.
 
     Nothing is executed. While the call is going on, its source counts only where the code that runs has the same
     texts in it.
@@ -65,7 +63,7 @@ def site_of(record: logging.LogRecord) -> Site:
 
 
 def calling(record: logging.LogRecord) -> FrameType | None:
-    """The frame that called the logger, while it still does."""
+    """Return the frame that called the logger, while it still does."""
     frame = caller_frame()
     for _ in range(MAX_DEPTH):
         if frame is None or (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):
@@ -91,7 +89,7 @@ def _read(record: logging.LogRecord) -> Site:
 
 
 def _expression(frame: FrameType, lines: list[str]) -> ast.expr:
-    """The call that a frame is in the middle of."""
+    """Return the call that a frame is in the middle of."""
     positions = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
     first, last, start, end = positions
     if first is None or last is None or start is None or end is None or last - first >= MAX_LINES:
@@ -103,7 +101,7 @@ def _expression(frame: FrameType, lines: list[str]) -> ast.expr:
 
 
 def _statement(lines: list[str]) -> ast.AST:
-    """The statement that begins with the first of some lines."""
+    """Return the statement that begins with the first of some lines."""
     for count in range(1, len(lines) + 1):
         with contextlib.suppress(SyntaxError):
             return ast.parse("".join([lines[0].lstrip(), *lines[1:count]]))
@@ -111,7 +109,7 @@ def _statement(lines: list[str]) -> ast.AST:
 
 
 def _is_part(expression: ast.expr, code: CodeType) -> bool:
-    """Whether the code that runs can have been compiled from an expression: it has the same texts in it."""
+    """Return whether the code that runs can have been compiled from an expression: it has the same texts in it."""
     return _texts(compile(ast.Expression(expression), code.co_filename, "eval")) <= _texts(code)
 
 
@@ -121,7 +119,7 @@ def _texts(code: CodeType) -> set[str]:
 
 
 def _passes_on(texts: list[ast.expr], code: CodeType) -> bool:
-    """Whether what is logged is made of what the function was called with."""
+    """Return whether what is logged is made of what the function was called with."""
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     given = {*code.co_varnames[:count]} - {"self", "cls"}

@@ -3,13 +3,11 @@
 from collections import deque
 from collections.abc import Iterator
 
-__all__ = ["led_to"]
-
 _MOST = 100
 
 
 def led_to(error: BaseException) -> Iterator[BaseException]:
-    """An exception, then its causes, contexts, what it wraps as ``orig`` and members of groups, nearest first.
+    """Yield an exception, then its causes, contexts, what it wraps as ``orig`` and members of groups, nearest first.
 
     Each is given once, and 100 at most.
     """
@@ -36,7 +34,7 @@ def _next(error: BaseException) -> list[BaseException]:
 
 
 def _wrapped(error: BaseException) -> object:
-    """The driver's own exception, as SQLAlchemy has it."""
+    """Return the driver's own exception, as SQLAlchemy has it."""
     try:
         return getattr(error, "orig", None)
     except Exception:  # a hostile property may raise anything

@@ -18,8 +18,6 @@ from visigate_logging.detail.written import exceptions_in
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import LevelName, Names, checked
 
-__all__ = ["Classifier", "is_ignored"]
-
 _FAR = 1_000_000
 """Rank of a rule that names no exception, message or status: after all that do."""
 _IGNORED = "_visigate_ignored"
@@ -48,7 +46,7 @@ class Rule:
 
 
 def is_ignored(record: logging.LogRecord) -> bool:
-    """Whether a rule says that a record is not to be recorded, only counted."""
+    """Return whether a rule says that a record is not to be recorded, only counted."""
     return record.__dict__.get(_IGNORED) is True
 
 
@@ -130,7 +128,7 @@ class Classifier(logging.Filter):
             yield rank, rule
 
     def _rank(self, kinds: Sequence[type], rule: Rule) -> int | None:
-        """How near the exception, the first, is to the classes of a rule; None when it is none of them."""
+        """Return how near the exception, the first, is to the classes of a rule; None when it is none of them."""
         for depth, kind in enumerate(kinds if rule.causes else kinds[:1]):
             distances = [self._distance(kind, name) for name in rule.exceptions]
             if min(distances) < _FAR:
@@ -167,7 +165,7 @@ def _passed_through(record: logging.LogRecord, tb: TracebackType | None, module:
 
 
 def _says(rule: Rule, exc: BaseException | None, texts: Sequence[str]) -> bool:
-    """Whether the message and the status are those of a rule."""
+    """Return whether the message and the status are those of a rule."""
     if rule.message is not None and search(rule.message, texts) is None:
         return False
     if rule.status is None:

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Literal, NamedTuple
 
-__all__ = ["Clause", "clause_at", "is_caught_there", "is_raise"]
-
 Clause = Literal["except", "passing"]
 """``passing``: a ``finally``, or the end of a ``with``, while an exception is on its way."""
 
@@ -46,7 +44,7 @@ class _Entry(NamedTuple):
 
 @functools.lru_cache(maxsize=512)
 def clause_at(code: CodeType, instruction: int) -> Clause | None:
-    """The innermost handler that an instruction stands in.
+    """Return the innermost handler that an instruction stands in.
 
     Args:
         code: any code object.
@@ -56,7 +54,7 @@ def clause_at(code: CodeType, instruction: int) -> Clause | None:
 
 
 def is_caught_there(code: CodeType, raised_at: int, instruction: int) -> bool:
-    """Whether an instruction stands in a handler that takes what comes from another instruction.
+    """Return whether an instruction stands in a handler that takes what comes from another instruction.
 
     Args:
         code: that both are in.
@@ -69,7 +67,7 @@ def is_caught_there(code: CodeType, raised_at: int, instruction: int) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def is_raise(code: CodeType, instruction: int) -> bool:
-    """Whether an instruction raises an exception that it names: ``raise e``, and not ``raise`` alone."""
+    """Return whether an instruction raises an exception that it names: ``raise e``, and not ``raise`` alone."""
     raises, count = code.co_code[instruction : instruction + 2]
     return raises == _OP["RAISE_VARARGS"] and count > 0
 
@@ -93,11 +91,11 @@ class _Shape:
         self._ended = {handler.cleanup: handler for handler in self._begun.values()}
 
     def _goes_to(self, instruction: int) -> int | None:
-        """Where an exception at an instruction goes on."""
+        """Return where an exception at an instruction goes on."""
         return next((e.target for e in self._entries if e.start <= instruction < e.end), None)
 
     def takers(self, instruction: int) -> set[_Handler]:
-        """The handlers that an exception from an instruction may come to, outwards."""
+        """Return the handlers that an exception from an instruction may come to, outwards."""
         found = set()
         target = self._goes_to(instruction)
         for _ in range(MAX_DEPTH):
@@ -109,7 +107,7 @@ class _Shape:
         return found
 
     def around(self, instruction: int) -> Iterator[_Handler]:
-        """The handlers that an instruction stands in, innermost first."""
+        """Yield the handlers that an instruction stands in, innermost first."""
         for _ in range(MAX_DEPTH):
             target = self._goes_to(instruction)
             if target is None:
@@ -126,7 +124,7 @@ def _shape(code: CodeType) -> _Shape:
 
 
 def _kind(instructions: bytes, handler: int) -> Clause:
-    """Whether a handler is an except clause, from what it does first."""
+    """Return whether a handler is an except clause, from what it does first."""
     first = True
     for op in instructions[handler + 2 :: 2]:
         if op in _MATCHES or (first and op == _OP["POP_TOP"]):
@@ -138,7 +136,7 @@ def _kind(instructions: bytes, handler: int) -> Clause:
 
 
 def _parsed(table: bytes) -> list[_Entry]:
-    """An exception table; its numbers have six bits a byte, the highest first, and bit 6 says that more follow."""
+    """Read an exception table: its numbers have six bits a byte, the highest first; bit 6 says that more follow."""
     numbers: list[int] = []
     value = 0
     for byte in table:

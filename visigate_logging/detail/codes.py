@@ -10,8 +10,6 @@ from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.modules import MAIN_MODULES, imported_name
 from visigate_logging.detail.values import word
 
-__all__ = ["CODE_IN_TEXT", "class_name", "code_told", "codes_given", "codes_in", "error_code"]
-
 MAX_CODES = 4
 """Codes of a text that count."""
 MAX_TOLD = 2000
@@ -47,7 +45,7 @@ _IN_TEXT = re.compile(CODE_IN_TEXT, re.IGNORECASE)
 
 
 def codes_in(text: str) -> tuple[str, ...]:
-    """The codes that stand in a text: ``HTTP 500``, ``exit 137``, ``errno 28``, ``signal 9``."""
+    """Return the codes that stand in a text: ``HTTP 500``, ``exit 137``, ``errno 28``, ``signal 9``."""
     found = []
     for match in _IN_TEXT.finditer(text):
         kind = match.lastgroup or ""
@@ -58,13 +56,13 @@ def codes_in(text: str) -> tuple[str, ...]:
 
 
 def codes_given(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The codes that a mapping has under their usual names, its keys in lower case or not."""
+    """Return the codes that a mapping has under their usual names, its keys in lower case or not."""
     numbers = {k.lower(): v for k, v in values.items() if type(v) is int or (type(v) is str and v.isdecimal())}
     return tuple(f"{kind} {numbers[name]}" for name, kind in _KEYS.items() if name in numbers)[:MAX_CODES]
 
 
 def error_code(exc: BaseException) -> str:
-    """The code that an exception carries beside its type; empty when it has none.
+    """Return the code that an exception carries beside its type; empty when it has none.
 
     The name of SQLite's error, of the operating system's (``ECONNREFUSED``), an HTTP status, or what a program
     returned.
@@ -121,7 +119,7 @@ _TOLD = re.compile(
 
 
 def code_told(kind: type[BaseException], message: str) -> str:
-    """The code that the exception with a message carried, as far as the message tells.
+    """Return the code that the exception with a message carried, as far as the message tells.
 
     Args:
         kind: its class, or what stands for it.
@@ -142,7 +140,7 @@ def code_told(kind: type[BaseException], message: str) -> str:
 
 
 def class_name(kind: type) -> str:
-    """The name of a class for keys: alike whether its module is imported or run."""
+    """Return the name of a class for keys: alike whether its module is imported or run."""
     return _classes[kind][0]
 
 

@@ -9,8 +9,6 @@ from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.values import safe_str
 from visigate_logging.options import Via
 
-__all__ = ["Status", "Statuses", "search", "status_of", "text_of"]
-
 LONGEST = 2000
 """Characters of a text that are searched: a pattern of the operator's must not hold the caller up."""
 
@@ -45,12 +43,12 @@ Status = Annotated[Statuses, Via(Statuses.read, "an HTTP status, as 404 or 4xx")
 
 
 def search(wanted: re.Pattern[str], texts: Iterable[str]) -> re.Match[str] | None:
-    """The first place in one of some texts, of which the beginnings are looked at."""
+    """Return the first place in one of some texts, of which the beginnings are looked at."""
     return next(filter(None, (wanted.search(text[:LONGEST]) for text in texts)), None)
 
 
 def text_of(record: logging.LogRecord) -> str:
-    """The message that was logged, for a filter: nobody has masked it yet."""
+    """Return the message that was logged, for a filter: nobody has masked it yet."""
     try:
         return record.getMessage()
     except Exception:  # a message that does not fit its arguments
@@ -58,7 +56,7 @@ def text_of(record: logging.LogRecord) -> str:
 
 
 def status_of(errors: Iterable[BaseException], texts: Iterable[str]) -> int | None:
-    """The HTTP status that one of some exceptions carries, else the one that a text tells.
+    """Return the HTTP status that one of some exceptions carries, else the one that a text tells.
 
     Args:
         errors: nearest first.

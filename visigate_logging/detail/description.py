@@ -4,14 +4,15 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from visigate_logging.detail import fingerprint, written
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.frames import Chain, ExceptionData
 from visigate_logging.detail.modules import in_app_test
-from visigate_logging.detail.stacks import StackCache
+from visigate_logging.detail.positions import Source, all_current
+from visigate_logging.detail.stacks import Stack, StackCache
 from visigate_logging.detail.tracebacks import (
     MAX_NOTES,
     SPECIAL,
@@ -23,19 +24,31 @@ from visigate_logging.detail.tracebacks import (
 )
 from visigate_logging.detail.values import Sanitiser, safe_str, word
 
-__all__ = ["Describer"]
-
 MAX_DESCRIBED = 128
 """Descriptions of exceptions that are kept, for when the same ones are logged again."""
 MAX_DESCRIBED_TEXT = 16_384
 """Characters of the traceback of such a description."""
-MAX_LOOK = 7 * 16
-"""What such a description is known by: seven parts of each exception of its chain."""
+MAX_LOOK = 2048
+"""Parts that such a description is known by: one of each frame, and six of each exception of its chain."""
 
 _REMOTE = ("_RemoteTraceback", "RemoteTraceback")
 """Of concurrent.futures and multiprocessing: as a cause it holds the traceback of the worker."""
 
 _UNLIKE = (BaseExceptionGroup, *SPECIAL)
+
+
+class _Description(NamedTuple):
+    """The fields of an exception, and what they rest on.
+
+    Args:
+        fields: of the detail record.
+        sources: the files whose lines they have.
+        stacks: they keep the code alive, whose addresses no other code may get.
+    """
+
+    fields: dict[str, Any]
+    sources: tuple[Source, ...]
+    stacks: Sequence[Stack]
 
 
 class Describer:
@@ -50,41 +63,48 @@ class Describer:
         self._clean = clean
         self._in_app = in_app_test(in_app)
         self._stacks = StackCache(clean.text, self._in_app)
-        self._described: Bounded[tuple[Any, ...], dict[str, Any]] = Bounded(MAX_DESCRIBED)
+        self._described: Bounded[tuple[Any, ...], _Description] = Bounded(MAX_DESCRIBED)
 
     def raised(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
-        """The fields of a live exception; without those that say where, when it has no traceback.
+        """Return the fields of a live exception; without those that say where, when it has no traceback.
 
         Raises:
             BaseException: whatever a hostile exception raises when it is looked at.
         """
         look = self._look(exc, tb)
         known = self._described.get(look) if look else None
-        if known is None:
-            known = self._describe(exc, tb)
-            if look and len(known["traceback"]) <= MAX_DESCRIBED_TEXT:
-                self._described.keep(look, known)
-        return known
+        if known is not None and all_current(known.sources, time.monotonic()):
+            return known.fields
+        chain = walk_chain(exc, tb, self._stacks)
+        fields = self._describe(chain, tb)
+        if look and len(fields["traceback"]) <= MAX_DESCRIBED_TEXT:
+            stacks = [raised.stack for raised in chain]
+            if all(stack.is_kept for stack in stacks):
+                sources = tuple({source for stack in stacks for source in stack.sources})
+                self._described.keep(look, _Description(fields, sources, stacks))
+        return fields
 
     def _look(self, exc: BaseException, tb: TracebackType | None) -> tuple[Any, ...] | None:
-        """All that a description is made from, where that is little; None where it is more, or was never met.
+        """Return all that a description is made from, where that is little; None where it is more.
 
         What looks the same is described the same.
         """
         if "tracebacklimit" in sys.__dict__:
             return None
         look: list[Any] = []
+        note = look.append
         seen = {id(exc)}
-        now = time.monotonic()
         relation = ""
         try:
             while len(look) < MAX_LOOK:
-                stack = self._stacks.known(tb, now)
-                if stack is None or isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
+                if isinstance(exc, _UNLIKE) or hasattr(exc, "__notes__") or not exc:
                     return None
+                while tb is not None:
+                    note(id(tb.tb_frame.f_code) + tb.tb_lasti)
+                    tb = tb.tb_next
                 kind = type(exc)  # its names may be set anew
                 text = self._clean.text(safe_str(exc))
-                look += (kind, kind.__module__, kind.__qualname__, text, stack, relation, error_code(exc))
+                look += (kind, kind.__module__, kind.__qualname__, text, relation, error_code(exc))
                 before, relation = printed_before(exc, seen)
                 if before is None:
                     return tuple(look)
@@ -94,8 +114,7 @@ class Describer:
             pass
         return None
 
-    def _describe(self, exc: BaseException, tb: TracebackType | None) -> dict[str, Any]:
-        chain = walk_chain(exc, tb, self._stacks)
+    def _describe(self, chain: list[RaisedException], tb: TracebackType | None) -> dict[str, Any]:
         messages = [self._clean.text(safe_str(raised.value)) for raised in chain]
         share = max(1, len(messages) // 10)
         return {
@@ -109,7 +128,7 @@ class Describer:
         }
 
     def _placed(self, chain: list[RaisedException], messages: list[str]) -> dict[str, Any]:
-        """The fields that say where an exception came from, and its group.
+        """Return the fields that say where an exception came from, and its group.
 
         One that a process pool has brought came from the worker, whose traceback is there as the text of its cause.
         """
@@ -146,7 +165,7 @@ class Describer:
         return tuple(self._clean.value(kept))
 
     def unreadable(self, exc: BaseException, error: BaseException, logger: str, culprit: str) -> dict[str, Any]:
-        """The fields of an exception that does not let itself be looked at.
+        """Return the fields of an exception that does not let itself be looked at.
 
         Args:
             exc: that exception.
@@ -168,7 +187,7 @@ class Describer:
         }
 
     def written(self, text: str, call: dict[str, Any]) -> dict[str, Any]:
-        """The fields of an exception that is only there as text.
+        """Return the fields of an exception that is only there as text.
 
         Args:
             text: its traceback.

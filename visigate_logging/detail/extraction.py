@@ -13,18 +13,16 @@ import orjson
 from visigate_logging.detail import fingerprint, masking, texts, written
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.description import Describer
+from visigate_logging.detail.event_ids import new_id, rfc3339
 from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.spans import span_of
-from visigate_logging.detail.stamps import EventIds, rfc3339
 from visigate_logging.detail.surroundings import add_surroundings, is_turn
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
 from visigate_logging.host.timeline import last_changes
-
-__all__ = ["Extractor", "extractor"]
 
 MAX_ORIGINS = 1024
 """Places that log of which the names are remembered."""
@@ -33,7 +31,7 @@ MAX_REMEMBERED = 1024
 
 
 def extractor(options: DetailOptions) -> "Extractor":
-    """The one extractor for these options: its caches serve all handlers, until more is secret."""
+    """Return the one extractor for these options: its caches serve all handlers, until more is secret."""
     return _extractor(options, masking.policy())
 
 
@@ -54,7 +52,7 @@ class Extractor:
         self._describe = Describer(self._clean, options.in_app)
         self._facets = options.facets
         self._tells_locals = options.locals
-        self._origins: Bounded[tuple[str | None, ...], dict[str, str]] = Bounded(MAX_ORIGINS)
+        self._origins: Bounded[tuple[str | None, ...], dict[str, Any]] = Bounded(MAX_ORIGINS)
         self._constant = {
             "host": utf8(os.uname().nodename),
             "service": utf8(options.service),
@@ -62,35 +60,34 @@ class Extractor:
             "boot_id": clock.boot_id(),
         }
 
-    def fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
-        """Set the fields of the detail of a record; never raises.
+    def values(self, record: logging.LogRecord, blank: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of the detail of a record; never raises.
 
         Args:
-            values: all fields with their defaults.
             record: what was logged.
+            blank: all fields with their defaults, in their order.
         """
         try:
-            self._fill(values, record)
+            return self._values(record, blank)
         except Exception as error:  # what a hostile record raises must not reach the application
-            values.update(self._least(record, error))
+            return {**blank, **self._constant, **self._least(record, error)}
 
-    def _fill(self, values: dict[str, Any], record: logging.LogRecord) -> None:
+    def _values(self, record: logging.LogRecord, blank: Mapping[str, Any]) -> dict[str, Any]:
         given = record.__dict__
         exc, tb = raised_by(record)
-        values.update(self._logged(record) if exc is None else self._raised(exc, tb, record))
-        values.update(self._constant)
-        values.update(self._origin(record))
+        values = self._origin(record, blank).copy()
+        if exc is None:
+            values.update(self._logged(record))
+        else:
+            self._add_raised(values, exc, tb, record)
         created = int(record.created * 1_000_000)
         values["timestamp"] = rfc3339(created)
-        values["event_id"] = _event_ids.new(created)
-        values["severity"] = word(given["severity"]) if "severity" in given else values["level"]
-        if "category" in given:
-            values["category"] = word(given["category"])
+        values["event_id"] = new_id(created)
         values["pid"] = record.process or os.getpid()
-        if task := task_of(record):
-            values["task"] = self._clean.text(task)
         values["monotonic"] = clock.since_boot(record.created)
         values["changes"] = last_changes()
+        if task := task_of(record):
+            values["task"] = self._clean.text(task)
         if span := span_of(record):
             values["trace_id"], values["span_id"] = span
         if len(given) > OWN_COUNT or type(record.msg) is not str:
@@ -106,11 +103,12 @@ class Extractor:
             named = self._named(given.get("fingerprint")) or self._named(theirs)
             if named:
                 values["fingerprint"], values["grouping"] = fingerprint.explicit(named)
-        if (exc is not None or record.levelno >= logging.ERROR) and is_turn(values["fingerprint"]):
+        if (exc is not None or (record.levelno or 0) >= logging.ERROR) and is_turn(values["fingerprint"]):
             add_surroundings(values, record, exc if self._tells_locals else None, tb, self._clean)
+        return values
 
-    def _origin(self, record: logging.LogRecord) -> Mapping[str, Any]:
-        """Return the fields that are the same for all records from one place of a thread.
+    def _origin(self, record: logging.LogRecord, blank: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all fields, with those that are the same for all records from one place of a thread.
 
         The application gives the names, and they may hold an address with its password.
         """
@@ -121,29 +119,25 @@ class Extractor:
         except Exception:  # a name that is no text
             known = None
         if known is None:
-            clean = self._clean.text
-            known = dict(zip(("logger", "level", "process", "thread"), map(clean, map(word, names)), strict=True))
+            logger, level, process, thread = (self._clean.text(word(name)) for name in names)
+            told = {"logger": logger, "level": level, "severity": level, "process": process, "thread": thread}
             if record.args and type(record.msg) is str:
-                known["message_template"] = clean(record.msg)
+                told["message_template"] = self._clean.text(record.msg)
+            known = {**blank, **self._constant, **told}
             if all(type(part) is str and len(part) <= MAX_REMEMBERED for part in look):
                 self._origins.keep(look, known)
         return known
 
     def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
-        """What can be said of a record that does not let itself be looked at."""
+        """Return what can be said of a record that does not let itself be looked at."""
         now = time.time_ns() // 1000
         told = f"[record could not be read: {word(type(error).__name__)}]"
         grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), ("",), told)
         return {
-            **self._constant,
             "timestamp": rfc3339(now),
-            "event_id": _event_ids.new(now),
+            "event_id": new_id(now),
             "error_type": "ERROR",
             "error_message": told,
-            "module": "",
-            "function": "",
-            "traceback": "",
-            "additional_info": {},
             "message": told,
             "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
             "logger": self._clean.text(word(record.__dict__.get("name"))),
@@ -154,7 +148,7 @@ class Extractor:
         }
 
     def _named(self, group: Any) -> str | int | list[Any] | None:
-        """The group that the application has named; an exception may have something else under that name."""
+        """Return a group's name; None for what is none: an exception may have something else under that name."""
         if group is None:
             return None
         plain = self._clean.value(group)
@@ -174,7 +168,12 @@ class Extractor:
         return masked if exc is None or masked == message else self._clean.around(message, masked, exc)
 
     def _add_given(self, values: dict[str, Any], record: logging.LogRecord) -> None:
-        """Add what was given with a record: in a mapping as its message, and by ``extra``."""
+        """Add what was given with a record: in a mapping as its message, by ``extra``, and by a classifier."""
+        given = record.__dict__
+        if "severity" in given:
+            values["severity"] = word(given["severity"])
+        if "category" in given:
+            values["category"] = word(given["category"])
         info = self._mapping(extra) if (extra := given_with(record)) else {}
         if type(record.msg) is not str and isinstance(record.msg, Mapping) and not record.args:
             info = self._mapping(record.msg) | info
@@ -185,25 +184,26 @@ class Extractor:
         plain = self._clean.value(values)
         return plain if isinstance(plain, dict) else {"…": plain}
 
-    def _raised(self, exc: BaseException, tb: TracebackType | None, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the fields that tell of a live exception, and what was logged."""
-        message = self._message(record, exc)
+    def _add_raised(
+        self, values: dict[str, Any], exc: BaseException, tb: TracebackType | None, record: logging.LogRecord
+    ) -> None:
+        """Put the fields that tell of a live exception, and what was logged."""
+        values["message"] = message = self._message(record, exc)
         try:
-            told = {**self._describe.raised(exc, tb), "message": message}
+            values.update(self._describe.raised(exc, tb))
         except Exception as error:  # a hostile exception may raise anything when it is looked at
             call = call_of(record)
-            name = self._clean.text(word(record.name))
-            told = {**call, **self._describe.unreadable(exc, error, name, call["culprit"]), "message": message}
-        if "culprit" not in told:
-            told = call_of(record) | told
+            values.update(call)
+            values.update(self._describe.unreadable(exc, error, values["logger"], call["culprit"]))
+        if not values["culprit"]:
+            values.update(call_of(record))
         if record.exc_info is None:  # taken up: by earlier rules it was a text, grouped by its call
-            told["handled"] = is_handled(record)
-            told["grouping"] = {**told["grouping"], "call": call_of(record)["culprit"]}
+            values["handled"] = is_handled(record)
+            values["grouping"] = {**values["grouping"], "call": call_of(record)["culprit"]}
             if written.is_in(message):
-                told["message"] = written.split(message)[0]
+                values["message"] = written.split(message)[0]
         if record.stack_info:
-            told["stack_info"] = self._clean.text(safe_str(record.stack_info))
-        return told
+            values["stack_info"] = self._clean.text(safe_str(record.stack_info))
 
     def _logged(self, record: logging.LogRecord) -> dict[str, Any]:
         """Return the fields that tell of a record without a live exception, and what was logged."""
@@ -238,6 +238,3 @@ def _fingerprint_of(exc: BaseException | None) -> Any:
         return getattr(exc, "fingerprint", None)
     except Exception:  # a hostile property
         return None
-
-
-_event_ids = EventIds()

@@ -10,8 +10,6 @@ from visigate_logging.detail.grouping import key_of_parts, mask
 from visigate_logging.detail.positions import Place
 from visigate_logging.detail.tracebacks import Grouped
 
-__all__ = ["Grouping", "by_event", "by_exception", "by_message", "explicit"]
-
 MAX_TEXT = 1000
 """Characters that are kept of the text of a member of a group."""
 MAX_KNOWN = 1024
@@ -40,13 +38,13 @@ _known: Bounded[tuple[str | tuple[str, ...], ...], Grouping] = Bounded(MAX_KNOWN
 
 
 def explicit(value: Any) -> Grouping:
-    """The group that the application named, with ``extra={"fingerprint": …}`` or ``exc.fingerprint``."""
+    """Return the group that the application named, with ``extra={"fingerprint": …}`` or ``exc.fingerprint``."""
     why = {"named": tuple(map(str, value)) if isinstance(value, list | tuple) else str(value)}
     return Grouping(key_of_parts(why, ""), why)
 
 
 def by_message(logger: str, culprit: tuple[str, ...], message: str, template: str = "") -> Grouping:
-    """The group of a record without an exception.
+    """Return the group of a record without an exception.
 
     Args:
         logger: name of the logger.
@@ -66,7 +64,7 @@ def by_message(logger: str, culprit: tuple[str, ...], message: str, template: st
 
 
 def by_event(logger: str, where: str, event: str | Sequence[str], codes: Sequence[str], message: str) -> Grouping:
-    """The group of a record whose message is a mapping.
+    """Return the group of a record whose message is a mapping.
 
     Args:
         logger: name of the logger.
@@ -81,7 +79,7 @@ def by_event(logger: str, where: str, event: str | Sequence[str], codes: Sequenc
 
 
 def by_exception(chain: Sequence[Grouped], messages: Sequence[str]) -> Grouping:
-    """The group of an exception.
+    """Return the group of an exception.
 
     Args:
         chain: from ``walk_chain``, or what a text tells of one.
@@ -115,13 +113,13 @@ def _parts(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dic
 
 
 def _member(chain: Sequence[Grouped], messages: Sequence[str], index: int) -> dict[str, Any]:
-    """The parts of a member of a group, with its text: the record has no field for that."""
+    """Return the parts of a member of a group, with its text: the record has no field for that."""
     why = _parts(chain, messages, index)
     return why if "members" in why else {**why, "text": messages[index][:MAX_TEXT]}
 
 
 def _root(chain: Sequence[Grouped], index: int) -> str:
-    """The system's code behind an error that a library raised, or that was made of one: that of the innermost."""
+    """Return the system's innermost code behind an error that a library raised, or that was made of another."""
     raised, root = chain[index], ""
     positions = raised.stack.positions
     is_made = any(other.parent == index and other.relation == "cause" for other in chain)
@@ -161,7 +159,7 @@ def _culprit(raised: Grouped, *, has_code: bool) -> tuple[str, ...]:
 
 
 def _recursion(positions: Sequence[Place]) -> tuple[str, ...]:
-    """The functions that call each other, without the line at which the limit happened to be met."""
+    """Return the functions that call each other, without the line at which the limit happened to be met."""
     counts = Counter(position.function for position in positions)
     most = max(counts.values())
     if most < RECURSES:  # other code does

@@ -12,18 +12,6 @@ from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, Windows
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, SimpleNamespace
 from typing import Any
 
-__all__ = [
-    "C_DEFINED",
-    "MISSING",
-    "bases_of",
-    "is_really",
-    "own_fields",
-    "plain_form",
-    "plain_standard",
-    "stored",
-    "type_name",
-]
-
 MAX_BYTES = 4096
 """Bytes that are kept of a bytes object."""
 
@@ -37,6 +25,10 @@ _AS_TEXT = {
 }
 """Types whose ``str()`` is what is looked for."""
 
+_SHAPED = (("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "Series"), ("torch", "Tensor"))
+MAX_DTYPE = 200
+"""Characters that are kept of the kind of values in an array."""
+
 C_DEFINED = (GetSetDescriptorType, MemberDescriptorType)  # they read memory, and run no code of the object's
 MISSING = object()
 
@@ -47,13 +39,13 @@ _own = type.__dict__["__dict__"].__get__
 
 
 def type_name(value: object) -> str:
-    """The name of an object's type, whatever its metaclass says."""
+    """Return the name of an object's type, whatever its metaclass says."""
     name: str = _name(type(value))
     return name
 
 
 def plain_form(value: Any) -> Any:
-    """An object as a text, a number or a mapping of what it holds; not yet bounded where that costs no work.
+    """Return an object as a text, a number or a mapping of what it holds; not yet bounded where that costs no work.
 
     Raises:
         Exception: whatever the object raises when its ``repr`` is asked.
@@ -113,7 +105,7 @@ def is_really(base: type, module: Any, name: str) -> bool:
 
 
 def _number(value: Any, base: Any, kind: str) -> Any:
-    """A scalar of numpy as a number, or as the text of one that Python has no type for."""
+    """Return a scalar of numpy as a number, or as the text of one that Python has no type for."""
     if kind == "V":
         return f"<{type_name(value)} of {value.nbytes} bytes>"
     plain = base.item(value) if kind in "biuf" else value
@@ -159,7 +151,7 @@ def own_fields(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(value: Any, bases: tuple[type, ...]) -> dict[str, Any] | None:
-    """What a dataclass, an object of attrs or a Pydantic model holds, without the fields that its repr leaves out."""
+    """Return what a dataclass, an object of attrs or a Pydantic model holds, without what its repr leaves out."""
     for base in bases:
         own = _own(base)
         for names in (_of_dataclass(own), _of_attrs(own), _of_pydantic(own)):
@@ -204,3 +196,14 @@ def stored(value: Any, name: str, bases: tuple[type, ...], kinds: tuple[type, ..
         return MISSING
     held = stored(value, "__dict__", bases, C_DEFINED)
     return held.get(name, MISSING) if type(held) is dict else MISSING
+
+
+def shape_of(value: Any) -> str:
+    """Return the type, shape and kind of values of an array or a table, asked of its library's own class."""
+    for base in bases_of(type(value)):
+        for module, name in _SHAPED:
+            if is_really(base, module, name):
+                dtype = stored(value, "dtype", (base,), C_DEFINED)
+                kind = "" if dtype is MISSING else f" of {dtype}"
+                return f"<{type_name(value)}{kind[:MAX_DTYPE]}, shape {tuple(base.shape.__get__(value))}>"
+    return ""

@@ -6,8 +6,6 @@ from typing import Any, Self
 
 import orjson
 
-__all__ = ["Chain", "ExceptionData", "Frame", "Frames"]
-
 
 @dataclass  # without slots: orjson reads the dict of an instance six times as fast
 class Frame:
@@ -36,7 +34,7 @@ class Frame:
         return replace(self, values=values)
 
     def as_culprit(self, function: str) -> dict[str, Any]:
-        """The fields of a detail record that name this position.
+        """Return the fields of a detail record that name this position.
 
         Args:
             function: qualified name of the function, for the culprit's line.
@@ -56,7 +54,7 @@ class Frames(tuple[Frame, ...]):
     _json = b""
 
     def to_json(self) -> bytes:
-        """The frames as a JSON array."""
+        """Return the frames as a JSON array."""
         if not self._json:
             self._json = orjson.dumps([{k: v for k, v in vars(f).items() if k != "values" or v} for f in self])
         return self._json

@@ -11,21 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from inspect import CO_OPTIMIZED
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
-from typing import Any, Self
+from typing import Any
 
-from visigate_logging.detail.forms import (
-    C_DEFINED,
-    MISSING,
-    bases_of,
-    is_really,
-    own_fields,
-    plain_standard,
-    stored,
-    type_name,
-)
-from visigate_logging.detail.redaction import MASK, Redactor
-
-__all__ = ["HIDES", "values_of"]
+from visigate_logging.detail.forms import MISSING, own_fields, plain_standard, shape_of, type_name
+from visigate_logging.detail.long_texts import LOOKED_AT, MAX_TEXT, Cut, mapped
+from visigate_logging.detail.redaction import Redactor
+from visigate_logging.detail.secret_forms import MASK
+from visigate_logging.detail.values import utf8
 
 HIDES = "__hide_values__"
 """A local variable of this name, whatever its value, spares its function."""
@@ -36,12 +28,8 @@ MAX_ITEMS = 8
 """Items that are kept of a container, and attributes of an object."""
 MAX_DEPTH = 3
 """Levels of nesting that are kept."""
-MAX_TEXT = 200
-"""Characters that are kept of a text."""
 MAX_ATTRIBUTE = 80
 """Characters that are kept of an attribute."""
-LOOKED_AT = 600
-"""Characters of a text in which secrets are looked for before it is cut."""
 MAX_ALL = 4000
 """Characters that all values of an error may have together."""
 PER_VALUE = 8
@@ -126,7 +114,7 @@ class _Look:
         shown = text if len(text) <= MAX_TEXT else text[:LOOKED_AT]
         self._left -= min(len(text), MAX_TEXT)
         self._texts.append(shown)
-        return shown if shown is text else _Cut(shown, len(text))
+        return shown if shown is text else Cut(shown, len(text))
 
     def _value(self, value: Any, depth: int) -> Any:
         self._left -= PER_VALUE
@@ -182,8 +170,7 @@ class _Look:
 
     def _object(self, value: Any) -> str:
         """Return the type of an object, with those of its attributes that are simple."""
-        shape = _shape(value)
-        if shape:
+        if shape := shape_of(value):
             return shape
         if issubclass(type(value), BaseException):
             simple = [self._shown("", held) for held in _exception_args(value)[:MAX_ITEMS]]
@@ -210,8 +197,8 @@ class _Look:
         """
         together = "\n".join(self._texts)
         mask = self._redactor.text
-        is_clean = _utf8(together) == together and mask(together) == together
-        return [_mapped(values, _unchanged if is_clean else lambda text: mask(_utf8(text))) for values in found]
+        is_clean = utf8(together) == together and mask(together) == together
+        return [mapped(values, str if is_clean else lambda text: mask(utf8(text))) for values in found]
 
 
 _CONTAINERS: tuple[tuple[type, Callable[..., Any]], ...] = (
@@ -224,40 +211,6 @@ _CONTAINERS: tuple[tuple[type, Callable[..., Any]], ...] = (
 )
 
 
-class _Cut(str):
-    """A text that is to be cut, once its secrets are masked."""
-
-    __slots__ = ("size",)
-
-    def __new__(cls, text: str, size: int) -> Self:
-        """Keep how long the whole was."""
-        made = super().__new__(cls, text)
-        made.size = size  # type: ignore[attr-defined]
-        return made
-
-
-def _mapped(value: Any, mask: Callable[[str], str]) -> Any:
-    if isinstance(value, dict):
-        return {mask(name): _mapped(held, mask) for name, held in value.items()}
-    if isinstance(value, list):
-        return [_mapped(held, mask) for held in value]
-    if not isinstance(value, str):
-        return value
-    text = mask(str.__str__(value))
-    if len(text) <= MAX_TEXT:
-        return text
-    size = value.size if type(value) is _Cut else len(text)  # type: ignore[attr-defined]
-    return f"{text[:MAX_TEXT]}[… {size - MAX_TEXT} more]"
-
-
-def _unchanged(text: str) -> str:
-    return text
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def _is_size(value: tuple[Any, ...]) -> bool:
     """Return whether it is a few numbers, as the size of an image."""
     return 0 < len(value) <= 4 and all(type(one) is int or type(one) is float for one in value)
@@ -265,17 +218,3 @@ def _is_size(value: tuple[Any, ...]) -> bool:
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
-
-
-def _shape(value: Any) -> str:
-    """Return an array or a table by its type, shape and kind of values, asked of its library's own class."""
-    for base in bases_of(type(value)):
-        for module, name in _SHAPED:
-            if is_really(base, module, name):
-                dtype = stored(value, "dtype", (base,), C_DEFINED)
-                kind = "" if dtype is MISSING else f" of {dtype}"
-                return f"<{type_name(value)}{kind[:MAX_TEXT]}, shape {tuple(base.shape.__get__(value))}>"
-    return ""
-
-
-_SHAPED = (("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "Series"), ("torch", "Tensor"))

@@ -9,8 +9,6 @@ from typing import Any
 from visigate_logging.detail.adopted import ADOPTED_AS, adopted_by
 from visigate_logging.detail.values import word
 
-__all__ = ["OWN_COUNT", "call_of", "given_with", "is_handled", "raised_by", "task_of"]
-
 # What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
 _OWN = frozenset(
     [
@@ -30,13 +28,15 @@ OWN_COUNT = len(vars(logging.makeLogRecord({})))
 
 
 def given_with(record: logging.LogRecord) -> dict[Any, Any]:
-    """What came with ``extra``."""
+    """Return what came with ``extra``."""
     given = record.__dict__
-    return {k: given[k] for k in given if k not in _OWN} if len(given) > OWN_COUNT else {}
+    if len(given) <= OWN_COUNT or given.keys() <= _OWN:
+        return {}
+    return {k: given[k] for k in given if k not in _OWN}
 
 
 def call_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Where the logging call stands."""
+    """Return where the logging call stands."""
     module, function = word(record.module), word(record.funcName)
     return {
         "module": module,
@@ -48,11 +48,11 @@ def call_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, TracebackType | None]:
-    """The live exception of a record and its traceback: what it was given, else the one it was made for."""
+    """Return the live exception of a record and its traceback: what it was given, else the one it was made for."""
     info = record.exc_info
     if info is None and type(record.msg) is not str and isinstance(record.msg, Mapping):  # of structlog
         info = record.msg.get("exc_info")
-    if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
+    if type(info) is tuple and len(info) == 3 and isinstance(info[1], BaseException):
         return info[1], info[2]
     if isinstance(info, BaseException):  # a record made by hand
         return info, info.__traceback__
@@ -61,7 +61,7 @@ def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, Tracebac
 
 
 def is_handled(record: logging.LogRecord) -> bool:
-    """Whether the exception of a record was taken up from the ``except`` clause that the record was made in."""
+    """Return whether a record's exception was taken up from the ``except`` clause that the record was made in."""
     adopted = record.__dict__.get(ADOPTED_AS)
     return adopted is not None and adopted.handled
 

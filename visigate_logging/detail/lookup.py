@@ -13,14 +13,12 @@ from types import CodeType
 
 from visigate_logging.detail.modules import imported_name, name_of_file
 
-__all__ = ["class_named", "module_of_file", "qualified_name"]
-
 MAX_SOURCE = 2_000_000
 """Characters of a source file that is compiled to find a function in it."""
 
 
 def class_named(name: str) -> type[BaseException]:
-    """The class of an exception, as the last line of a traceback names it; a stand-in where it is not known here.
+    """Return the class that the last line of a traceback names; a stand-in where it is not known here.
 
     Args:
         name: dotted; ``builtins`` and ``__main__`` are left out, as Python does.
@@ -55,7 +53,7 @@ _modules_known = 0
 
 
 def module_of_file(file: str) -> str:
-    """The dotted name of the module that a source file is.
+    """Return the dotted name of the module that a source file is.
 
     Args:
         file: path, as a traceback has it.
@@ -71,7 +69,7 @@ def module_of_file(file: str) -> str:
 
 
 def qualified_name(file: str, line: int, name: str, text: str) -> str:
-    """The qualified name of a function; its plain one where the source is not at hand, or not the one that ran.
+    """Return a function's qualified name; its plain one where the source is not at hand, or not the one that ran.
 
     Args:
         file: path of the source.
@@ -93,7 +91,7 @@ def qualified_name(file: str, line: int, name: str, text: str) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _codes(file: str, source: str) -> tuple[CodeType, ...]:
-    """All code objects of a source."""
+    """Return all code objects of a source."""
     if len(source) > MAX_SOURCE:
         return ()
     try:

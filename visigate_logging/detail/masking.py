@@ -9,25 +9,23 @@ from visigate_logging.detail.pseudonyms import Pseudonyms
 from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.values import Sanitiser
 
-__all__ = ["mask", "mask_also", "policy", "pseudonymise", "sanitiser", "unless_refused"]
-
 _keys: frozenset[str] = frozenset()
 _pseudonyms: tuple[frozenset[str], Path] | None = None
 _policy = Redactor()
 
 
 def policy() -> Redactor:
-    """What masks secrets here, now; another object as soon as more is secret."""
+    """Return what masks secrets here, now; another object as soon as more is secret."""
     return _policy
 
 
 def mask(text: str) -> str:
-    """A text without its secrets."""
+    """Return a text without its secrets."""
     return _policy.text(text)
 
 
 def sanitiser(limit: int) -> Sanitiser:
-    """What makes texts and values fit to be written, by the policy as it is now.
+    """Return what makes texts and values fit to be written, by the policy as it is now.
 
     Args:
         limit: bytes that a text, or all values of a mapping together, may have.

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MAIN_MODULES", "imported_name", "in_app_test", "name_of_file"]
-
 MAIN_MODULES = ("__main__", "__mp_main__")
 """What the module that was run is called, also in a child of multiprocessing."""
 
 
 def imported_name(namespace: Mapping[str, Any]) -> str:
-    """The dotted name of a module, alike whether it is imported or run.
+    """Return the dotted name of a module, alike whether it is imported or run.
 
     Args:
         namespace: the module's globals.
@@ -29,7 +27,7 @@ def imported_name(namespace: Mapping[str, Any]) -> str:
 
 
 def name_of_file(file: str) -> str:
-    """The dotted name that a module has by where its file is."""
+    """Return the dotted name that a module has by where its file is."""
     script = Path(file)
     parts = [script.stem]
     for folder in script.absolute().parents:

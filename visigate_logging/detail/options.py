@@ -27,7 +27,7 @@ class DetailOptions(NamedTuple):
     locals: bool = True
 
     def or_environment(self) -> Self:
-        """The same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
+        """Return the same, with what is not set taken from ``VISIGATE_SERVICE`` and ``VISIGATE_RELEASE``."""
         return self._replace(
             service=self.service or os.environ.get("VISIGATE_SERVICE", ""),
             release=self.release or os.environ.get("VISIGATE_RELEASE", ""),

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["plain"]
-
 # Control characters but for tab and newline, what changes the direction of writing, and other ends of a line.
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb]"

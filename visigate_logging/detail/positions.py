@@ -6,13 +6,15 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from keyword import iskeyword
 from types import CodeType, TracebackType
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.values import utf8
 
-__all__ = ["Place", "Position", "SimpleFrames", "Source", "frame_summaries"]
+CHECK_EVERY = 0.001
+"""Seconds for which a source file that was unchanged is taken to be so still."""
 
 
 class Source:
@@ -48,6 +50,16 @@ class Source:
         except (OSError, ValueError):
             return False
         return stat.st_size == size and stat.st_mtime == mtime
+
+
+def all_current(sources: Iterable[Source], now: float) -> bool:
+    """Return whether the files of sources still have the same lines.
+
+    Args:
+        sources: those that were looked at in the last millisecond are taken to be so.
+        now: of ``time.monotonic``.
+    """
+    return not [source for source in sources if now - source.checked >= CHECK_EVERY and not source.is_current(now)]
 
 
 class Place:
@@ -103,7 +115,7 @@ class Position(Place):
 if sys.version_info >= (3, 13):
 
     def frame_summaries(tb: TracebackType | None) -> list[traceback.FrameSummary]:
-        """The frames of a traceback as the standard library takes them out of it."""
+        """Return the frames of a traceback as the standard library takes them out of it."""
         # The limit keeps sys.tracebacklimit out: as data, all frames are wanted.
         return traceback.TracebackException(Exception, _NOTHING, tb, limit=sys.maxsize).stack
 
@@ -112,7 +124,7 @@ if sys.version_info >= (3, 13):
 else:
 
     def frame_summaries(tb: TracebackType | None) -> list[traceback.FrameSummary]:
-        """The frames of a traceback as the standard library takes them out of it, without what it does beside."""
+        """Return the frames of a traceback as the standard library takes them out of it, and do no more than that."""
         found = []
         while tb is not None:
             frame, code = tb.tb_frame, tb.tb_frame.f_code
@@ -153,7 +165,7 @@ class SimpleFrames:
         self._is_proven: bool | None = None if sys.version_info < (3, 13) else False
 
     def __call__(self, frame: traceback.FrameSummary) -> str:
-        """The text of one frame."""
+        """Return the text of one frame."""
         text = "" if self._is_proven is False else self._text(frame)
         if text and self._is_proven:
             return text
@@ -164,7 +176,7 @@ class SimpleFrames:
         return full
 
     def _text(self, frame: traceback.FrameSummary) -> str:
-        """The text; empty where the standard library has to be asked."""
+        """Return the text; empty where the standard library has to be asked."""
         start, end = frame.colno, frame.end_colno
         if frame.lineno is None or frame.lineno != frame.end_lineno or start is None or end is None:
             return ""
@@ -195,7 +207,7 @@ _FORMATTED = re.compile(r"\b(?:f|fr|rf)['\"]", re.IGNORECASE)
 
 
 def outer_subscript(source: str) -> int:
-    """Where the bracket opens, when an expression is plainly a subscript, as in ``names[key]``; else 0.
+    """Return where the bracket opens, when an expression is plainly a subscript, as in ``names[key]``; else 0.
 
     Args:
         source: ASCII text of an expression, in one line.

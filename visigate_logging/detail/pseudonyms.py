@@ -15,8 +15,6 @@ from typing import Any
 from visigate_logging.host.directories import make_directory
 from visigate_logging.host.files import open_safely
 
-__all__ = ["KEY_FILE", "Pseudonyms", "read_key"]
-
 KEY_FILE = Path("logs/errors/state/pseudonyms.key")
 """Where the key is by default, for all processes of the gate."""
 LONGEST = 1000

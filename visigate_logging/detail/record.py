@@ -1,9 +1,7 @@
 """The detail record: what is known of one error, as plain data."""
 
-import dataclasses
-import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -12,8 +10,6 @@ import orjson
 from visigate_logging.detail.frames import Chain, ExceptionData, Frame
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.host.headroom import with_headroom
-
-__all__ = ["DetailOptions", "ErrorDetail", "ExceptionData", "Frame"]
 
 CACHED_AS = "_visigate_detail"
 """Attribute of a ``LogRecord`` that holds its detail; the underscore keeps other JSON formatters from merging it."""
@@ -70,7 +66,7 @@ class ErrorDetail:
 
     @classmethod
     def from_record(cls, record: logging.LogRecord, options: DetailOptions | None = None) -> "ErrorDetail":
-        """The detail of a log record: built by whoever asks first, then kept on the record.
+        """Return the detail of a log record: built by whoever asks first, then kept on the record.
 
         Never raises: what cannot be had is said in its place.
 
@@ -78,32 +74,24 @@ class ErrorDetail:
             record: any record, also one that came through a queue or a socket.
             options: None takes what is there already, else the defaults.
         """
-        given = record.__dict__
-        known = given.get(CACHED_AS)
-        if known is not None:
-            if isinstance(known, dict):  # from another process
-                known = _received(known, options or DetailOptions().or_environment())
-            if isinstance(known, _Kept) and (known.options is options or known.serves(options, record)):
-                detail = known.detail
-                return _reclassified(detail, given) if "severity" in given or "category" in given else detail
-        options = options or DetailOptions().or_environment()
-        detail = cls.__new__(cls)  # past __init__, which would sort the same thirty values in once more
-        detail.__dict__ = values = _BLANK.copy()
-        with_headroom(_fill, values, record, options)
-        if isinstance(known, _Kept):  # other options, the same event
-            same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
-            detail = dataclasses.replace(detail, **same)
-        given[CACHED_AS] = _Kept(detail, options)
-        return detail
+        from visigate_logging.detail.capture import detail_of  # who only reads records goes without what makes them
+
+        if CACHED_AS in record.__dict__:
+            return detail_of(record, options)
+        return with_headroom(detail_of, record, options) or detail_of(record, options)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as plain dicts, lists, strings and numbers, in the order of the fields."""
+        """Return the record as plain dicts, lists, strings and numbers, in the order of the fields."""
         plain: dict[str, Any] = orjson.loads(self.to_json())
         return plain
 
     def to_json(self) -> bytes:
-        """The record as one line of UTF-8 JSON, without the newline."""
+        """Return the record as UTF-8 JSON, without a newline."""
         return orjson.dumps(self.to_serialisable())
+
+    def to_line(self) -> bytes:
+        """Return the same as a line of its own."""
+        return orjson.dumps(self.to_serialisable(), option=orjson.OPT_APPEND_NEWLINE)
 
     def to_serialisable(self) -> dict[str, Any]:
         """Return the fields as orjson takes them; exceptions that were met before are serialised already."""
@@ -113,29 +101,18 @@ class ErrorDetail:
 
     def note_kept(self, record: logging.LogRecord) -> None:
         """Let later records of the same exception know that this one, made of ``record``, is kept."""
-        _writing()[1](record, vars(self))
+        from visigate_logging.detail.repeats import note_kept
+
+        note_kept(record, vars(self))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """A record read back; fields that are missing get their defaults, unknown ones are passed over."""
+        """Return a record that is read back: missing fields get their defaults, unknown ones are passed over."""
         values: dict[str, Any] = dict.fromkeys(_FIELDS[:6], "")
         values |= {name: data[name] for name in _FIELDS if name in data}
         values["breadcrumbs"] = tuple(data.get("breadcrumbs") or ())
         values["exceptions"] = Chain(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
-
-
-@functools.cache
-def _writing() -> tuple[Callable[[DetailOptions], Any], Callable[..., None]]:
-    """Return what those need who make records: readers go without it, and start in half the time."""
-    from visigate_logging.detail.extraction import extractor
-    from visigate_logging.detail.repeats import note_kept
-
-    return extractor, note_kept
-
-
-def _fill(values: dict[str, Any], record: logging.LogRecord, options: DetailOptions) -> None:
-    _writing()[0](options).fill(values, record)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))
@@ -162,47 +139,5 @@ def _read_frame(data: Mapping[str, Any]) -> Frame:
     )
 
 
-_BLANK = vars(ErrorDetail.from_dict({}))
-
-
-class _Kept:
-    """A detail on its record; to another process, which may not have this package, it goes as a plain dict."""
-
-    __slots__ = ("detail", "options")
-
-    def __init__(self, detail: ErrorDetail, options: DetailOptions) -> None:
-        self.detail = detail
-        self.options = options
-
-    def serves(self, options: DetailOptions | None, record: logging.LogRecord) -> bool:
-        """Whether it is what these options give, or knows an exception that its record has lost in a queue."""
-        if options is None or options == self.options:
-            return True
-        return bool(self.detail.exceptions) and not record.exc_info
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return dict, (self.detail.to_dict(),)
-
-
-def _received(data: Mapping[str, Any], options: DetailOptions) -> _Kept | None:
-    """The detail that came with a record over a socket; None when it cannot be one."""
-    try:
-        detail = ErrorDetail.from_dict(data)
-        detail.to_json()
-    except Exception:  # anything may come over a socket
-        return None
-    return _Kept(detail, options)
-
-
-def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
-    """Return the detail with what a later handler's classifier has put on the record."""
-    severity = given.get("severity", detail.severity)
-    category = given.get("category", detail.category)
-    if severity is detail.severity and category is detail.category:
-        return detail
-    from visigate_logging.detail.values import word
-
-    severity, category = word(severity), word(category)
-    if severity == detail.severity and category == detail.category:
-        return detail
-    return dataclasses.replace(detail, severity=severity, category=category)
+BLANK = vars(ErrorDetail.from_dict({}))
+"""All fields with their defaults, in their order."""

@@ -9,8 +9,6 @@ from visigate_logging.detail.pseudonyms import Pseudonyms
 from visigate_logging.detail.secret_forms import FORMS, MASK, key_forms
 from visigate_logging.detail.secret_names import GLUED, INSIDE_WORDS, SECRET_KEYS
 
-__all__ = ["MASK", "Redactor"]
-
 MAX_KEY = 256
 """Characters of a key that are looked at."""
 MAX_KEYS = 1024
@@ -39,7 +37,7 @@ class Redactor:
         )
 
     def is_secret(self, key: str, value: Any = None) -> bool:
-        """Whether the value under a key is a secret, by the words of the key; for a pin by the value, too."""
+        """Return whether the value under a key is a secret, by the words of the key; for a pin by the value, too."""
         known = self._known[key]
         return _is_code(value) if known is None else known
 
@@ -65,7 +63,7 @@ class Redactor:
         return None if words[-1:] in (["pin"], ["pins"]) else False
 
     def text(self, text: str) -> str:
-        """A text with the secrets in it masked."""
+        """Return a text with the secrets in it masked."""
         low = text.lower()
         for hints, mask in self._forms_of_ascii if low.isascii() else self._forms:
             for hint in hints:
@@ -76,7 +74,7 @@ class Redactor:
 
 
 def _is_code(value: Any) -> bool:
-    """Whether a value, or one of several, is one that a person types to be let in."""
+    """Return whether a value, or one of several, is one that a person types to be let in."""
     if type(value) in {list, tuple, set}:
         return any(map(_is_code, tuple(value)[:100]))
     if type(value) is int:

@@ -18,8 +18,6 @@ from visigate_logging.detail.clauses import is_caught_there, is_raise
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.host.headroom import caller_frame
 
-__all__ = ["Recent", "earlier_report", "note_kept", "note_report"]
-
 NOTED_AS = "_visigate_told"
 """Key in the ``__dict__`` of an exception."""
 LONGEST = 60.0
@@ -31,43 +29,37 @@ _dict_of = BaseException.__dict__["__dict__"].__get__
 
 
 def note_kept(record: logging.LogRecord, detail: Mapping[str, Any]) -> None:
-    """Note on the exception of a record, if it has one, that its detail is kept."""
-    exc, tb = raised_by(record)
-    if exc is not None:
-        note_report(exc, tb, record, detail)
-
-
-def note_report(
-    exc: BaseException, tb: TracebackType | None, record: logging.LogRecord, detail: Mapping[str, Any]
-) -> None:
-    """Note on an exception that a record of it was kept.
+    """Note on the exception of a record, if it has one, that its detail is kept.
 
     What is noted is the ``event_id``, process, thread and task of the first record, the number of its severity, its
     time, and the entries of the traceback.
 
     Args:
-        exc: that was logged.
-        tb: its traceback.
         record: what was logged.
         detail: the fields of its detail.
     """
+    exc, tb = raised_by(record)
+    if exc is None:
+        return
     told = _dict_of(exc)
     known = told.get(NOTED_AS)
     event_id = detail["repeats"] or detail["event_id"]
     if known is None or known[0] != event_id:
-        told[NOTED_AS] = event_id, _teller(record, detail), _severity(record, detail), detail["monotonic"], _ids(tb)
-    elif known[-1][:1] != (id(tb),):  # it has come further, or is another way
+        teller = detail["pid"], record.thread, detail["task"]
+        told[NOTED_AS] = event_id, teller, _severity(record, detail), detail["monotonic"], _ids(tb)
+    elif not _is_all(known[-1], tb):  # it has come further, or is another way
         told[NOTED_AS] = (*known[:-1], _ids(tb))
-
-
-def _teller(record: logging.LogRecord, detail: Mapping[str, Any]) -> tuple[int | str | None, ...]:
-    return detail["pid"], record.thread, detail["task"]
 
 
 def _severity(record: logging.LogRecord, detail: Mapping[str, Any]) -> int:
     named = detail["severity"]
     number = record.levelno if named == record.levelname else logging.getLevelName(named)
     return number if isinstance(number, int) else record.levelno
+
+
+def _is_all(noted: tuple[int, ...], tb: TracebackType | None) -> bool:
+    """Return whether a traceback is what was noted: from the same entry inwards all is the same."""
+    return noted[0] == id(tb) if noted else tb is None
 
 
 def earlier_report(
@@ -87,9 +79,9 @@ def earlier_report(
     if known is None:
         return ""
     event_id, teller, severity, time, noted = known
-    if detail["monotonic"] - time > LONGEST or teller != _teller(record, detail):
+    if detail["monotonic"] - time > LONGEST or severity < _severity(record, detail):
         return ""
-    if severity < _severity(record, detail):
+    if teller != (detail["pid"], record.thread, detail["task"]):
         return ""
     if _is_all(noted, tb):
         return str(event_id)
@@ -101,15 +93,6 @@ def earlier_report(
         return ""
     new = len(entries) - shared
     return "" if any(_begins_anew(entries, at) for at in range(new)) else event_id
-
-
-def _is_all(noted: tuple[int, ...], tb: TracebackType | None) -> bool:
-    """Return whether a traceback is what was noted, neither more nor less."""
-    for entry in noted:
-        if entry != id(tb) or tb is None:
-            return False
-        tb = tb.tb_next
-    return tb is None
 
 
 def _entries(tb: TracebackType | None) -> list[TracebackType]:
@@ -126,7 +109,7 @@ def _ids(tb: TracebackType | None) -> tuple[int, ...]:
 
 
 def _begins_anew(entries: list[TracebackType], at: int) -> bool:
-    """Whether an entry is a ``raise`` of what no handler has any more."""
+    """Return whether an entry is a ``raise`` of what no handler has any more."""
     entry = entries[at]
     if not is_raise(entry.tb_frame.f_code, entry.tb_lasti):
         return False

@@ -14,8 +14,6 @@ from visigate_logging.detail.secret_names import GLUED, GLUED_TO, INSIDE_WORDS
 from visigate_logging.detail.secret_numbers import mask_numbers
 from visigate_logging.detail.token_formats import TOKENS
 
-__all__ = ["FORMS", "MASK", "Form", "key_forms"]
-
 MASK = "***"
 
 Form = tuple[tuple[str, ...], Callable[[str], str]]
@@ -139,7 +137,7 @@ _SCHEMES = (
 
 
 def key_forms(phrases: Iterable[tuple[str, ...]]) -> tuple[Form, ...]:
-    """A secret key and its value: of a header, a mapping or an assignment, of XML, of a command line, in a sentence.
+    """Return the forms of a key and its value: in a header, mapping, assignment, XML, command line, or sentence.
 
     Before these the values of an SQL statement, which have their keys elsewhere.
 
@@ -199,7 +197,7 @@ def _percent_escaped(word: str) -> str:
 
 
 def _hints(phrase: tuple[str, ...]) -> list[str]:
-    """What a text has that has a phrase, and few others have: its first word, where that is not in too many texts."""
+    """Return what a text with a phrase has, and few others: its first word, where that is not in too many texts."""
     if phrase == ("sid",):
         return [*map("sid".__add__, "=:\"'>\\"), "_sid"]
     if "%" in phrase[0]:

@@ -1,7 +1,5 @@
 """The names by which secrets go."""
 
-__all__ = ["GLUED", "GLUED_TO", "INSIDE_WORDS", "SECRET_KEYS"]
-
 SECRET_KEYS = (
     "password", "passwd", "passphrase", "pwd", "pass", "loginpas", "psk", "passcode", "secret", "token",
     "api_key", "access_key", "account_key", "encryption_key", "private_key", "credential", "authorization",

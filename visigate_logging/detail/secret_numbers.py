@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["mask_numbers"]
-
 # The look behind and ahead keep out parts of longer numbers and words.
 _IBAN = r"(?<![A-Za-z0-9])(?P<iban>[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
 _CARD = (
@@ -15,7 +13,7 @@ _TEN_DIGITS = re.compile(r"\d[ \-\dA-Z]{11}")
 
 
 def mask_numbers(text: str, shown: str) -> str:
-    """A text without the numbers whose checksum is right.
+    """Return a text without the numbers whose checksum is right.
 
     Args:
         text: any.

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Callable, Collection
 
-__all__ = ["HINTS", "sql_mask"]
-
 HINTS = ("insert", "replace", "update", "select", "delete", "merge")
 """What a text has, in lower case, when a statement is in it."""
 
@@ -28,7 +26,7 @@ _PIECE = re.compile(
 
 
 def sql_mask(name: str, shown: str) -> Callable[[str], str]:
-    """A function that masks what belongs to a secret column.
+    """Return a function that masks what belongs to a secret column.
 
     Args:
         name: regular expression of what makes a column's name secret.
@@ -66,7 +64,7 @@ def sql_mask(name: str, shown: str) -> Callable[[str], str]:
 
 
 def _masked(text: str, start: int, places: Collection[int], shown: str) -> tuple[str, int]:
-    """A list of values, or of rows of such, with those at some places masked; and where it ends.
+    """Return a list of values, or of rows of such, with those at some places masked; and where it ends.
 
     Args:
         text: where the list stands.

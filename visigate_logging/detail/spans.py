@@ -5,8 +5,6 @@ import os
 import sys
 import threading
 
-__all__ = ["span_of"]
-
 
 def span_of(record: logging.LogRecord) -> tuple[str, str] | None:
     """Return the ids of trace and span as hex; None where there is none, or the record was made elsewhere.

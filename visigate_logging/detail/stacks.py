@@ -15,13 +15,9 @@ from typing import Generic, TypeVar
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.frames import Frame, Frames
 from visigate_logging.detail.modules import imported_name
-from visigate_logging.detail.positions import Place, Position, SimpleFrames, Source, frame_summaries
+from visigate_logging.detail.positions import Place, Position, SimpleFrames, Source, all_current, frame_summaries
 from visigate_logging.detail.values import utf8
 
-__all__ = ["Places", "Stack", "StackCache"]
-
-CHECK_EVERY = 0.001
-"""Seconds for which a source file that was unchanged is taken to be so still."""
 MAX_POSITIONS = 4096
 """Code positions kept in a cache; past that it starts anew."""
 MAX_STACKS = 256
@@ -68,10 +64,12 @@ class Stack(Places[Position]):
         positions: all of them.
     """
 
-    __slots__ = ("masked", "sources")
+    __slots__ = ("is_kept", "masked", "sources")
 
     def __init__(self, positions: tuple[Position, ...]) -> None:
         super().__init__(positions)
+        self.is_kept = False
+        """Whether it is that of all tracebacks with the same code positions."""
         self.sources = tuple({p.source for p in positions})
         self.masked = self._text([p.masked for p in positions])
 
@@ -81,7 +79,7 @@ class Stack(Places[Position]):
         return self._text([p.text for p in self.positions])
 
     def _text(self, texts: Sequence[str]) -> str:
-        """The texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""
+        """Return the texts, with runs of one line folded as ``traceback.StackSummary.format`` does."""
         parts = [HEADING] if texts else []
         last: object = None
         count = 0
@@ -120,7 +118,7 @@ class StackCache:
         self._simple = SimpleFrames()
 
     def stacks(self, tracebacks: Sequence[TracebackType | None]) -> list[Stack]:
-        """The rendered stacks of the tracebacks of a chain.
+        """Return the rendered stacks of the tracebacks of a chain.
 
         Args:
             tracebacks: the outermost entry of each; None gives an empty stack.
@@ -128,30 +126,21 @@ class StackCache:
         now = time.monotonic()
         found = []
         for tb in tracebacks:
-            stack = self.known(tb, now)
+            stack = self._known(tb, now)
             if stack is None:
                 rendered = self._render(tracebacks)
                 return [self._keep(tb, tuple(p)) for tb, p in zip(tracebacks, rendered, strict=True)]
             found.append(stack)
         return found
 
-    def known(self, tb: TracebackType | None, now: float) -> Stack | None:
-        """Return the stack of a traceback that was met before, when its sources are what they were.
-
-        Args:
-            tb: the outermost entry.
-            now: of ``time.monotonic``.
-        """
+    def _known(self, tb: TracebackType | None, now: float) -> Stack | None:
+        """Return the stack of a traceback that was met before, when its sources are what they were."""
         addresses: list[int] = []
         while tb is not None:
             addresses.append(id(tb.tb_frame.f_code) + tb.tb_lasti)
             tb = tb.tb_next
         stack = self._stacks.get(tuple(addresses))
-        if stack is not None:
-            for source in stack.sources:
-                if now - source.checked >= CHECK_EVERY and not source.is_current(now):
-                    return None
-        return stack
+        return stack if stack is not None and all_current(stack.sources, now) else None
 
     def _keep(self, tb: TracebackType | None, positions: tuple[Position, ...]) -> Stack:
         addresses = tuple([id(entry.tb_frame.f_code) + entry.tb_lasti for entry in _entries(tb)])
@@ -160,6 +149,7 @@ class StackCache:
             stack = Stack(positions)
             known = self._positions
             if len(positions) <= MAX_KEPT and tuple(map(known.get, addresses)) == positions:
+                stack.is_kept = True
                 self._stacks.keep(addresses, stack)
         return stack
 

@@ -20,8 +20,6 @@ from visigate_logging.detail.values import Sanitiser
 from visigate_logging.host.forks import in_forked_child
 from visigate_logging.host.machine import machine
 
-__all__ = ["add_surroundings", "is_turn"]
-
 MAX_GROUPS = 1024
 """Groups whose errors are counted."""
 REST = 60.0

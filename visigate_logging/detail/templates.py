@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["HOLE", "Template", "templates_in", "with_arguments"]
-
 HOLE = "{}"
 """What stands between the literal parts of a template."""
 
@@ -43,7 +41,7 @@ class Template(NamedTuple):
         return HOLE.join(self.literals)
 
     def fits(self, message: str) -> bool:
-        """Whether a message may have been made of it."""
+        """Return whether a message may have been made of it."""
         first, *others = self.literals
         if not message.startswith(first):
             return False
@@ -59,20 +57,20 @@ class Template(NamedTuple):
 
 
 def templates_in(texts: Iterable[ast.expr]) -> tuple[Template, ...]:
-    """The templates of expressions that have words of their own."""
+    """Return the templates of expressions that have words of their own."""
     found = (_template(_pieces(text)) for choice in texts for text in _choices(choice))
     return tuple(itertools.islice(filter(_has_words, found), MAX_TEMPLATES))
 
 
 @functools.lru_cache(maxsize=1024)
 def with_arguments(text: str) -> Template | None:
-    """The template of a message whose arguments logging fills in; None when it has no words of its own."""
+    """Return the template of a message whose arguments logging fills in; None when it has no words of its own."""
     template = _template(_percent(text))
     return template if _has_words(template) else None
 
 
 def _choices(node: ast.expr) -> list[ast.expr]:
-    """The texts that an expression may choose between."""
+    """Return the texts that an expression may choose between."""
     if isinstance(node, ast.IfExp):
         return [*_choices(node.body), *_choices(node.orelse)]
     return [c for value in node.values for c in _choices(value)] if isinstance(node, ast.BoolOp) else [node]

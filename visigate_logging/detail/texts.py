@@ -14,8 +14,6 @@ from visigate_logging.detail.fingerprint import Grouping, by_event, by_message
 from visigate_logging.detail.templates import with_arguments
 from visigate_logging.detail.values import utf8, word
 
-__all__ = ["group_of", "template_of"]
-
 MAX_JSON = 65_536
 """Characters of a message that is read as JSON."""
 MAX_KEYS = 30
@@ -29,7 +27,7 @@ _COROUTINE = re.compile(r"\bcoro=<([\w.<>]{1,200}?)\(\)")
 
 
 def template_of(record: logging.LogRecord) -> str:
-    """The message before anything was filled in, as far as the call or its source tells."""
+    """Return the message before anything was filled in, as far as the call or its source tells."""
     if record.args:
         return str(record.msg)
     template = site_of(record).template(record.msg)
@@ -39,7 +37,7 @@ def template_of(record: logging.LogRecord) -> str:
 def group_of(
     record: logging.LogRecord, where: str, message: str, clean: Callable[[str], str]
 ) -> tuple[Grouping, str]:
-    """The group of a record, and who called the wrapper that logged it, when one did.
+    """Return the group of a record, and who called the wrapper that logged it, when one did.
 
     Args:
         record: what was logged.

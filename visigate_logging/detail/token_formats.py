@@ -5,8 +5,6 @@ Some of the facts are those of gitleaks' rules (MIT), the others are commonly kn
 
 from typing import NamedTuple
 
-__all__ = ["TOKENS", "Token"]
-
 
 class Token(NamedTuple):
     """One format.

@@ -14,8 +14,6 @@ from visigate_logging.detail.codes import error_code
 from visigate_logging.detail.stacks import Places, Stack, StackCache
 from visigate_logging.detail.values import safe_str, utf8
 
-__all__ = ["SPECIAL", "Grouped", "RaisedException", "format_exception", "printed_before", "walk_chain"]
-
 MAX_NOTES = 100
 """Notes kept as data for each exception."""
 MAX_MEMBERS = 50
@@ -97,7 +95,7 @@ SPECIAL = (SyntaxError, NameError, AttributeError, ImportError) if sys.version_i
 
 
 def walk_chain(exc: BaseException, tb: TracebackType | None, cache: StackCache) -> list[RaisedException]:
-    """The exceptions that belong to one, itself first: what Python would print, as a list.
+    """Return the exceptions that belong to one, itself first: what Python would print, as a list.
 
     Args:
         exc: the exception that was logged.
@@ -154,7 +152,7 @@ def format_exception(
     messages: Sequence[str] | None = None,
     mask: Callable[[str], str] | None = None,
 ) -> str:
-    """What ``"".join(traceback.format_exception(...))`` gives, from positions that are already rendered.
+    """Return what ``"".join(traceback.format_exception(...))`` gives, from positions that are already rendered.
 
     Args:
         chain: from :func:`walk_chain`.

@@ -10,8 +10,6 @@ from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.forms import plain_form, type_name
 from visigate_logging.detail.redaction import Redactor
 
-__all__ = ["Sanitiser", "safe_str", "utf8", "word"]
-
 MAX_DEPTH = 10
 """Levels of nesting that are kept."""
 MAX_ITEMS = 1000
@@ -74,7 +72,7 @@ class Sanitiser:
         return self.bounded(f"{self.text(before)}{self.text(told)}{self.text(after)}")
 
     def bounded(self, text: str, share: int = 1) -> str:
-        """A text whose parts are clean already, cut as a whole to the limit, or to that divided by ``share``."""
+        """Return a text of clean parts, cut as a whole to the limit, or to that divided by ``share``."""
         limit = self._limit // share
         return text if len(text) * 4 <= limit else _cut(_encoded(text), limit)
 
@@ -98,14 +96,14 @@ def safe_str(value: object) -> str:
 
 
 def word(value: object) -> str:
-    """The text of what should be a name; None gives an empty one."""
+    """Return the text of what should be a name; None gives an empty one."""
     if type(value) is str and value.isascii():
         return value
     return "" if value is None else utf8(safe_str(value))
 
 
 def utf8(text: str) -> str:
-    """A text that can be written as UTF-8."""
+    """Return a text that can be written as UTF-8."""
     return text if text.isascii() else _encoded(text).decode()
 
 
@@ -165,7 +163,7 @@ class _Walk:
         return clean
 
     def value(self, value: Any, trail: tuple[int, ...]) -> Any:
-        """A plain value; the trail has the ids of the containers it lies in."""
+        """Return a plain value; the trail has the ids of the containers it lies in."""
         self._left -= ITEM
         kind = type(value)
         if kind is str:

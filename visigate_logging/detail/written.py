@@ -15,8 +15,6 @@ from visigate_logging.detail.positions import Place
 from visigate_logging.detail.stacks import HEADING, Places
 from visigate_logging.detail.tracebacks import CAUSE_LINE, CONTEXT_LINE, MAX_EXCEPTIONS
 
-__all__ = ["WrittenException", "exceptions_in", "is_in", "parse", "split", "told_in"]
-
 STACK_HEADING = "Stack (most recent call last):\n"
 
 MEMBERS = "\n  +-+-"  # what is below belongs to the members of a group
@@ -49,7 +47,7 @@ _RELATION = re.compile(f"({re.escape(CAUSE_LINE)}|{re.escape(CONTEXT_LINE)})")
 
 
 def told_in(record: logging.LogRecord, message: str) -> tuple[str, str, Any]:
-    """What a record has as text: its message, a traceback, and the stack of the call.
+    """Return what a record has as text: its message, a traceback, and the stack of the call.
 
     Args:
         record: what was logged.
@@ -75,12 +73,12 @@ def _json(message: str) -> Mapping[str, Any] | None:
 
 
 def is_in(message: str) -> bool:
-    """Whether a traceback or a stack is in a message."""
+    """Return whether a traceback or a stack is in a message."""
     return "\n" in message and any(part in message for part in _PARTS)
 
 
 def split(message: str) -> tuple[str, str, str]:
-    """A message, the traceback behind it, and the stack behind that; what is not there is empty."""
+    """Return a message, the traceback behind it, and the stack behind that; what is not there is empty."""
     message, _, stack = (
         message.rpartition(f"\n{STACK_HEADING}") if f"\n{STACK_HEADING}" in message else (message, "", "")
     )
@@ -89,7 +87,7 @@ def split(message: str) -> tuple[str, str, str]:
 
 
 def _bounds(message: str) -> tuple[int, int]:
-    """Where a message ends and its traceback begins; a cause never raised stands before the first heading."""
+    """Return where a message ends and its traceback begins; a cause never raised stands before the first heading."""
     behind_words = _INLINE.match(message)
     if behind_words:
         return len(behind_words[1].rstrip()), behind_words.end(1)
@@ -133,7 +131,7 @@ class WrittenException:
 
 
 def exceptions_in(record: logging.LogRecord) -> list[WrittenException]:
-    """The exceptions of a record that has them as text alone, the one that was logged first; no secret is masked.
+    """Return the exceptions that a record has as text alone, the one that was logged first; nothing is masked.
 
     Args:
         record: one without a live exception.
@@ -147,7 +145,7 @@ def exceptions_in(record: logging.LogRecord) -> list[WrittenException]:
 
 
 def parse(text: str, in_app: Callable[[str, str], bool]) -> list[WrittenException]:
-    """The exceptions of a traceback's text, the one that was logged first.
+    """Return the exceptions of a traceback's text, the one that was logged first.
 
     Args:
         text: what ``traceback.format_exception`` gave.

@@ -6,8 +6,6 @@ from typing import Annotated
 from visigate_logging.detail.breadcrumbs import Trail
 from visigate_logging.options import Range, Seconds, checked
 
-__all__ = ["FlightRecorder"]
-
 
 class FlightRecorder(logging.Handler):
     """Keeps the last records of the process in memory, so that each error can carry the moments before it.

@@ -23,8 +23,6 @@ from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.worker import Worker
 from visigate_logging.options import Level, checked
 
-__all__ = ["ForwardHandler"]
-
 _PACE = 1.0
 """Seconds between two looks at the log, however many errors come."""
 _EXIT_TIMEOUT = 2.0
@@ -112,12 +110,12 @@ class ForwardHandler(logging.Handler):
             return
 
     def doubts(self) -> list[str]:
-        """What is doubtful about the options, as sentences: nobody answers at the target's address."""
+        """Return what is doubtful about the options, as sentences: nobody answers at the target's address."""
         problem = unreachable(self.options.target) if self.options else ""
         return [f"{problem}; what is logged meanwhile waits"] if problem else []
 
     def counts(self) -> Sheet:
-        """What became of the records of the log that the handlers of this name are to forward."""
+        """Return what became of the records of the log that the handlers of this name are to forward."""
         if self._forwarder is None:
             return Sheet(accepted=0, delivered=0, folded=0, dropped={}, pending=0)
         return self._forwarder.counts()

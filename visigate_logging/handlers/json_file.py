@@ -1,21 +1,21 @@
 """The details file: one line of JSON for each error."""
 
 import copy
+import dataclasses
 import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from visigate_logging.detail.record import CACHED_AS, ErrorDetail
-from visigate_logging.detail.repeats import Recent
+from visigate_logging.detail.capture import detail_of
+from visigate_logging.detail.record import CACHED_AS
+from visigate_logging.detail.repeats import Recent, note_kept
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler
 from visigate_logging.host.machine import machine
 from visigate_logging.options import Count, Size, Via, checked
 from visigate_logging.retention.schedule import Retention, read_age
-
-__all__ = ["JsonFileHandler"]
 
 
 class JsonFileHandler(SharedRotatingFileHandler):
@@ -65,27 +65,28 @@ class JsonFileHandler(SharedRotatingFileHandler):
         try:
             for line in lines:
                 self._file.put(line)
-            self._sync_all()
+            self._upkeep.sync()
         finally:
-            self._wake()
+            self._upkeep.wake()
         if self._file.sync_error:
             raise self._file.sync_error
 
     def encoded(self, record: logging.LogRecord) -> bytes:
-        """The record as a line of JSON."""
+        """Return the record as a line of JSON."""
         formatter = self.formatter
         if not isinstance(formatter, DetailFormatter):
             return super().encoded(record)
         try:
-            detail = ErrorDetail.from_record(record, formatter.options)
-            detail.note_kept(record)
+            detail = detail_of(record, formatter.options)
+            note_kept(record, vars(detail))
             if not self._recent.is_repeat(detail.event_id, detail.repeats) and detail.repeats:
-                record = copy.copy(record)  # what it repeats is not in this file, and counts for nobody
-                record.__dict__[CACHED_AS] = detail.to_dict() | {"repeats": ""}
-            return formatter.format_bytes(record)
+                # What it repeats is not in this file, and counts for nobody.
+                record, detail = copy.copy(record), dataclasses.replace(detail, repeats="")
+                record.__dict__[CACHED_AS] = detail.to_dict()
+            return detail.to_line() if formatter.adds_nothing else formatter.format_bytes(record)
         except Exception as error:  # what a subclass does
             return self.unformatted(record, error).encode() + b"\n"
 
     def unformatted(self, record: logging.LogRecord, error: Exception) -> str:
-        """The record by this package's own formatter, which refuses none, with what was wrong."""
+        """Return the record by this package's own formatter, which refuses none, with what was wrong."""
         return DetailFormatter(static_fields={"formatter_error": type(error).__name__}).format(record)

@@ -11,8 +11,6 @@ from visigate_logging.delivery.throttle import Windows
 from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.options import Range, Seconds, checked, error_of
 
-__all__ = ["NotificationHandler"]
-
 _OFF = "no notification is sent: for that, give urls (such as [ntfy://ntfy.sh/TOPIC]) or routes"
 
 

@@ -23,8 +23,6 @@ from visigate_logging.recovery.procedures import Procedure, parse_procedures
 from visigate_logging.recovery.process import is_inside
 from visigate_logging.recovery.steps.base import Context
 
-__all__ = ["RecoveryHandler", "key_of"]
-
 LOGGER = "visigate_logging"
 EXIT_TIMEOUT = 10.0
 MAX_KEY = 200

@@ -18,8 +18,6 @@ from visigate_logging.delivery.throttle import Windows
 from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.options import Range, Seconds, checked
 
-__all__ = ["ThrottledSMTPHandler"]
-
 _OFF = "no mail is sent: for that, give mailhost (the server) and toaddrs (who is told)"
 
 

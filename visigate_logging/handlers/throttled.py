@@ -8,13 +8,12 @@ from typing import Any
 
 from visigate_logging.delivery.notifier import Notifier, sum_of
 from visigate_logging.delivery.routes import Route
-from visigate_logging.detail.record import DetailOptions, ErrorDetail
+from visigate_logging.detail.options import DetailOptions
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
 from visigate_logging.host.answer import reason_of
 from visigate_logging.host.unlocked import Unlocked
-
-__all__ = ["ThrottledHandler"]
 
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"

@@ -2,8 +2,6 @@
 
 from visigate_logging.host.counts import CountSheet
 
-__all__ = ["Answer", "reason_of"]
-
 
 class Answer:
     """What became of one record, counted once: by who answers it, or by its caller who was interrupted meanwhile.

@@ -14,8 +14,6 @@ from visigate_logging.host.answer import reason_of
 from visigate_logging.host.files import identity, is_still
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["NOT_WRITABLE", "BufferedFile"]
-
 NOT_WRITABLE = "file not writable"
 """The reason under which dropped lines are counted."""
 
@@ -38,7 +36,7 @@ class BufferedFile:
         self.begin_afresh()
 
     def begin_afresh(self) -> None:
-        """In a forked child: what is kept in memory is the parent's to write."""
+        """Begin anew, in a forked child: what is kept in memory is the parent's to write."""
         self.trouble: OSError | None = None
         """Why the last line could not be written."""
         self.sync_error: OSError | None = None

@@ -5,14 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
-
-__all__ = ["Epochs", "Instant", "boot_id", "clock", "host_seconds", "monotonic", "since_boot", "utc_text"]
 
 _SAVE_EVERY = 600.0
 _FRESH = 1.0
@@ -32,14 +30,10 @@ def clock() -> Instant:
     return Instant(boot_id(), monotonic())
 
 
+monotonic: Callable[[], float] = time.monotonic
+"""Return the seconds since the boot; on Linux those in suspend included."""
 if hasattr(time, "CLOCK_BOOTTIME"):
-
-    def monotonic() -> float:
-        """Seconds since the boot, those in suspend included."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-else:
-    monotonic = time.monotonic
+    monotonic = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 class Epochs:
@@ -79,7 +73,7 @@ since_boot = Epochs().since_boot
 
 
 def utc_text(seconds: float | None = None, timespec: str = "seconds") -> str:
-    """A time for people, by the wall clock, as RFC 3339 in UTC.
+    """Return a time for people, by the wall clock, as RFC 3339 in UTC.
 
     Args:
         seconds: since 1970; default now.
@@ -91,7 +85,7 @@ def utc_text(seconds: float | None = None, timespec: str = "seconds") -> str:
 
 @cache
 def boot_id() -> str:
-    """What names this boot of the host; empty where the system does not say."""
+    """Return what names this boot of the host; empty where the system does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

@@ -16,8 +16,6 @@ from visigate_logging.host.state import State
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["CountSheet", "Sheet", "add_counts", "host_counts", "read_counts"]
-
 _HOST = ""  # the owner of what no single process answers for
 _DROPPED = "dropped:"
 _PROCESS_ENDED = "process ended"
@@ -82,7 +80,7 @@ class CountSheet(ForkAware):
         self._add("accepted", -n)
 
     def snapshot(self) -> Sheet:
-        """The sheet as it is now."""
+        """Return the sheet as it is now."""
         with self._lock:
             return _sheet(self._now())
 
@@ -158,7 +156,7 @@ def add_counts(
 
 
 def host_counts(state: State) -> dict[str, Sheet]:
-    """The sheet of each handler, summed over the processes of the host, living and gone.
+    """Return the sheet of each handler, summed over the processes of the host, living and gone.
 
     Raises:
         StateError: the state file cannot be used.

@@ -12,15 +12,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["followed", "is_root", "make_directory", "opened_directory", "refused", "rename", "sync_directory"]
-
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
 def opened_directory(path: str | os.PathLike[str]) -> Iterator[int]:
-    """A descriptor of a directory; for root by no link but root's own.
+    """Yield a descriptor of a directory; for root by no link but root's own.
 
     Raises:
         PermissionError: somebody else has put a link in the way.
@@ -71,7 +69,7 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
 
 
 def followed(path: str | os.PathLike[str]) -> Path:
-    """Where a path leads, if it is a link; for root by no link but root's own.
+    """Return where a path leads, if it is a link; for root by no link but root's own.
 
     Raises:
         PermissionError: somebody else has put a link there.

@@ -9,8 +9,6 @@ from visigate_logging.host.state import State
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Drop", "host_drops", "note_drops"]
-
 LATELY = 86_400.0
 """Seconds of the host's clock after which a drop is no news any more; the count sheets keep its number."""
 
@@ -45,7 +43,7 @@ def note_drops(connection: "sqlite3.Connection", handler: str, dropped: Mapping[
 
 
 def host_drops(state: State) -> list[Drop]:
-    """What the handlers of this host have dropped and not rested from for a day.
+    """Return what the handlers of this host have dropped and not rested from for a day.
 
     Raises:
         StateError: the state file cannot be used.

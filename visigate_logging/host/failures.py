@@ -8,8 +8,6 @@ from visigate_logging.host.state import State
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Failure", "failure", "host_failures", "note_failure"]
-
 _LONGEST_TEXT = 500
 
 
@@ -21,7 +19,7 @@ class Failure(TypedDict):
 
 
 def failure(text: str) -> Failure:
-    """A failure that happens now."""
+    """Return a failure that happens now."""
     return Failure(time=utc_text(), text=text[:_LONGEST_TEXT])
 
 
@@ -39,7 +37,7 @@ def note_failure(connection: "sqlite3.Connection", handler: str, last: Failure) 
 
 
 def host_failures(state: State) -> dict[str, Failure]:
-    """The last failure of each handler that ever failed, in whichever process of the host.
+    """Return the last failure of each handler that ever failed, in whichever process of the host.
 
     Raises:
         StateError: the state file cannot be used.

@@ -12,13 +12,11 @@ import stat
 
 from visigate_logging.host.directories import is_root, opened_directory, refused
 
-__all__ = ["identity", "is_still", "open_safely", "write_atomically"]
-
 
 def open_safely(
     path: str | os.PathLike[str], flags: int, mode: int = 0o640, *, like: os.stat_result | None = None
 ) -> int:
-    """A descriptor of a file, made with exactly these permissions when the flags say that it may be made.
+    """Return a descriptor of a file, made with exactly these permissions when the flags say that it may be made.
 
     Args:
         path: the file.
@@ -86,12 +84,12 @@ def write_atomically(
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
-    """What tells a file from every other of the host: device and inode."""
+    """Return what tells a file from every other of the host: device and inode."""
     return status.st_dev, status.st_ino
 
 
 def is_still(fd: int, known: tuple[int, int]) -> bool:
-    """Whether a descriptor is of the file that it was opened for: who has closed it may have passed on its number.
+    """Return whether a descriptor is still of its file: whoever has closed it may have passed on its number.
 
     `os.closerange` does, as daemons call it; the next file that anybody opens, a database, then has the number. To be
     asked right before it is used. What is closed and opened again in the microseconds between is not seen.
@@ -103,7 +101,7 @@ def is_still(fd: int, known: tuple[int, int]) -> bool:
 
 
 def _is_anybodys(place: os.stat_result) -> bool:
-    """Whether somebody whom we need not trust may have put what is in a directory."""
+    """Return whether somebody whom we need not trust may have put what is in a directory."""
     if is_root():
         return place.st_uid != 0 or bool(place.st_mode & 0o022)
     return bool(place.st_mode & 0o002)

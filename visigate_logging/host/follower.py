@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Batch", "Cursor", "Follower", "furthest"]
-
 Cursor = Mapping[str, int]
 """For each file, by its name for ever, the bytes that have been read; plain data, to be kept by the reader."""
 
@@ -109,7 +107,7 @@ class Follower:
 
     @contextlib.contextmanager
     def _files(self) -> Iterator[list[tuple[str, int]]]:
-        """The files that begin with a whole line, by name and descriptor, each once, the newest first.
+        """Yield the files that begin with a whole line, by name and descriptor, each once, the newest first.
 
         The newest is opened first: a rotation meanwhile then shows a file twice, but hides none.
         """

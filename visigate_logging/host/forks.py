@@ -10,20 +10,18 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-__all__ = ["ForkAware", "in_forked_child", "must_stay_alone", "notice_fork", "process_lives", "watch_forks"]
-
 
 class ForkAware:
     """Something that holds what a fork must not copy; to be announced with `watch_forks`."""
 
     def before_fork(self) -> None:
-        """In the parent, before; must not wait long. It does not run before a fork that Python does not see."""
+        """Get ready, in the parent, without a long wait; not called before a fork that Python does not see."""
 
     def after_fork_in_parent(self) -> None:
-        """In the parent, afterwards; likewise."""
+        """Go on, in the parent, without a long wait; nor is this called then."""
 
     def after_fork_in_child(self) -> None:
-        """In the child, before anything else of ours runs there."""
+        """Begin anew in the child, before anything else of ours runs there."""
 
 
 _watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
@@ -65,7 +63,7 @@ def notice_fork() -> None:
 
 
 def must_stay_alone() -> bool:
-    """Whether a thread in this process could stop its children for good: it is uWSGI's master.
+    """Return whether a thread in this process could stop its children for good: it is uWSGI's master.
 
     That forks without the interpreter's lock, and its child waits for the lock before any Python code runs there: for
     ever, if a thread had it at that moment. The workers are told, once they run, by uWSGI's ``post_fork_hook``.
@@ -90,7 +88,7 @@ def _noticing_after(before: Callable[[], object] | None) -> Callable[[], None]:
 
 
 def process_lives(pid: int) -> bool:
-    """Whether there is a process of that number; it may be used again by another."""
+    """Return whether there is a process of that number; it may be used again by another."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -11,13 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from visigate_logging.host.forks import must_stay_alone
 
-__all__ = ["caller_exception", "caller_frame", "caller_thread", "with_headroom"]
-
-P = ParamSpec("P")
+Args = TypeVarTuple("Args")
 R = TypeVar("R")
 
 _PATIENCE = 1.0
@@ -37,7 +35,7 @@ _waiting: set[int] = set()
 """The threads that wait for such a one, by their numbers."""
 
 
-def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+def with_headroom(work: Callable[[*Args], R], *args: *Args) -> R | None:
     """Call ``work``; where half of the stack is used up in another thread, which is waited for.
 
     It needs few frames itself. What ``work`` raises is raised here.
@@ -45,9 +43,14 @@ def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R 
     Returns:
         What ``work`` returns; None while that goes on in the other thread, after a second.
     """
+    is_near = True
+    try:
+        sys._getframe(sys.getrecursionlimit() // 2)  # calls in C count as well, and are no frames
+    except ValueError:
+        is_near = False
     # Outside of any `except`: what is described is the exception that the application handles, if any.
-    if not _is_near() or (me := threading.get_ident()) in _waiting:  # what interrupts a wait must not begin another
-        return work(*args, **kwargs)
+    if not is_near or (me := threading.get_ident()) in _waiting:  # what interrupts a wait must not begin another
+        return work(*args)
     caller = _Caller(sys._getframe(1), sys.exception(), me)
     returned: list[R] = []
     raised: list[BaseException] = []
@@ -57,7 +60,7 @@ def with_headroom(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R 
     def run() -> None:
         with _working_for(caller):
             try:
-                returned.append(work(*args, **kwargs))
+                returned.append(work(*args))
             except BaseException as error:  # it is the caller's
                 raised.append(error)
             finally:
@@ -105,11 +108,3 @@ def _working_for(caller: _Caller) -> Iterator[None]:
         yield
     finally:
         del _callers[threading.get_ident()]
-
-
-def _is_near() -> bool:
-    try:
-        sys._getframe(sys.getrecursionlimit() // 2)  # calls in C count as well, and are no frames
-    except ValueError:
-        return False
-    return True

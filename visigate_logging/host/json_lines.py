@@ -10,8 +10,6 @@ import orjson
 
 from visigate_logging.host.shared_file import SharedFile
 
-__all__ = ["JsonLines"]
-
 
 class JsonLines:
     """Mappings, one a line; with the line that would be too much, the file becomes ``NAME.1``, and the old one goes.
@@ -47,7 +45,7 @@ class JsonLines:
             file.close()
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The lines, the oldest first; what a power cut has torn is passed over."""
+        """Yield the lines, the oldest first; what a power cut has torn is passed over."""
         for path in (Path(f"{self.path}.1"), self.path):
             with suppress(OSError), path.open("rb") as file:
                 for line in file:

@@ -10,8 +10,6 @@ from pathlib import Path
 from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 
-__all__ = ["HostLock"]
-
 _POLL = 0.02
 
 

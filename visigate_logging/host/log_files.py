@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-__all__ = ["BUFFER", "LogFile", "log_files"]
-
 BUFFER = 1024 * 1024
 LOOKS = 100
 """How often a directory is looked at anew because a rotation was in the way."""
@@ -32,7 +30,7 @@ class LogFile:
         return self.path.suffix == ".gz"
 
     def open(self, buffering: int = BUFFER) -> IO[bytes]:
-        """The records' bytes, unpacked.
+        """Return the records' bytes, unpacked.
 
         Args:
             buffering: bytes to read at once.
@@ -71,7 +69,7 @@ class _Unpacked(gzip.GzipFile):
 
 
 def log_files(log: Path) -> list[LogFile]:
-    """The files of a log, the one being written first, then the rotated ones as their names number them."""
+    """Return the files of a log, the one being written first, then the rotated ones as their names number them."""
     for _ in range(LOOKS):
         names = os.listdir(log.parent)
         current = _look(log)

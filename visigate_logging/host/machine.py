@@ -14,8 +14,6 @@ from typing import Any
 from visigate_logging.host.clock import monotonic
 from visigate_logging.host.upkeep import Task
 
-__all__ = ["Machine", "machine"]
-
 SAMPLE_EVERY = 5.0
 """Seconds between two samples."""
 LATE = 3 * SAMPLE_EVERY

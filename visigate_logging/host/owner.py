@@ -6,8 +6,6 @@ from pathlib import Path
 
 from visigate_logging.host.directories import opened_directory
 
-__all__ = ["become_owner_of", "made_by_root"]
-
 
 def become_owner_of(directory: Path) -> int | None:
     """As root, be for good the owner of a directory, or of what will be above it when it is not there.
@@ -48,7 +46,7 @@ def made_by_root(directory: Path, *patterns: str) -> list[Path]:
 
 
 def _login(uid: int, gid: int) -> tuple[str, int]:
-    """The user's name and own group; a number without a name has the directory's group."""
+    """Return the user's name and own group; a number without a name has the directory's group."""
     import pwd
 
     try:

@@ -13,11 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from visigate_logging.host import HostLock
 from visigate_logging.host.directories import make_directory, opened_directory
 from visigate_logging.host.files import identity, is_still, open_safely
-
-__all__ = ["SharedFile", "ShortWriteError"]
+from visigate_logging.host.rotation import Rotation
 
 _MOST_TRIES = 20
 _MOST_LEFT = 8
@@ -37,7 +35,7 @@ class SharedFile:
         backups: how many rotated files are kept, ``path.1`` the newest; 0 for no rotation.
         mode: permissions of files that are made.
         leave: what is done with a file that is to be removed, before it is; None for nothing. The file waits as the
-            one behind the last for `let_go`, which the next rotation calls at the latest.
+            one behind the last for `Rotation.let_go`, which the next rotation calls at the latest.
     """
 
     def __init__(
@@ -50,16 +48,8 @@ class SharedFile:
         leave: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = os.path.abspath(path)
-        self.rotation_error: OSError | None = None
-        """Why the last rotation that was due could not be done; lines are appended all the same."""
-        self._max_bytes = max_bytes if backups else 0
-        self._backups = backups
+        self.rotation = Rotation(self.path, max_bytes, backups, mode, leave)
         self._mode = mode
-        self._leave_file = leave
-        self._leaving = Path(f"{self.path}.{backups + 1}")
-        directory, name = os.path.split(self.path)
-        # Who may write the file may stop its rotation, and nobody else.
-        self._lock = HostLock(Path(directory, f".{name}.lock"), mode & 0o600 | mode & 0o022 | (mode & 0o022) << 1)
         self._fd: int | None = None
         self._identity = (0, 0)
         self._like: os.stat_result | None = None  # whose owner the next file gets, when root makes it
@@ -88,7 +78,7 @@ class SharedFile:
         raise FileNotFoundError(errno.ENOENT, "removed or replaced each time it was opened", self.path)
 
     def _append(self, line: bytes) -> bool:
-        """One try; False when the file was not, or is no longer, the one that the path names."""
+        """Try once; return False when the file was not, or is no longer, the one that the path names."""
         fd = self._fd if self._fd is not None else self._open()
         try:
             status = os.stat(self.path)
@@ -97,8 +87,8 @@ class SharedFile:
         if identity(status) != self._identity:
             return self._leave()
         size = status.st_size
-        if self._is_due(size, len(line)) and self._rotate(len(line)):
-            return False
+        if self.rotation.is_due(size, len(line)) and self.rotation.rotate(len(line)):
+            return self._leave()
         if size != self._end and self._ends_torn(fd, size):
             line = b"\n" + line
         self._end = -1
@@ -120,9 +110,6 @@ class SharedFile:
 
     def _ends_torn(self, fd: int, size: int) -> bool:
         return self._cut == self._identity if size == 0 else _is_torn(fd, size)
-
-    def _is_due(self, size: int, length: int) -> bool:
-        return 0 < self._max_bytes < size + length and size > 0
 
     def open(self) -> None:
         """Open the file now rather than with the first line.
@@ -152,65 +139,12 @@ class SharedFile:
             _close(*self._left.pop(0))
         return False
 
-    def _rotate(self, length: int) -> bool:
-        """Rename the files; False when another process is at it, or when it cannot be done."""
-        try:
-            if not self._lock.acquire():
-                return False
-            try:
-                with contextlib.suppress(FileNotFoundError):  # somebody else removes or renames as well
-                    self._rename_all(length)
-            finally:
-                self._lock.release()
-        except OSError as error:
-            self.rotation_error = error
-            return False
-        self.rotation_error = None
-        self._leave()
-        return True
-
-    def _rename_all(self, length: int) -> None:
-        if not self._is_due(os.stat(self.path).st_size, length):  # another process has done it
-            return
-        self._remove_leaving()
-        backups = self._backups + (self._leave_file is not None)
-        folder, name = os.path.split(self.path)
-        names = [name, *(f"{name}.{number}" for number in range(1, backups + 1))]
-        with opened_directory(folder) as directory:
-            # Only up to a gap, which a rotation that was killed has left: a kept file is not pushed out for it.
-            there = set(os.listdir(directory))
-            last = next((n for n, name in enumerate(names) if name not in there), backups)
-            for number in range(last, 0, -1):
-                os.rename(names[number - 1], names[number], src_dir_fd=directory, dst_dir_fd=directory)
-
-    def _remove_leaving(self) -> None:
-        if self._leaving.exists():
-            try:
-                if self._leave_file:
-                    self._leave_file(self._leaving)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:  # a full card needs the room more
-                    raise
-            self._leaving.unlink(missing_ok=True)
-
-    def let_go(self) -> None:
-        """Do what is to be done with a file that waits to be removed, and remove it; unless somebody else is at it.
-
-        Raises:
-            OSError: it cannot be done.
-        """
-        if self._backups and self._leaving.exists() and self._lock.acquire():
-            try:
-                self._remove_leaving()
-            finally:
-                self._lock.release()
-
     def aside(self) -> "SharedFile":
-        """The same file for one line in the middle of another's ``append``; it does not rotate."""
+        """Return the same file for one line in the middle of another's ``append``; it does not rotate."""
         return SharedFile(self.path, mode=self._mode)
 
     def unsynced(self) -> list[int]:
-        """Descriptors to be synced and closed by the caller: of the file, and of those left since the last time.
+        """Return descriptors, for the caller to sync and close: of the file, and of those left since the last time.
 
         Of the directory as well, when it has got a new file: a power cut could leave that without a name.
 
@@ -227,7 +161,7 @@ class SharedFile:
         return [left for left, known in taken if is_still(left, known)] + current
 
     def forget(self) -> None:
-        """In a forked child: close the parent's descriptors, so that the child opens its own."""
+        """Close the parent's descriptors, in a forked child, so that it opens its own."""
         self._end = -1
         self.close()
 
@@ -244,7 +178,7 @@ def _close(fd: int, known: tuple[int, int]) -> None:
 
 
 def _is_glued(fd: int, line: bytes) -> bool:
-    """Whether the line just written stands behind half a line of a writer that was killed meanwhile."""
+    """Return whether the line just written stands behind half a line of a writer that was killed meanwhile."""
     try:
         start = os.lseek(fd, 0, os.SEEK_CUR) - len(line)
         return start > 0 and not line.startswith(b"\n") and os.pread(fd, 1, start - 1) != b"\n"
@@ -253,7 +187,7 @@ def _is_glued(fd: int, line: bytes) -> bool:
 
 
 def _is_torn(fd: int, size: int) -> bool:
-    """Whether a file ends within a line, and not in one that is just being written."""
+    """Return whether a file ends within a line, and not in one that is just being written."""
     for _ in range(_MOST_TRIES):
         if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
             return False

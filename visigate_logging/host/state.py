@@ -27,8 +27,6 @@ from visigate_logging.host.state_file import (
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["State"]
-
 _FORK_PATIENCE = 1.0
 
 

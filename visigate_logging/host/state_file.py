@@ -12,8 +12,6 @@ from visigate_logging.host.files import identity, is_still, open_safely
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["BUSY_TIMEOUT", "SCHEMA", "Connection", "given_up", "identity_of", "is_damage", "put_aside"]
-
 BUSY_TIMEOUT = 10.0
 _MODE = 0o640
 """Of the file, and so of SQLite's files beside it: it holds errors, as the log does."""

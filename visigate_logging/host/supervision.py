@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["notify"]
-
 
 def notify(*states: str) -> bool:
     """Tell the service manager something, where there is one that listens; never raises.

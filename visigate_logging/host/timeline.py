@@ -14,8 +14,6 @@ from typing import Any
 from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["CHANGES", "Timeline", "last_changes", "note_changes", "when"]
-
 CHANGES = frozenset(["boot", "clock", "configuration", "packages", "power", "recovery", "release", "start"])
 """Kinds of events after which something may be different; the others are ends of processes."""
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Exposure", "exposure", "trusted_users"]
-
 _MOST_LINKS = 40
 """As the kernel, which gives up then."""
 

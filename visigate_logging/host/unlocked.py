@@ -5,8 +5,6 @@ from typing import Any
 
 from visigate_logging.host.headroom import with_headroom
 
-__all__ = ["Unlocked"]
-
 
 class Unlocked(logging.Handler):
     """Filters and emits without the handler's lock.
@@ -33,7 +31,12 @@ class Unlocked(logging.Handler):
             raise
         if found:
             self.emit(found if isinstance(found, logging.LogRecord) else record)
+        else:
+            self.passed_over(record)
         return found
+
+    def passed_over(self, record: logging.LogRecord) -> None:
+        """Do what is to be done with a record that a filter has refused."""
 
     def interrupted(self, error: BaseException) -> None:
         """Count a record as lost by what was raised before it was taken in."""

@@ -8,8 +8,6 @@ from visigate_logging.host.clock import monotonic
 from visigate_logging.host.forks import ForkAware, in_forked_child, watch_forks
 from visigate_logging.host.worker import Guarded, Worker, finish_with_multiprocessing
 
-__all__ = ["Task"]
-
 
 class Task(ForkAware):
     """Something short that is done now and then, in the process's upkeep thread, which all tasks share.

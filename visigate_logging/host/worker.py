@@ -12,8 +12,6 @@ from typing import Any, Generic, TypeVar
 
 from visigate_logging.host.forks import in_forked_child, must_stay_alone, notice_fork
 
-__all__ = ["Guarded", "Worker", "finish_with_multiprocessing"]
-
 T = TypeVar("T")
 
 _SHORTEST_WAIT = 0.01
@@ -41,7 +39,7 @@ class Guarded:
         self._failures = 0
 
     def __call__(self, act: Callable[[], float | None], what: str = "") -> float | None:
-        """What ``act`` returns; after the nth failure in a row 2 to the power of n seconds, and 64 at most."""
+        """Return what ``act`` returns; after the nth failure in a row 2 to the power of n seconds, and 64 at most."""
         try:
             wait = act()
         except Exception:

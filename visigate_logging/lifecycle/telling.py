@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from visigate_logging.detail.record import CACHED_AS, DetailOptions, ErrorDetail
+from visigate_logging.detail.options import DetailOptions
+from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.detail.stacks import HEADING
 from visigate_logging.exceptions import IncidentError
 from visigate_logging.lifecycle.dumps import Stack

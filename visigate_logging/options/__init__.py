@@ -11,7 +11,7 @@ what a type alone cannot say. The same annotations make the JSON Schema. (annota
 the first brings no checks, the second stops at the first mistake, and either is one more library on each gate.)
 """
 
-from visigate_logging.options.faults import NOTHING, Fault, is_secret, meant, path_of, possible, shown
+from visigate_logging.options.faults import NOTHING, Fault, KeyPath, is_secret, meant, path_of, possible, shown
 from visigate_logging.options.kinds import (
     SIMPLE,
     Count,
@@ -29,7 +29,7 @@ from visigate_logging.options.kinds import (
     Writable,
     in_words,
 )
-from visigate_logging.options.reading import KeyPath, build, checked, error_of, faults_of, hints_of, read
+from visigate_logging.options.reading import build, checked, error_of, faults_of, hints_of, read
 
 __all__ = [
     "NOTHING",

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["NOTHING", "Fault", "KeyPath", "is_secret", "meant", "path_of", "possible", "shown"]
-
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top."""
 NOTHING: Any = object()

@@ -13,26 +13,6 @@ from typing import Annotated, Any, NamedTuple
 
 from visigate_logging.options.faults import meant
 
-__all__ = [
-    "SIMPLE",
-    "Count",
-    "Encoding",
-    "Level",
-    "LevelName",
-    "Names",
-    "Number",
-    "OnUnencodable",
-    "Port",
-    "Range",
-    "Seconds",
-    "Simple",
-    "Size",
-    "Via",
-    "Writable",
-    "cure",
-    "in_words",
-]
-
 _SIZE = re.compile(r"([\d_]*\.?\d+(?:e[+-]?\d+)?)\s*([kmg]?)(?:i?b|ytes?)?", re.I)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _TRUTHS = dict.fromkeys(("yes", "on", "true", "y"), "true") | dict.fromkeys(("no", "off", "false", "n"), "false")

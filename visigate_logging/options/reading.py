@@ -14,8 +14,6 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options.faults import Fault, KeyPath, meant, path_of, possible
 from visigate_logging.options.kinds import SIMPLE, Via, cure, in_words
 
-__all__ = ["KeyPath", "build", "checked", "error_of", "faults_of", "hints_of", "read"]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 T = TypeVar("T")
 Faults = list[Fault]

@@ -10,7 +10,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from visigate_logging.detail.record import ErrorDetail, ExceptionData
+from visigate_logging.detail.frames import ExceptionData
+from visigate_logging.detail.record import ErrorDetail
 
 _ERRNO = re.compile(r"\[Errno (\d+)\] (.*)", re.S)
 

@@ -7,8 +7,8 @@ import tokenize
 from datetime import datetime
 from itertools import islice
 
+from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.masking import mask
-from visigate_logging.detail.record import Frame
 
 __all__ = ["source_around"]
 

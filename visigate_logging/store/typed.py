@@ -5,7 +5,8 @@ from dataclasses import fields
 from datetime import UTC
 from typing import Any
 
-from visigate_logging.detail.record import ErrorDetail, ExceptionData, Frame
+from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.times import from_micros, parse_timestamp
 
 __all__ = ["ErrorDetail", "ExceptionData", "Frame", "about", "read_record", "typed"]

@@ -25,7 +25,7 @@ key_of_parts = v3.key
 
 
 def current_key(record: "ErrorDetail") -> str:
-    """The key that today's rules give a stored record; its own where its parts do not tell.
+    """Return the key that today's rules give a stored record; its own where its parts do not tell.
 
     Args:
         record: of any version.
@@ -40,7 +40,7 @@ def current_key(record: "ErrorDetail") -> str:
 
 
 def former_keys(record: "ErrorDetail") -> tuple[str, ...]:
-    """The keys that the same error had by earlier rules, beside the one that it has; newest rules first.
+    """Return the keys that the same error had by earlier rules, beside the one that it has; newest rules first.
 
     A group that is known by one of them is not new. Never raises: a line may hold anything.
 

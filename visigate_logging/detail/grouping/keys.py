@@ -6,8 +6,6 @@ from typing import Any
 
 import orjson
 
-__all__ = ["KEEPS_NAMES", "Parts", "key_of"]
-
 Parts = Mapping[str, Any]
 """What a record stores as ``grouping``: what is known of an error that may tell it from others.
 
@@ -20,7 +18,7 @@ KEEPS_NAMES = ("AttributeError", "NameError", "UnboundLocalError", "ImportError"
 
 
 def key_of(version: str, **parts: Any) -> str:
-    """The key: the same in every process, for the same parts in the same order.
+    """Return the key: the same in every process, for the same parts in the same order.
 
     Args:
         version: of the rules, as in ``v1``.

@@ -4,8 +4,6 @@ import re
 
 from visigate_logging.detail.grouping.keys import KEEPS_NAMES, Parts, key_of
 
-__all__ = ["key", "mask"]
-
 MAX_MESSAGE = 500
 """Characters of a message's first line that count."""
 
@@ -26,7 +24,7 @@ _NAME = re.compile(r"['\"`][\w.]+(?:\(\))?['\"`]")
 
 
 def key(parts: Parts, text: str) -> str:
-    """The key of an error.
+    """Return the key of an error.
 
     Args:
         parts: what is known of it.
@@ -44,12 +42,12 @@ def key(parts: Parts, text: str) -> str:
 
 
 def keeps_names(parts: Parts) -> bool:
-    """Whether the names in an exception's message say what is wrong."""
+    """Return whether the names in an exception's message say what is wrong."""
     return "keeps_names" in parts or parts["type"] in KEEPS_NAMES
 
 
 def mask(message: str, *, keep_names: bool = False) -> str:
-    """The first line of a message with what varies from case to case masked.
+    """Return the first line of a message with what varies from case to case masked.
 
     Args:
         message: any text.

@@ -3,11 +3,9 @@
 from visigate_logging.detail.grouping import v1
 from visigate_logging.detail.grouping.keys import Parts, key_of
 
-__all__ = ["key"]
-
 
 def key(parts: Parts, text: str) -> str:
-    """The key of an error.
+    """Return the key of an error.
 
     Args:
         parts: what is known of it.

@@ -9,8 +9,6 @@ from visigate_logging.detail.grouping import v2
 from visigate_logging.detail.grouping.keys import Parts, key_of
 from visigate_logging.detail.grouping.v1 import keeps_names
 
-__all__ = ["key", "mask"]
-
 MAX_TEXT = 1000
 """Characters of a message that count."""
 
@@ -103,7 +101,7 @@ _NAME = re.compile(r"['\"`][\w.]+(?:\(\))?['\"`]")
 
 
 def key(parts: Parts, text: str) -> str:
-    """The key of an error.
+    """Return the key of an error.
 
     Args:
         parts: what is known of it.
