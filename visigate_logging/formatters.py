@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-from visigate_logging.detail.capture import detail_of
 from visigate_logging.detail.extraction import extractor
 from visigate_logging.detail.masking import mask_also, pseudonymise, sanitiser
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.pseudonyms import KEY_FILE
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.record import ErrorDetail, detail_of
 from visigate_logging.detail.values import word
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Range, Via, checked

@@ -122,6 +122,14 @@ def test_what_interrupts_the_wait_begins_no_wait_of_its_own() -> None:
     assert ran_in == [threading.get_ident()]
 
 
+def test_where_no_thread_may_start_the_caller_works_for_itself_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(headroom, "must_stay_alone", lambda: True)
+    assert deep(60, lambda: with_headroom(lambda: with_headroom(str, 5)) or "") == "5"
+    assert headroom._callers == {}
+
+
 def test_work_that_needs_a_lock_of_its_caller_s_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(headroom, "_PATIENCE", 0.1)
     lock, done = threading.RLock(), threading.Event()

@@ -1,15 +1,20 @@
 """The detail record: what is known of one error, as plain data."""
 
+import dataclasses
+import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
 
 from visigate_logging.detail.frames import Chain, ExceptionData, Frame
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.host.headroom import with_headroom
+
+if TYPE_CHECKING:
+    from visigate_logging.detail.extraction import Extractor
 
 CACHED_AS = "_visigate_detail"
 """Attribute of a ``LogRecord`` that holds its detail; the underscore keeps other JSON formatters from merging it."""
@@ -74,8 +79,6 @@ class ErrorDetail:
             record: any record, also one that came through a queue or a socket.
             options: None takes what is there already, else the defaults.
         """
-        from visigate_logging.detail.capture import detail_of  # who only reads records goes without what makes them
-
         if CACHED_AS in record.__dict__:
             return detail_of(record, options)
         return with_headroom(detail_of, record, options) or detail_of(record, options)
@@ -101,9 +104,7 @@ class ErrorDetail:
 
     def note_kept(self, record: logging.LogRecord) -> None:
         """Let later records of the same exception know that this one, made of ``record``, is kept."""
-        from visigate_logging.detail.repeats import note_kept
-
-        note_kept(record, vars(self))
+        _writing().note_kept(record, vars(self))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -113,6 +114,97 @@ class ErrorDetail:
         values["breadcrumbs"] = tuple(data.get("breadcrumbs") or ())
         values["exceptions"] = Chain(_read_exception(e) for e in data.get("exceptions") or ())
         return cls(**values)
+
+
+def detail_of(record: logging.LogRecord, options: DetailOptions | None = None) -> ErrorDetail:
+    """Return the detail of a log record, as `ErrorDetail.from_record`; the caller has seen to room on the stack."""
+    given = record.__dict__
+    known = given.get(CACHED_AS)
+    if known is not None:
+        if isinstance(known, dict):  # from another process
+            known = _received(known, options or DetailOptions().or_environment())
+        if isinstance(known, _Kept) and known.serves(options, record):
+            detail = known.detail
+            return _reclassified(detail, given) if "severity" in given or "category" in given else detail
+    options = options or DetailOptions().or_environment()
+    detail = ErrorDetail.__new__(ErrorDetail)  # past __init__, which would sort the same forty values in once more
+    detail.__dict__ = _writing().extractor(options).values(record, _BLANK)
+    if isinstance(known, _Kept):  # other options, the same event
+        same = {name: getattr(known.detail, name) for name in ("event_id", "timestamp", "repeats")}
+        detail = dataclasses.replace(detail, **same)
+    given[CACHED_AS] = _Kept(detail, options)
+    return detail
+
+
+class _Writing(NamedTuple):
+    extractor: "Callable[[DetailOptions], Extractor]"
+    note_kept: Callable[[logging.LogRecord, Mapping[str, Any]], None]
+    word: Callable[[object], str]
+
+
+@functools.cache  # when the interpreter ends not even what is there already can be imported
+def _writing() -> _Writing:
+    """Return what makes records: who only reads them goes without it, and starts in half the time."""
+    from visigate_logging.detail.extraction import extractor
+    from visigate_logging.detail.repeats import note_kept
+    from visigate_logging.detail.values import word
+
+    return _Writing(extractor, note_kept, word)
+
+
+@functools.cache
+def make_ready() -> None:
+    """Import, open and decode what a detail needs, by making one.
+
+    An interpreter that ends can do so no more, and a destructor may log its first error then.
+    """
+    text = "as text with what may be secret: rtsp://user:password@host"
+    try:
+        raise RuntimeError(text)
+    except RuntimeError as error:
+        info = (type(error), error, error.__traceback__)
+        detail_of(logging.LogRecord("", logging.ERROR, __file__, 0, text, (), info)).to_json()
+
+
+class _Kept:
+    """A detail on its record; to another process, which may not have this package, it goes as a plain dict."""
+
+    __slots__ = ("detail", "options")
+
+    def __init__(self, detail: ErrorDetail, options: DetailOptions) -> None:
+        self.detail = detail
+        self.options = options
+
+    def serves(self, options: DetailOptions | None, record: logging.LogRecord) -> bool:
+        """Return whether it is what these options give, or knows an exception that its record has lost in a queue."""
+        if options is None or options is self.options or options == self.options:
+            return True
+        return bool(self.detail.exceptions) and not record.exc_info
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return dict, (self.detail.to_dict(),)
+
+
+def _received(data: Mapping[str, Any], options: DetailOptions) -> _Kept | None:
+    """Return the detail that came with a record over a socket; None when it cannot be one."""
+    try:
+        detail = ErrorDetail.from_dict(data)
+        detail.to_json()
+    except Exception:  # anything may come over a socket
+        return None
+    return _Kept(detail, options)
+
+
+def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
+    """Return the detail with what a later handler's classifier has put on the record."""
+    severity = given.get("severity", detail.severity)
+    category = given.get("category", detail.category)
+    if severity is detail.severity and category is detail.category:
+        return detail
+    severity, category = map(_writing().word, (severity, category))
+    if severity == detail.severity and category == detail.category:
+        return detail
+    return dataclasses.replace(detail, severity=severity, category=category)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))
@@ -139,5 +231,4 @@ def _read_frame(data: Mapping[str, Any]) -> Frame:
     )
 
 
-BLANK = vars(ErrorDetail.from_dict({}))
-"""All fields with their defaults, in their order."""
+_BLANK = vars(ErrorDetail.from_dict({}))

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from visigate_logging.detail.capture import detail_of
-from visigate_logging.detail.record import CACHED_AS
+from visigate_logging.detail.record import CACHED_AS, detail_of
 from visigate_logging.detail.repeats import Recent, note_kept
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler

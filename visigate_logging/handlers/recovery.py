@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.detail.log_record import raised_by
-from visigate_logging.detail.record import CACHED_AS, ErrorDetail
-from visigate_logging.detail.repeats import Recent
+from visigate_logging.detail.record import CACHED_AS, detail_of, make_ready
+from visigate_logging.detail.repeats import Recent, note_kept
 from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
@@ -53,6 +53,7 @@ class RecoveryHandler(Unlocked):
     ) -> None:
         self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         self._state_dir = Path(state_dir).absolute()
+        make_ready()
         super().__init__(level)
         self.addFilter(_nothing if is_inside() else _is_foreign)
         self._counts = CountSheet("recovery")
@@ -102,7 +103,7 @@ class RecoveryHandler(Unlocked):
         if error is not None:
             chain = chain_of(error)
         elif CACHED_AS in record.__dict__:  # from another process, or through a queue
-            chain = detail_chain(ErrorDetail.from_record(record))
+            chain = detail_chain(detail_of(record))
         else:
             chain = written_chain(exceptions_in(record))
         if error is None and chain:
@@ -127,17 +128,17 @@ class RecoveryHandler(Unlocked):
     def _answer(self, record: logging.LogRecord, answer: Answer, procedure: Procedure, codes: dict[str, int]) -> None:
         formatter = self.formatter
         options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
-        detail = ErrorDetail.from_record(record, options)  # which all that follows then uses
+        detail = detail_of(record, options)  # which all that follows then uses
         answer.accept()
         if self._recent.is_repeat(detail.event_id, detail.repeats):
             answer.fold()
         else:
             self._dispatcher.put(_context(record, procedure, codes), answer)
-        detail.note_kept(record)
+        note_kept(record, vars(detail))
 
 
 def _context(record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> Context:
-    detail = ErrorDetail.from_record(record)
+    detail = detail_of(record)
     return Context(
         procedure=procedure.name,
         key=key_of(record, procedure),
@@ -164,5 +165,5 @@ def key_of(record: logging.LogRecord, procedure: Procedure) -> str:
     """Return what the fault is about, from the masked values given with ``extra``, else from the message."""
     if not procedure.key:
         return ""
-    info = {**procedure.found_in(record), **ErrorDetail.from_record(record).additional_info}
+    info = {**procedure.found_in(record), **detail_of(record).additional_info}
     return "/".join(str(info.get(name, "")) for name in procedure.key)[:MAX_KEY]

@@ -1,7 +1,6 @@
 """A rotating file that the processes of a host share."""
 
 import contextlib
-import functools
 import logging
 import math
 import os
@@ -10,7 +9,8 @@ from typing import Annotated, Literal
 
 from visigate_logging.detail.classification import is_ignored
 from visigate_logging.detail.masking import mask
-from visigate_logging.formatters import DetailFormatter, TextFormatter
+from visigate_logging.detail.record import make_ready
+from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
 from visigate_logging.host.answer import Answer
 from visigate_logging.host.buffered_file import BufferedFile
@@ -80,7 +80,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         self.baseFilename, self.mode = os.path.abspath(filename), mode
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
-        _make_ready()
+        make_ready()
         "".encode(self.encoding)  # looked up now for the same reason
         self._sync_from = SYNC_FROM[sync]
         self._counts = CountSheet(self.baseFilename)
@@ -187,20 +187,6 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
             self._counts.fail(f"{lost} records lost at the end of a process: {trouble}")
             with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a closed one
                 sys.stderr.write(f"{self.baseFilename}: {lost} records lost: {trouble}\n")
-
-
-@functools.cache
-def _make_ready() -> None:
-    """Import, open and decode what an error's detail needs, by making one.
-
-    An interpreter that ends can do so no more, and a destructor may log its first error then.
-    """
-    text = "as text with what may be secret: rtsp://user:password@host"
-    try:
-        raise RuntimeError(text)
-    except RuntimeError as error:
-        info = (type(error), error, error.__traceback__)
-        DetailFormatter().format(logging.LogRecord("", logging.ERROR, __file__, 0, text, (), info))
 
 
 def _shown(value: object) -> str:

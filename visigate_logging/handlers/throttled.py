@@ -9,7 +9,8 @@ from typing import Any
 from visigate_logging.delivery.notifier import Notifier, sum_of
 from visigate_logging.delivery.routes import Route
 from visigate_logging.detail.options import DetailOptions
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.record import detail_of, make_ready
+from visigate_logging.detail.repeats import note_kept
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
 from visigate_logging.host.answer import reason_of
@@ -40,6 +41,7 @@ class ThrottledHandler(Unlocked):
         self.off = "" if routes else off
         self._notifiers: dict[str, Notifier] = {}
         self._detail_options: DetailOptions | None = None
+        make_ready()
         super().__init__()
 
     def set_name(self, name: str) -> None:
@@ -65,9 +67,9 @@ class ThrottledHandler(Unlocked):
         try:
             route = self.route_of(record)
             if route is not None:
-                notifier, detail = self._notifier(route), ErrorDetail.from_record(record, self._detail_options)
+                notifier, detail = self._notifier(route), detail_of(record, self._detail_options)
                 notifier.accept(detail)
-                detail.note_kept(record)
+                note_kept(record, vars(detail))
         except BaseException as error:
             with contextlib.suppress(Exception):  # what has failed may be the handler's own parts
                 if notifier is None or detail is None or not notifier.has(detail):

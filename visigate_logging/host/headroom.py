@@ -103,8 +103,13 @@ def caller_thread() -> int:
 
 @contextmanager
 def _working_for(caller: _Caller) -> Iterator[None]:
-    _callers[threading.get_ident()] = caller
+    me = threading.get_ident()
+    outer = _callers.get(me)  # where no thread can be started, the caller's own works for itself, and may again
+    _callers[me] = caller
     try:
         yield
     finally:
-        del _callers[threading.get_ident()]
+        if outer is None:
+            del _callers[me]
+        else:
+            _callers[me] = outer
