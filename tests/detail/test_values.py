@@ -320,9 +320,9 @@ def test_deep_nesting_ends_in_words() -> None:
     ids=["nested", "wide", "texts", "two-byte", "key", "endless", "nothings", "several", "number"],
 )
 def test_all_of_a_value_is_within_the_limit_and_says_by_how_much_it_was_cut(value: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     text = orjson.dumps(plain(value)).decode()
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     assert len(text.encode()) < LIMIT * 1.5
     assert "cut" in text or len(str(value)) < LIMIT
 
@@ -340,9 +340,9 @@ def test_a_long_text_keeps_both_ends_and_says_how_many_bytes_are_gone() -> None:
 @pytest.mark.parametrize("fill", ["x", "é", "password=", "auth ", "://a:", "a b,", "\udc80"])
 def test_a_text_of_ten_megabytes_is_cleaned_in_bounded_time(fill: str) -> None:
     text = fill * (10_000_000 // len(fill))
-    started = time.perf_counter()
+    started = time.thread_time()
     clean = Sanitiser(Redactor(), 65_536).text(text)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
     assert len(clean.encode()) < 66_000
 
 
