@@ -95,6 +95,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         )
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
+    from visigate_logging.fleet.gates import gates_of
     from visigate_logging.health.actions import actions_of
     from visigate_logging.health.metrics import metrics_of
     from visigate_logging.health.state_dir import health_of, messages_of, recoveries_of, timeline_of
@@ -115,6 +116,7 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
         timeline=timeline_of(state),
         messages=messages_of(state),
         actions=actions_of(args.config, state),
+        gates=gates_of(state),
     )
 
 

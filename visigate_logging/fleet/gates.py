@@ -1,7 +1,7 @@
 """What is known of each gate: when it was last heard, and what it last said of itself."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -68,23 +68,17 @@ def gates_in(connection: "sqlite3.Connection") -> list[Gate]:
     return [Gate(Sender(site, gate), heard, told, orjson.loads(state)) for site, gate, heard, told, state in rows]
 
 
-def has_gates(directory: Path) -> bool:
-    """Return whether a collector has kept gates in a state directory."""
-    return State(directory).path.exists() and bool(read_gates(directory))
-
-
-def read_gates(directory: Path) -> list[Gate]:
-    """Return the gates that the collector of a state directory knows.
-
-    Raises:
-        StateError: the state file cannot be used.
-    """
+def gates_of(directory: Path) -> Callable[[], list[Gate]] | None:
+    """Return what tells the gates that the collector of a state directory knows; None where none has been at work."""
+    if not any(directory.glob("collect-*.lock")):
+        return None
     state = State(directory, SCHEMA)
-    try:
+
+    def gates() -> list[Gate]:
         with state.transaction() as connection:
             return gates_in(connection)
-    finally:
-        state.close()
+
+    return gates
 
 
 def heard(connection: "sqlite3.Connection", times: Mapping[Sender, float]) -> None:

@@ -2,8 +2,9 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 import orjson
 
@@ -12,7 +13,7 @@ from visigate_logging.store.facets import NAMES, Filter, counts_of, facets_of
 from visigate_logging.store.statistics import cells
 from visigate_logging.store.times import Period, from_micros
 
-__all__ = ["releases_of", "varying", "varying_facets"]
+__all__ = ["Spread", "releases_of", "spread", "varying", "varying_facets"]
 
 
 def varying(records: Sequence[ErrorDetail], most: int = 5) -> dict[str, dict[str, int]]:
@@ -70,3 +71,31 @@ def releases_of(db: sqlite3.Connection, key: str, tz: tzinfo | None) -> dict[str
         if release and at is not None:
             first[release] = min(at, first.get(release, at))
     return {release: from_micros(at, tz) for release, at in sorted(first.items(), key=lambda item: -item[1])}
+
+
+class Spread(NamedTuple):
+    """Where a group has been.
+
+    Args:
+        places: the values of the facets that were asked for, of each place.
+        release: in which it was first seen; empty where that is not known.
+    """
+
+    places: Sequence[tuple[str, ...]]
+    release: str
+
+
+def spread(db: sqlite3.Connection, keys: Iterable[str], names: Sequence[str]) -> dict[str, Spread]:
+    """See :meth:`ErrorStore.spread`."""
+    columns = ", ".join("json_extract(own, ?)" for _ in names)
+    first = "(SELECT min(at) FROM record WHERE facet = facet.id)"
+    sql = f"SELECT {first}, release, {columns} FROM facet WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- names of ours
+    found = {}
+    for key in keys:
+        numbers = orjson.dumps(facets_of(db, Filter({"group": key})) or []).decode()
+        rows = db.execute(sql, [*(f'$."{name}"' for name in names), numbers]).fetchall()
+        places = sorted({row[2:] for row in rows if all(row[2:])})
+        if places:
+            release = min((row[:2] for row in rows if row[0] is not None), default=(0, ""))[1]
+            found[key] = Spread(places, release)
+    return found

@@ -14,6 +14,7 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.acting import MUTES, done_in_words
 from visigate_logging.web.actions import ActionPages
 from visigate_logging.web.charts import kind_of, sparkline
+from visigate_logging.web.gates import GatesPage, GatesSource
 from visigate_logging.web.pages import MessageSource, Pages, TimelineSource, group_url
 from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
@@ -68,6 +69,7 @@ def create_blueprint(
     timeline: TimelineSource | None = None,
     actions: Actions | None = None,
     messages: MessageSource | None = None,
+    gates: GatesSource | None = None,
 ) -> Blueprint:
     """Return the pages of a store, to be registered with a Flask application; they begin at ``/errors``.
 
@@ -89,6 +91,7 @@ def create_blueprint(
         metrics_token: who brings it as a bearer may read them, without a login.
         timeline: tells what else happened to the host since a time, the oldest first: mappings with ``time``,
             ``event`` and ``text``, as ``visigate_logging.health.state_dir.timeline_of(state_dir)`` gives them.
+        gates: tells what is known of the gates whose errors a collector has gathered here; None for no such page.
         actions: lets administrators act on the host where the configuration says ``actions: true``, from
             ``visigate_logging.web.actions_of(config, state_dir)``; None for no such page.
         messages: tells by a group's key how far people have been told of its incident: mappings with ``handler``,
@@ -105,7 +108,8 @@ def create_blueprint(
         store.patience = PATIENCE
     pages = Pages(store, health, recoveries, user or _user, timeline, messages)
     of_actions = ActionPages(actions, user or _user).routes() if actions else ()
-    for rule, endpoint, view in (*pages.routes(), *of_actions):
+    fleet = GatesPage(store, gates) if gates else None
+    for rule, endpoint, view in (*pages.routes(), *of_actions, *(fleet.routes() if fleet else ())):
         for guard in reversed(guards):
             view = guard(view)  # noqa: PLW2901  # it is the view that is added
         method = "POST" if endpoint in FORMS else "GET"
@@ -116,7 +120,7 @@ def create_blueprint(
     blueprint.register_error_handler(UnknownEventError, _not_found)
     blueprint.register_error_handler(StoreError, _unreadable)
     blueprint.after_request(with_headers if layout == LAYOUT else _with_headers_in_a_layout)
-    blueprint.context_processor(lambda: {"layout": layout, "can_act": actions is not None, **TOOLS})
+    blueprint.context_processor(lambda: {"layout": layout, "fleet": fleet, "can_act": actions is not None, **TOOLS})
     blueprint.app_context_processor(lambda: {"error_summary": pages.summary})
     return blueprint
 
