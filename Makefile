@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: help demo test browser stress bench evaluate lint docs audit clean
+.PHONY: help demo demo-fleet test browser stress bench evaluate lint docs audit clean
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
 $(VENV)/base: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("visigate_logging needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -29,6 +29,9 @@ $(VENV)/demo: $(VENV)/base
 
 demo: $(VENV)/demo  ## a gate where everything breaks, in a temporary directory
 	$(BIN)/python examples/gate.py
+
+demo-fleet: $(VENV)/demo  ## a hub, twelve gates with faults, the collector and its pages, in a temporary directory
+	$(BIN)/python examples/fleet/demo.py
 
 bench: $(VENV)/bench  ## measure against the standard library and others (minutes)
 	$(BIN)/python -m benchmarks
