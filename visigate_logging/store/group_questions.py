@@ -15,7 +15,7 @@ from visigate_logging.store.insights import find_forecasts, insights_of
 from visigate_logging.store.record_questions import RecordQuestions
 from visigate_logging.store.search import find, keys_beginning
 from visigate_logging.store.trends import find_trends
-from visigate_logging.store.varying import Spread, releases_of, spread, varying, varying_facets
+from visigate_logging.store.varying import releases_of, varying, varying_facets
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
@@ -139,15 +139,6 @@ class GroupQuestions(RecordQuestions):
             "trend": trend[0]["trend"],
             "bursts": trend[0]["bursts"],
         }
-
-    def spread(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Spread]:
-        """Return at which places groups have been, and since which release, by key; without those that were at none.
-
-        Args:
-            keys: of the groups.
-            names: facets of the application's own that name a place together, such as ``site`` and ``gate``.
-        """
-        return self._access.ask(lambda db: spread(db, keys, names))
 
     def trends(self, days: int = 30, group: str | None = None) -> dict[str, Any]:
         """Return whether errors rise or fall over the last whole days, and their bursts: ``total`` and ``groups``.

@@ -1,6 +1,7 @@
 """ErrorStore: every question about the errors on disk."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from visigate_logging.store.group_questions import GroupQuestions
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.totals import count_totals
 from visigate_logging.store.upkeep import check_index, files_before, overview
+from visigate_logging.store.varying import Spread, spread
 
 __all__ = ["ErrorStore"]
 
@@ -77,6 +79,15 @@ class ErrorStore(GroupQuestions):
     def choices(self) -> dict[str, list[str]]:
         """Return the values that errors can be filtered by, by facet; those of the application's own as well."""
         return self._access.ask(choices_of)
+
+    def spread(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Spread]:
+        """Return at which places groups have been, and since which release, by key; without those that were at none.
+
+        Args:
+            keys: of the groups.
+            names: facets of the application's own that name a place together, such as ``site`` and ``gate``.
+        """
+        return self._access.ask(lambda db: spread(db, keys, names))
 
     def prune(self, before: datetime, *, dry_run: bool = False) -> list[Path]:
         """Remove the rotated files in which all records are older than a time; what they counted stays counted.
