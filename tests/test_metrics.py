@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from visigate_logging.recovery.audit import Audit
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
+from visigate_logging.store.store import ErrorStore
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "examples/monitoring/visigate.rules.yml"
@@ -93,6 +95,15 @@ def test_the_numbers_are_those_of_the_host(gate, capsys):
     assert found["visigate_recovery_given_up", "database"] == 1
     assert found["visigate_last_power_cut_timestamp_seconds",] == 1777896000
     assert found["visigate_log_size_bytes",] == gate.stat().st_size
+
+
+def test_groups_are_counted_by_what_was_decided_of_them(gate, capsys):
+    write(gate, detail(7, datetime.now(UTC), fingerprint="v1:y"), detail(8, datetime.now(UTC)))
+    with ErrorStore(gate) as store:
+        groups = [group.key for group in store.groups(days=30)]
+        store.decide("mute", groups[0], who="Ada")
+    found = samples(parse_openmetrics(told(capsys)))
+    assert [found["visigate_groups", name] for name in ("open", "resolved", "muted")] == [len(groups) - 1, 0, 1]
 
 
 def test_both_formats_say_the_same(gate, capsys):

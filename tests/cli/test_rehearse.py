@@ -243,3 +243,20 @@ def test_what_was_muted_when_it_came_is_told_to_nobody(config):
     simulated = rehearsed(config(windows="interval: 1, max_interval: 1, quiet: 600"), host_times(given), decisions)
     (mailing,) = simulated.mailings.values()
     assert len(mailing.incidents) == 6, "of ten, those of 14, 15, 16 and 19 o'clock are not told"
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [({"more": 3}, 8), ({"worse": True, "severity": "WARNING"}, 4), ({"into": "v1:b", "action": "merge"}, 10)],
+)
+def test_a_mute_until_more_come_or_it_is_worse_ends_and_what_is_merged_is_told_as_one(config, terms, told):
+    given = [
+        detail(n, NOON + timedelta(hours=n), fingerprint="v1:a", severity="ERROR" if n > 5 else "WARNING")
+        for n in range(10)
+    ]
+    before = (NOON - timedelta(hours=1)).isoformat()
+    decisions = [Decision("1", before, "anna", **({"action": "mute", "key": "v1:a"} | terms))]
+    simulated = rehearsed(config(windows="interval: 1, max_interval: 1, quiet: 600"), host_times(given), decisions)
+    (mailing,) = simulated.mailings.values()
+    assert len(mailing.incidents) == told
+    assert {key for key, *_ in mailing.incidents} == {terms.get("into", "v1:a")}

@@ -15,6 +15,7 @@ import pytest
 
 from tests.records import NOON, detail, write
 from visigate_logging.retention.erasing import erase
+from visigate_logging.retention.rewriting import rewrite_log
 from visigate_logging.store.store import ErrorStore
 
 WRITER = textwrap.dedent(
@@ -265,3 +266,16 @@ def test_what_was_followed_comes_not_again_when_a_text_in_it_is_overwritten(log)
         os.truncate(log, 0)
         write(log, *(detail(n) for n in range(4, 9)))
         assert seen(follower) == [4, 5, 6, 7, 8]
+
+
+def test_what_was_followed_comes_not_again_when_the_retention_has_written_the_files_anew(log):
+    write(log.with_name("details.jsonl.1"), *map(detail, range(3)))
+    write(log, *map(detail, range(3, 6)))
+    follower = ErrorStore(log).follower()
+    write(log, detail(6))
+    assert seen(follower) == [6]
+    for gone, come in ((0, 7), (3, 8), (8, 9)):
+        rewrite_log(log, lambda line, gone=gone: b"" if detail(gone).event_id.encode() in line else line)
+        write(log, detail(come))
+        assert seen(follower) == [come]
+    follower.close()

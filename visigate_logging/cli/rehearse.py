@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ from visigate_logging.config.load import read, refuse
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.rehearsal.replay import host_times
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.triage.decisions import Decision
-from visigate_logging.triage.states import was_muted
+from visigate_logging.triage.decisions import Decision, Merges
+from visigate_logging.triage.states import Replayed
 
 if TYPE_CHECKING:
     from visigate_logging.rehearsal.simulated import FirstTold, Simulated
@@ -38,24 +39,24 @@ def rehearsed(
     Args:
         config: the file.
         errors: with their times, the oldest first.
-        decisions: about their groups: what was muted then is told to nobody.
+        decisions: about their groups: what was muted then is told to nobody, what is merged as one.
 
     Raises:
         ConfigurationError: the file cannot be.
     """
     from visigate_logging.rehearsal.simulated import Simulated
 
-    source = read(config)
+    source, merges, replayed = read(config), Merges(decisions), Replayed(decisions)
     if not is_fine(check(source)):
         raise refuse(source, source.errors)
     with tempfile.TemporaryDirectory(prefix="visigate-rehearse-") as nowhere:
 
         def is_muted(detail: ErrorDetail) -> bool:
-            return was_muted(decisions, detail.fingerprint, detail.timestamp)
+            return replayed.is_muted(detail.fingerprint, detail.timestamp, detail.severity)
 
         simulated = Simulated(source.values, f"{nowhere}/state", is_muted)
         for now, detail in errors:
-            simulated.meet(detail, now)
+            simulated.meet(replace(detail, fingerprint=merges.root(detail.fingerprint)), now)
         simulated.finish()
     return simulated
 

@@ -73,6 +73,8 @@ def _errors(store: ErrorStore) -> Iterator[Family]:
     yield Family("visigate_errors", "counter", "Errors by severity and category.", by_kind)
     yield Family("visigate_errors_by_type", "counter", "Errors by type, of the most frequent types.", by_type)
     yield Family("visigate_errors_by_group", "counter", "Errors by group, of the latest groups.", by_group)
+    states: list[Sample] = [({"state": name}, n) for name, n in store.groups(1).states.items()]
+    yield Family("visigate_groups", "gauge", "Groups with errors in the last 30 days by what was decided.", states)
     newest: list[Sample] = [({}, found["last"])] if found["last"] else []
     yield Family("visigate_last_error_timestamp_seconds", "gauge", "When the last error happened.", newest)
 

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.log_files import BUFFER, LogFile, log_files
@@ -21,9 +22,12 @@ __all__ = ["Follower", "matching"]
 TELLING = 1024
 """Bytes at the end of what has been read by which it is known again, at least.
 
-The last line is always among them as a whole: what tells records apart, such as their ids, stands at its beginning,
-and what comes after it may be of any length and the same in all records.
+The last line is always among them as a whole: what tells records apart, such as their times and ids, stands at its
+ends, and what is between may be of any length and the same in all records.
 """
+
+REMEMBERED = 4096
+"""Ids of records that were given, by which a file is known again that the retention has written anew."""
 
 _logger = logging.getLogger("visigate_logging")
 
@@ -41,8 +45,10 @@ class Follower:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._tails: dict[tuple[int, int], _Tail] = {}
+        self._given: deque[str] = deque(maxlen=REMEMBERED)
         for file in log_files(log):
-            self._add(file, from_end=True)
+            if tail := self._add(file, from_end=True):
+                self._given += map(identify, tail.last_records())
 
     def poll(self) -> Iterator[Line]:
         """Return what has come since the last time, the oldest file first."""
@@ -50,15 +56,26 @@ class Follower:
         present = {(file.dev, file.ino) for file in files}
         if self._tails and not present & self._tails.keys():
             _logger.warning("%s is rotated faster than it is followed: records may be missed", self._log)
-        for file in reversed(files):
-            if (file.dev, file.ino) not in self._tails:
-                self._add(file, from_end=False)
         for key, tail in list(self._tails.items()):
-            yield from tail.read()
+            yield from self._read(tail, self._given if key not in present else ())
             tail.absences = 0 if key in present else tail.absences + 1
             if tail.absences > 1:
                 tail.close()
                 del self._tails[key]
+        is_rewritten = not self._tails.keys() <= present  # or removed
+        for file in reversed(files):
+            if (file.dev, file.ino) not in self._tails and (added := self._add(file, from_end=False)):
+                if is_rewritten:
+                    added.skip_to(set(self._given))
+                yield from self._read(added, ())
+
+    def _read(self, tail: "_Tail", known: Container[str]) -> Iterator[Line]:
+        for line in tail.read():
+            number = identify(line.record) if line.record else ""
+            if not number or number not in known:
+                yield line
+            if number:
+                self._given.append(number)
 
     def close(self) -> None:
         """Let go of all files."""
@@ -66,13 +83,14 @@ class Follower:
             tail.close()
         self._tails.clear()
 
-    def _add(self, file: LogFile, *, from_end: bool) -> None:
+    def _add(self, file: LogFile, *, from_end: bool) -> "_Tail | None":
         if file.gzipped:  # packed from one that was followed
-            return
+            return None
         try:
-            self._tails[file.dev, file.ino] = _Tail(file.open(), from_end=from_end)
+            tail = self._tails[file.dev, file.ino] = _Tail(file.open(), from_end=from_end)
         except FileNotFoundError:  # rotated meanwhile: the next look finds it under its new name
-            return
+            return None
+        return tail
 
 
 class _Tail:
@@ -104,6 +122,24 @@ class _Tail:
             yield from parse(line, self._offset)
             self._offset += len(line)
             self._before = (self._before + line)[-max(TELLING, len(line)) :]
+
+    def last_records(self) -> Iterator[dict[str, Any]]:
+        """Return the records at the end of what was read, as far as they are remembered."""
+        lines = (line for text in self._before.splitlines() for line in parse(text, 0))
+        return (line.record for line in lines if line.record)
+
+    def skip_to(self, given: Container[str]) -> None:
+        """Pass over what was given already: the file has been written anew from one that was followed.
+
+        Args:
+            given: ids of records.
+        """
+        self._stream.seek(0)
+        end = 0
+        while (line := self._stream.readline()).endswith(b"\n"):
+            end += len(line)
+            if any(found.record and identify(found.record) in given for found in parse(line, 0)):
+                self._offset, self._before = end, line
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,6 +1,7 @@
 """The state of a group: what follows from the decisions about it, and from its errors since. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 from visigate_logging.triage.decisions import Decision
 
-__all__ = ["MUTED", "OPEN", "STATES", "Occurred", "State", "comes_back", "mute_end", "state_of", "was_muted"]
+__all__ = ["MUTED", "OPEN", "STATES", "Occurred", "Replayed", "State", "comes_back", "mute_end", "state_of"]
 
 MUTED = "muted"
 STATES = ("open", "resolved", MUTED)
@@ -90,19 +91,34 @@ def state_of(
     return State("open" if ended else "muted", decision, since, ended)
 
 
-def was_muted(decisions: Iterable[Decision], key: str, time: str) -> bool:
-    """Return whether a group was muted at a time, as far as decisions alone tell it.
+class Replayed:
+    """Decisions as they were followed when errors came, one after the other.
 
     Args:
         decisions: in their order.
-        key: of the group.
-        time: RFC 3339.
     """
-    when, last = datetime.fromisoformat(time), None
-    for decision in decisions:
-        if decision.key == key and decision.action in DECIDES and datetime.fromisoformat(decision.time) <= when:
-            last = decision
-    return bool(last and last.action == "mute" and not mute_end(last, (), when))
+
+    def __init__(self, decisions: Iterable[Decision]) -> None:
+        self._decisions = [d for d in decisions if d.action in DECIDES]
+        self._came: dict[str, Counter[tuple[str, str]]] = {}
+
+    def is_muted(self, key: str, time: str, severity: str) -> bool:
+        """Return whether a group was muted when an error of it came, which is told to nobody then.
+
+        Args:
+            key: of the group.
+            time: of the error, RFC 3339.
+            severity: of the error.
+        """
+        when, last = datetime.fromisoformat(time), None
+        for decision in self._decisions:
+            if decision.key == key and datetime.fromisoformat(decision.time) <= when:
+                last = decision
+        if last is None or last.action != "mute":
+            return False
+        came = self._came.setdefault(last.id, Counter())
+        came[time[:10], severity] += 1
+        return not mute_end(last, [Occurred(day, worst, "", n) for (day, worst), n in came.items()], when)
 
 
 def comes_back(decision: Decision, release: str) -> bool:
