@@ -22,6 +22,7 @@ import pytest
 
 from tests.recovery.databases import BACKED_UP, DAMAGE, content, holder, make
 from tests.waiting import wait_until
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers.recovery import RecoveryHandler
 from visigate_logging.host import host_counts, host_failures
@@ -30,6 +31,7 @@ from visigate_logging.recovery.budgets import Budgets, Marks
 from visigate_logging.recovery.messages import is_worth_repeating
 from visigate_logging.recovery.steps.base import Context
 from visigate_logging.recovery.steps.reopen import Reopen
+from visigate_logging.triage.decisions import Decision, DecisionLog
 
 LOG = logging.getLogger("gate.database")
 
@@ -123,6 +125,18 @@ def test_the_procedure_of_an_error_runs_with_its_context_and_the_outcome_is_told
     assert "camera" in record.getMessage()
     assert record.recovery["status"] == "done"
     assert record.recovery["event_id"] == context["event_id"]
+
+
+def test_a_group_that_is_muted_or_resolved_is_mended_all_the_same(tmp_path):
+    decisions = DecisionLog(tmp_path / "groups.jsonl")  # beside the log, above the state directory
+    handler = attach(tmp_path, camera_procedure(**QUICK))
+    for number, action in enumerate(("mute", "resolve")):
+        record = logging.makeLogRecord({"exc_info": (CameraError, CameraError("dark"), None)})
+        key = ErrorDetail.from_record(record).fingerprint
+        decisions.append([Decision(f"id{number}", "2026-03-01T12:00:00Z", "anna", action, key)])
+        log_error(CameraError("dark"))
+        assert handler.wait(10)
+        assert len(calls) == number + 1
 
 
 def test_other_errors_and_records_without_one_run_nothing(tmp_path, told):

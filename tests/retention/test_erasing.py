@@ -14,7 +14,7 @@ import pytest
 from tests.records import NOON, detail, write
 from visigate_logging import ErrorStore
 from visigate_logging.cli import main
-from visigate_logging.retention.erasing import TextForms, erase
+from visigate_logging.retention.erasing import TextForms, ValueForms, erase
 from visigate_logging.store.index import index_path
 
 PLATE = "AB12 CDE"
@@ -122,3 +122,48 @@ def test_four_who_write_and_one_who_reads_lose_nothing_meanwhile(tmp_path):
     wanted = {f"error {n} of {writer}" for writer in range(4) for n in range(300)}
     assert wanted <= {line["message"] for line in lines}
     assert index_path(log).exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        (b'{"additional_info":{"person":"17"},"line":17}', b'{"additional_info":{"person":"**"},"line":17}'),
+        (b'{"a":{"person":17,"other":17}}', b'{"a":{"person": 0,"other":17}}'),
+        (b'{"a":"Person=17, person = 170"}', b'{"a":"Person= 0, person = 170"}'),
+        (b'{"a":"{\\"person\\": \\"17\\"}"}', b'{"a":"{\\"person\\": \\"**\\"}"}'),
+        (b'{"salesperson":"17","persons":"17"}', b'{"salesperson":"17","persons":"17"}'),
+    ],
+)
+def test_a_value_is_forgotten_behind_its_key_alone(line, after):
+    assert ValueForms("person", "17").in_line(line) == after
+
+
+def test_a_value_is_gone_from_all_files_behind_its_key(tmp_path, capsys):
+    log = tmp_path / "details.jsonl"
+    write(log, *(detail(n, additional_info={"person": "17"}, facets={"person": "17"}) for n in range(3)))
+    write(log, detail(3, additional_info={"person": "18", "gate": "17"}, facets={"person": "18"}))
+    with ErrorStore(log) as store:
+        assert len(store.recent(person="17")) == 3
+    assert main(["erase", "--key", "person", "--value", "17", "--log", str(log)]) == 0
+    assert not any(b'"person":"17"' in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    with ErrorStore(log) as store:
+        assert [r.additional_info for r in store.recent(person="18")] == [{"person": "18", "gate": "17"}]
+        assert (len(store.recent(person="**")), store.check()) == (3, [])
+    for wrong in (["--key", "person"], ["--text", "abcd", "--key", "a", "--value", "b"], []):
+        assert main(["erase", *wrong, "--log", str(log)]) == 1
+
+
+def test_freed_pages_of_a_database_hold_no_trace(tmp_path):
+    path = tmp_path / "state.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA secure_delete=OFF")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (a TEXT)")
+        db.executemany("INSERT INTO t VALUES (?)", [(f"{PLATE} {n} " + "x" * 3000,) for n in range(20)])
+        db.execute("DELETE FROM t WHERE rowid > 1")
+        db.commit()
+        assert path.read_bytes().count(PLATE.encode()) + path.with_name(f"{path.name}-wal").read_bytes().count(
+            PLATE.encode()
+        )
+        erase(tmp_path, tmp_path / "details.jsonl", PLATE)
+        assert not any(PLATE.encode() in file.read_bytes() for file in tmp_path.iterdir())

@@ -10,7 +10,9 @@ from visigate_logging.cli.where import find_log
 
 
 def _erase_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text", required=True, metavar="TEXT", help="what is to be forgotten, such as 'AB12 CDE'")
+    parser.add_argument("--text", default="", metavar="TEXT", help="what is to be forgotten, such as 'AB12 CDE'")
+    parser.add_argument("--key", default="", metavar="NAME", help="or: a value behind this key alone, as in extra")
+    parser.add_argument("--value", default="", metavar="TEXT", help="the value, with --key; it may be short")
     parser.add_argument(
         "--directory",
         action="append",
@@ -25,17 +27,19 @@ def _erase_arguments(parser: argparse.ArgumentParser) -> None:
 
 def erase(args: argparse.Namespace) -> int:
     """Overwrite a text wherever it stands, and look whether it is gone."""
-    from visigate_logging.retention.erasing import TextForms
+    from visigate_logging.retention.erasing import TextForms, ValueForms
     from visigate_logging.retention.erasing import erase as erase_text
 
     given = Path(args.log or find_log())
     log = given / "details.jsonl" if given.is_dir() else given
     try:
-        TextForms(args.text)
+        if bool(args.text) == bool(args.key or args.value):
+            raise ValueError("give --text, or --key with --value")
+        forms = TextForms(args.text) if args.text else ValueForms(args.key, args.value)
     except ValueError as error:
         complain(str(error))
         return FAILED
-    left = [path for place in (log.parent, *args.directory) for path in erase_text(place, log, args.text)]
+    left = [path for place in (log.parent, *args.directory) for path in erase_text(place, log, forms)]
     if args.json:
         say_json({"left": [str(path) for path in left]})
     elif not left:

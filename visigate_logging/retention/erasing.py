@@ -80,6 +80,39 @@ class TextForms:
         return STRINGS.sub(replaced, line)
 
 
+class ValueForms(TextForms):
+    """The forms in which a value may stand in a file behind its key: of a mapping, or as ``key=value`` in a text.
+
+    Args:
+        key: such as the name of a person's number in ``extra``.
+        value: of any length; in any case, and with any white space in it, as of :class:`TextForms`.
+
+    Raises:
+        ValueError: one of them is empty.
+    """
+
+    def __init__(self, key: str, value: str) -> None:
+        if not (key.strip() and value.strip()):
+            raise ValueError("a key and a value are needed: --key person --value 4711")
+        name, words = b"".join(map(_forms, key.strip())), value.split()
+        text = rb"[ \t_-]{0,3}".join(b"".join(map(_forms, word)) for word in words)
+        self.bytes = re.compile(rb"((?<!\w)" + name + rb"(?:[\"'\\]*\s?[:=]\s?[\"'\\]*))(" + text + rb")(?!\w)")
+
+    def stand_in(self, content: bytes) -> bytes:
+        """Return a content with as many stars for each place in it; a bare number becomes 0."""
+
+        def replaced(match: re.Match[bytes]) -> bytes:
+            begin, found = match[1], match[2]
+            bare = begin[-1:] in b":= " and re.fullmatch(rb"-?\d+(\.\d+)?", found)
+            return begin + (b" " * (len(found) - 1) + b"0" if bare else b"*" * len(found))
+
+        return self.bytes.sub(replaced, content)
+
+    def in_line(self, line: bytes) -> bytes:
+        """Return a line of a file."""
+        return self.stand_in(line)
+
+
 def _forms(letter: str) -> bytes:
     """Return a pattern of a letter in either case, as UTF-8 and as JSON may have it."""
     cases = {letter, letter.lower(), letter.upper()}
@@ -89,19 +122,19 @@ def _forms(letter: str) -> bytes:
     return b"(?:" + b"|".join(map(re.escape, sorted(plain | escaped))) + b")"
 
 
-def erase(directory: Path, log: Path, text: str) -> list[Path]:
+def erase(directory: Path, log: Path, what: str | TextForms) -> list[Path]:
     """Overwrite a text in all files under a directory, and return those in which it still stands afterwards.
 
     Args:
         directory: of the installation's log and state.
         log: the details file, whose rotation waits meanwhile.
-        text: see :class:`TextForms`.
+        what: a text, or its forms; see :class:`TextForms` and :class:`ValueForms`.
 
     Raises:
         OSError: a file cannot be read or written.
         ValueError: the text is too short.
     """
-    forms = TextForms(text)
+    forms = TextForms(what) if isinstance(what, str) else what
     lock = rotation_lock(log)
     for _ in range(ROUNDS):
         held = lock.acquire(10.0)
