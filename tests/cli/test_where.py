@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from visigate_logging.cli import main
 from visigate_logging.cli.where import find_config, find_log
 
 
@@ -83,3 +84,20 @@ def test_a_configuration_above_that_another_user_could_change_is_passed_over_and
     (tmp_path / "logging.yaml").chmod(0o666)
     assert find_config(below) == below / "logging.yaml"
     assert f"{tmp_path / 'logging.yaml'} is passed over" in capsys.readouterr().err
+
+
+def test_relative_paths_of_a_configuration_that_is_found_count_from_where_it_is(tmp_path, monkeypatch, capsys):
+    (tmp_path / "logging.yaml").write_text(
+        "version: 1\nhandlers:\n  mail: {class: visigate_logging.ThrottledSMTPHandler, mailhost: localhost,"
+        " toaddrs: [a@example.org], state_dir: here/state}\nroot: {handlers: [mail]}\n"
+    )
+    refused = tmp_path / "here/state/outbox/mail/refused"
+    refused.mkdir(parents=True)
+    (refused / "1.eml").write_bytes(b"Subject: the barrier\n\nis stuck\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert main(["mail", "outbox"]) == 0
+    assert "the barrier" in capsys.readouterr().out
+    assert Path.cwd() == tmp_path / "below"
+    main(["mail", "outbox", "--config", "../logging.yaml"])  # named: as in the gate
+    assert "the barrier" not in capsys.readouterr().out

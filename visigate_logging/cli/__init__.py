@@ -38,16 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parsed(words)
     from visigate_logging.cli.acting import live_as_owner
     from visigate_logging.cli.where import find_config, mask_as_configured
-    from visigate_logging.cli.world import application
+    from visigate_logging.cli.world import application, beside
 
-    if getattr(args, "finds_config", False) and args.config is None:
+    is_found = getattr(args, "finds_config", False) and args.config is None
+    if is_found:
         args.config = find_config()
     mask_as_configured(getattr(args, "config", None), getattr(args, "log", None))
     acting = ""
     try:
-        acting = live_as_owner(args)
-        with paged(args.paged), application(args):
-            code: int = args.run(args)
+        with beside(args.config if is_found else None, args) as here:
+            acting = live_as_owner(args)
+            with paged(args.paged), application(args, here):
+                code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -23,7 +23,7 @@ LONGEST = 40  # characters of a value that are shown
 def add_row_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``recover rows`` takes beside the name of the procedure."""
     parser.add_argument(
-        "--aside", metavar="FOLDER", help="the damaged files; for rows (default: of the last restore)"
+        "--aside", type=Path, metavar="FOLDER", help="the damaged files; for rows (default: of the last restore)"
     )
     parser.add_argument("--table", help="show the rows of this table; for rows")
     parser.add_argument(
@@ -47,7 +47,7 @@ def _numbers(text: str) -> set[int]:
 def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
     """Show what differs between the damaged database and what has replaced it; with ``--apply`` bring rows back."""
     database = _database(procedure)
-    folder = Path(args.aside) if args.aside else _newest(database)
+    folder = args.aside or _newest(database)
     found = [line for line in _lines(folder) if _is_chosen(line, args)]
     if args.apply:
         return _apply(database, found, args)
