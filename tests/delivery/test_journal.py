@@ -1,5 +1,6 @@
 """The journal: errors are kept without any wait, and a kill of the process loses none."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -172,6 +173,17 @@ def test_in_a_storm_a_file_that_goes_loses_nothing_that_comes_later(journal, tmp
         assert os.fstat(other).st_size == 0
         os.close(other)
         assert counts(journal) == {"v1:camera": 40}
+
+
+def test_of_a_file_that_has_gone_no_descriptor_is_kept(journal):
+    journal.append(error())
+    fd, inode, _ = journal._held
+    kept = os.dup(fd)  # so that no other file gets the inode
+    journal.path.unlink()
+    journal.append(error())
+    with contextlib.suppress(OSError):
+        assert os.fstat(fd).st_ino != inode
+    os.close(kept)
 
 
 def test_half_a_line_of_another_writer_costs_no_line_in_a_storm(journal):
