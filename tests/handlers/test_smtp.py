@@ -1,5 +1,7 @@
 """ThrottledSMTPHandler: administrators are told, and the application does not notice."""
 
+import fcntl
+import hashlib
 import json
 import logging
 import logging.config
@@ -9,6 +11,7 @@ import random
 import shutil
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -493,6 +496,27 @@ def test_what_one_process_has_just_read_another_leaves_alone_unless_it_ends(make
     assert turns == []
     second._turns(hurry=True)
     assert turns == [1]
+
+
+def test_what_a_killed_process_of_0_1_0_had_counted_is_told_and_that_of_a_living_one_left(
+    make, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("visigate_logging.delivery.pipeline.SHARED_MEMORY", tmp_path)
+    owner = hashlib.sha256(f"{(tmp_path / 'state').resolve()} mail".encode()).hexdigest()[:16]
+    page = b""
+    for n, group in ((0, "other"), (3, "v1:a"), (2, "v1:b")):
+        text = error(group).to_json()
+        page += struct.pack("@32sQI", b"2026-03-01T12:00:00Z", n, len(text)) + text
+    killed, living = (tmp_path / f"visigate-{owner}-{token}.tally" for token in ("0123abcd", "4567cdef"))
+    for path in (killed, living):
+        path.write_bytes(page + bytes(1000))
+    with living.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        handler = make(group_wait=3600)
+        handler.set_name("mail")
+        wait_for(lambda: handler.counts()["pending"] == 5)
+    assert not killed.exists()
+    assert living.exists()
 
 
 # What breaks beneath.

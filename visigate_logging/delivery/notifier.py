@@ -111,6 +111,8 @@ class Notifier(ForkAware):
         if wait > 0 and not requests:
             return wait
         self._has_news = False
+        if self._worked_at < 0:
+            self._pipeline.take_over()
         self._worked_at = time.monotonic()
         self._intake.write_folded()
         if self._intake.trouble:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from visigate_logging.delivery import legacy
 from visigate_logging.delivery.channels import Channel
 from visigate_logging.delivery.composer import Composer
 from visigate_logging.delivery.entries import Entry, entries_of
@@ -78,7 +79,7 @@ class Pipeline:
     """
 
     def __init__(self, delivery: Delivery, name: str) -> None:
-        directory, safe = delivery.state_dir, _safe(name)
+        directory, safe, self._name = delivery.state_dir, _safe(name), name
         self.channel = delivery.channel
         self.lock: Path = directory / f"mail-{safe}.lock"
         self.state = State(directory, SCHEMA)
@@ -112,6 +113,11 @@ class Pipeline:
     def is_begun(self) -> bool:
         """Return whether the directory is there, and nobody else's."""
         return _is_ours(self.state.directory)
+
+    def take_over(self) -> None:
+        """Take into the journal what a process of version 0.1.0 has left."""
+        places = (SHARED_MEMORY, self.state.directory)
+        legacy.take_over(f"{self.state.directory.resolve()} {self._name}", places, self.journal)
 
     def turn(self, other: "Pipeline | None" = None, *, follows_other: bool = False, hurry: bool = False) -> float:
         """Read what is new, and send what is due; return in how many seconds to come again.
