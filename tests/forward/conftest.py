@@ -47,7 +47,7 @@ class Gate:
         """A forwarder, as after a start of the process."""
         given = {"backfill": "all", "max_per_minute": MANY, **options}
         handler = ForwardHandler(
-            target or {"http": {"url": self.sink.url, "timeout": 0.3}}, self.log, state_dir=self.state_dir, **given
+            target or {"http": {"url": self.sink.url, "timeout": 2}}, self.log, state_dir=self.state_dir, **given
         )
         assert handler.options is not None
         forwarder = Forwarder(handler.options, "forward")

@@ -83,7 +83,7 @@ def test_as_a_service_it_forwards_tells_systemd_and_ends_by_sigterm(config, sink
     directory = config(sink.port)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(30)
+        systemd.settimeout(60)
         command = [sys.executable, "-m", "visigate_logging", "forward"]
         environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as service:
@@ -91,10 +91,12 @@ def test_as_a_service_it_forwards_tells_systemd_and_ends_by_sigterm(config, sink
                 assert systemd.recv(1000) == b"READY=1"
                 write(directory / "details.jsonl", detail(1))
                 wait_until(lambda: sink.requests)
-                assert systemd.recv(1000).decode() == "WATCHDOG=1\nSTATUS=out: 0 wait"
+                while (told := systemd.recv(1000)) != b"WATCHDOG=1\nSTATUS=out: 0 wait":
+                    assert told.startswith(b"WATCHDOG=1\n")
                 service.send_signal(signal.SIGTERM)
                 assert service.wait(20) == 0
-                assert systemd.recv(1000) == b"STOPPING=1"
+                while (told := systemd.recv(1000)) != b"STOPPING=1":
+                    assert told.startswith(b"WATCHDOG=1\n")
             finally:
                 service.kill()
 

@@ -235,7 +235,7 @@ def test_a_partial_success_is_counted_and_not_sent_again(gate):
 def test_through_a_rude_server_each_record_is_decoded_once_more_and_none_is_lost(gate, no_rest, rude):
     ids = gate.write(5)
     gate.sink.script = [rude]
-    forwarder = gate.forwarder({"otlp": {"url": gate.sink.url, "timeout": 0.3}})
+    forwarder = gate.forwarder({"otlp": {"url": gate.sink.url, "timeout": 2}})
     forwarder.turn()
     assert forwarder.books().pending == 5
     gate.sink.requests.clear()
