@@ -16,6 +16,7 @@ LIBRARIES = (
     "syslog threading time traceback types typing unittest urllib.parse urllib.request zoneinfo"
 )
 FIELD = (
+    "outages "
     "advice arrivals attempts audit backoff blueprint breadcrumbs catchup charts classification clauses cli "
     "collector composer construct consumers decisions delivery descendants dispatcher doctor execution "
     "exposition extraction facts faults fetch findings fleet grouping health holders hub ingest insight "

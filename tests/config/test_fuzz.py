@@ -7,7 +7,8 @@ import pytest
 
 from visigate_logging.config.apply import configure
 from visigate_logging.config.check import check
-from visigate_logging.config.load import ERROR, read
+from visigate_logging.config.load import read
+from visigate_logging.config.source import ERROR
 
 # Without slashes, so that no mutation names a place outside the working directory.
 SHIPPED = (Path(__file__).parent.parent.parent / "logging.yaml").read_text("utf-8").replace("logs/errors/", "logs-")

@@ -11,7 +11,8 @@ import pytest
 
 from tests.lifecycle.gate import Gate
 from visigate_logging.host.timeline import Timeline
-from visigate_logging.lifecycle import announcements, power
+from visigate_logging.lifecycle import announcements, outages, power
+from visigate_logging.lifecycle.outages import Absence, Sign
 from visigate_logging.lifecycle.power import Power, mark_shutdown
 
 MINUTE = 60.0
@@ -30,6 +31,7 @@ class Host:
         monkeypatch.setattr(power, "clock", lambda: clock()._replace(boot_id=self.boot, seconds=self.uptime))
         monkeypatch.setattr(power, "clock_is_right", lambda: self.is_right)
         monkeypatch.setattr(power, "time", Time(self))
+        monkeypatch.setattr(outages, "time", Time(self))
         monkeypatch.setattr(power, "_PSTORE", (directory / "pstore",))
         self.boots(0)
 
@@ -205,6 +207,10 @@ def test_a_power_cut_is_one_error_with_what_was_torn(gate: Gate) -> None:
     (state / "alive.json").write_text(json.dumps(alive))
     with log.open("ab") as file:
         file.write(b'{"timestamp": "2026-' + bytes(512))
+    with (state / "timeline.jsonl").open("ab") as file:
+        file.write(b'{"time":"2026-11-')
+    for booted in (0, time.time()):  # of another boot, and of this
+        (state / f"state.sqlite3.damaged-{booted * 1e9:.0f}").write_bytes(b"")
     for _ in range(2):
         gate.run("import visigate_logging.lifecycle.power as p; p.PATIENCE = 0; p.clock_is_right = lambda: True; "
                  "until_looked()", "next.py")  # fmt: skip
@@ -214,9 +220,10 @@ def test_a_power_cut_is_one_error_with_what_was_torn(gate: Gate) -> None:
     told = records[-1]
     assert told["message"].startswith("power or kernel, cannot tell: the host was away")
     assert told["additional_info"]["cut_off"] == ["camera.py"]
-    assert told["additional_info"]["torn_lines"] == {"details.jsonl": 1}
+    assert told["additional_info"]["torn_lines"] == {"details.jsonl": 1, "timeline.jsonl": 1}
+    assert [len(name) for name in told["additional_info"]["put_aside"]] == [len("state.sqlite3.damaged-") + 19]
     assert told["additional_info"]["times_in_30_days"] == 1
-    assert [e["event"] for e in gate.events if e["event"] in ("power", "boot", "vanished")] == ["power"]
+    assert [e["event"] for e in Timeline(state).read() if e["event"] in ("power", "boot", "vanished")] == ["power"]
 
 
 def test_outages_are_one_group_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,9 +235,9 @@ def test_outages_are_one_group_and_counted(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(logging.getLogger(), "handlers", [Keeps()])
     timeline = Timeline(tmp_path)
-    last = power.Sign("b", 10.0, time.time() - 500, is_right=True, mark="up")
+    last = Sign("b", 10.0, time.time() - 500, is_right=True, mark="up")
     for away in (100.0, 7000.0):
-        absence = power.Absence(last, time.time() - away, time.time())
+        absence = Absence(last, time.time() - away, time.time())
         announcements.tell_of_absences([absence], timeline, {"name": "camera.py"})
     first, second = (vars(record)["_visigate_detail"] for record in told)
     assert first["fingerprint"] == second["fingerprint"]

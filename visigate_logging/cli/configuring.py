@@ -17,8 +17,9 @@ from visigate_logging.cli.where import find_config
 from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
-from visigate_logging.config.load import ERROR, NOTE, WARNING, Problem, Source, read
+from visigate_logging.config.load import read
 from visigate_logging.config.presence import state_directories
+from visigate_logging.config.source import ERROR, NOTE, WARNING, Problem, Source
 from visigate_logging.detail.plain import plain
 from visigate_logging.lifecycle.processes import present
 

@@ -13,7 +13,8 @@ from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import complain, say, say_json
 from visigate_logging.cli.table import Column, table
 from visigate_logging.config.check import examine
-from visigate_logging.config.load import read, refuse
+from visigate_logging.config.load import read
+from visigate_logging.config.source import refuse
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.forwarder import Forwarder

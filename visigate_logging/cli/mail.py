@@ -99,7 +99,8 @@ def _chosen(
     config: Path, wanted: str | None, kind: "type[ThrottledHandler]", what: str, how_to_have_one: str
 ) -> "tuple[str, ThrottledHandler]":
     from visigate_logging.config.check import examine
-    from visigate_logging.config.load import read, refuse
+    from visigate_logging.config.load import read
+    from visigate_logging.config.source import refuse
 
     source = read(config)
     found = {str(made.key[1]): made for made in examine(source) if made.makes(kind)}

@@ -10,8 +10,9 @@ from visigate_logging.cli.configuring import add_config
 from visigate_logging.cli.output import bold, complain, paragraph, say, say_json
 from visigate_logging.cli.rows import add_row_arguments, rows
 from visigate_logging.config.check import examine
-from visigate_logging.config.load import Source, read, refuse
+from visigate_logging.config.load import read
 from visigate_logging.config.objects import Object
+from visigate_logging.config.source import Source, refuse
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.health.host import runners

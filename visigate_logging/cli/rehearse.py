@@ -14,7 +14,8 @@ from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.configuring import add_config, is_fine
 from visigate_logging.cli.output import bold, complain, counted, say, say_json
 from visigate_logging.config.check import check
-from visigate_logging.config.load import read, refuse
+from visigate_logging.config.load import read
+from visigate_logging.config.source import refuse
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.rehearsal.replay import host_times
 from visigate_logging.store.store import ErrorStore

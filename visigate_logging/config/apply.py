@@ -28,8 +28,6 @@ from visigate_logging.host.clock import utc_text
 from visigate_logging.host.forks import in_forked_child
 from visigate_logging.lifecycle.life import Life, begin
 
-__all__ = ["Applied", "apply", "configure", "running"]
-
 _OURS = logging.getLogger("visigate_logging")
 _applying = threading.RLock()
 _running: "Applied | None" = None

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["TAKES_ALL", "Attached", "attached", "keep_libraries_quiet", "lost"]
-
 Attached = tuple[logging.Logger, logging.Handler]
 
 _OWN_STREAMS = {"flask.logging": "default_handler", "werkzeug._internal": "_ColorStreamHandler"}

@@ -12,8 +12,6 @@ from visigate_logging.config.formats import ANYTHING, sample_record
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import error_of, faults_of
 
-__all__ = ["Built", "build_order", "whole_story"]
-
 _MOST_FIELDS = 100
 """Fields of a format that the application gives."""
 _REST = ("formatter", "level", "filters", ".")

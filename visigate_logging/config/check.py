@@ -10,12 +10,11 @@ from visigate_logging.config.paths import check_paths
 from visigate_logging.config.references import followed
 from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
-from visigate_logging.config.source import WARNING, KeyPath, Problem, Source, is_reference
+from visigate_logging.config.source import WARNING, Problem, Source, is_reference
 from visigate_logging.config.standard import TRUTH
 from visigate_logging.config.trust import check_trust
 from visigate_logging.options import Via, meant, possible
-
-__all__ = ["LOGGER", "ROOT", "SECTIONS", "check", "examine"]
+from visigate_logging.options.faults import KeyPath
 
 _OBJECTS = ("formatters", "filters", "handlers")
 _TRUE = ("true", "yes", "on", "1")

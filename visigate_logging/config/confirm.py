@@ -21,8 +21,6 @@ from visigate_logging.host.directories import followed
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.forks import process_lives
 
-__all__ = ["before_abandoned", "is_abandoned", "put", "put_back", "put_on_trial"]
-
 
 def put(path: Path, content: bytes) -> None:
     """Give a file a content at once, so that nobody reads half of it; what was there stays beside it.

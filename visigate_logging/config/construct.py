@@ -10,8 +10,6 @@ from visigate_logging.config.source import NOTE, WARNING, Source, dotted
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of, path_of
 
-__all__ = ["try_out"]
-
 
 def try_out(source: Source, objects: Sequence[Object], *, construct: bool = False) -> None:
     """Note what the constructors of this package refuse; neither files nor the host's state are touched.

@@ -9,8 +9,6 @@ from typing import Any
 from visigate_logging.config.source import ERROR, WARNING
 from visigate_logging.options import meant
 
-__all__ = ["ANYTHING", "check_format", "sample_record"]
-
 _PERCENT = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<flags>[#0+ -]*)(?:\*|\d+)?(?:\.(?:\*|\d+))?(?P<kind>.?)", re.S)
 _OURS = ("severity", "category", "event_id", "culprit", "fingerprint")
 """What records have, beside logging's own, behind our classifier and for our formatters."""

@@ -9,10 +9,9 @@ from typing import Any
 
 from visigate_logging.config.named import look_around, texts
 from visigate_logging.config.objects import Object
-from visigate_logging.config.source import WARNING, KeyPath, Source, dotted
+from visigate_logging.config.source import WARNING, Source, dotted
 from visigate_logging.options import is_secret
-
-__all__ = ["look_behind_queues", "look_for_warnings"]
+from visigate_logging.options.faults import KeyPath
 
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
 _FORWARD = "visigate_logging.handlers.forward.ForwardHandler"

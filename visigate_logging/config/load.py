@@ -8,23 +8,10 @@ from typing import Any
 
 import yaml
 
-from visigate_logging.config.source import (
-    ERROR,
-    NOTE,
-    WARNING,
-    KeyPath,
-    Place,
-    Problem,
-    Source,
-    as_written,
-    dotted,
-    hash_of,
-    refuse,
-)
+from visigate_logging.config.source import Place, Problem, Source, as_written, dotted
 from visigate_logging.config.yaml_mistakes import why_unreadable
 from visigate_logging.exceptions import ConfigurationError
-
-__all__ = ["ERROR", "NOTE", "WARNING", "Problem", "Source", "dotted", "hash_of", "read", "refuse"]
+from visigate_logging.options.faults import KeyPath
 
 LARGEST = 1_048_576
 """Bytes of a configuration file; a larger one is none."""

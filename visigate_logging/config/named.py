@@ -11,10 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from visigate_logging.config.objects import Object
-from visigate_logging.config.source import ERROR, WARNING, KeyPath, Source
+from visigate_logging.config.source import ERROR, WARNING, Source
 from visigate_logging.options import meant
-
-__all__ = ["check_named", "look_around", "texts"]
+from visigate_logging.options.faults import KeyPath
 
 _SURE = 0.88
 """How alike two names must be, from 0 to 1, for one to be taken for a slip of the pen."""

@@ -10,11 +10,10 @@ from typing import Any
 from visigate_logging.config.formats import check_format
 from visigate_logging.config.references import followed, resolved
 from visigate_logging.config.signature import Parameter, Signature, signature
-from visigate_logging.config.source import KeyPath, Source, is_reference
+from visigate_logging.config.source import Source, is_reference
 from visigate_logging.config.standard import STYLE
 from visigate_logging.options import meant, possible, read
-
-__all__ = ["OWN_KEYS", "Object", "check_object", "check_value", "space_hint"]
+from visigate_logging.options.faults import KeyPath
 
 OWN_KEYS: dict[str, dict[str, Any]] = {
     "handlers": {"()": Any, "class": Any, "level": int | str, "formatter": str, "filters": list, ".": Mapping},

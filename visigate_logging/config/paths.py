@@ -11,8 +11,6 @@ from visigate_logging.config.objects import Object
 from visigate_logging.config.signature import Parameter
 from visigate_logging.config.source import WARNING, Source, is_reference
 
-__all__ = ["check_paths", "is_path", "obstacle", "user_name"]
-
 
 def check_paths(source: Source, made: Object, user: str | None) -> None:
     """Note files and directories of an object that a user could not write."""

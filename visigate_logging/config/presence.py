@@ -15,8 +15,6 @@ from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import utc_text
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["MAX_TOLD", "Messages", "last_messages", "state_directories"]
-
 _LARGEST = 65_536
 _DEFAULT_NAME = "state"
 

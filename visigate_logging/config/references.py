@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-from visigate_logging.config.source import KeyPath, Source
+from visigate_logging.config.source import Source
 from visigate_logging.options import meant
-
-__all__ = ["followed", "imported", "resolved"]
+from visigate_logging.options.faults import KeyPath
 
 _HOMES = ("logging", "logging.handlers", "visigate_logging", "pythonjsonlogger.json", "pythonjsonlogger.orjson")
 

@@ -17,8 +17,6 @@ from visigate_logging.config.swap import stopped
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of
 
-__all__ = ["replace", "set_levels"]
-
 LONGEST = 1.0
 """Seconds that a caller waits for old handlers to be closed; one that needs longer is closed behind its back."""
 _STATE = ("handlers", "filters", "level", "propagate", "disabled")

@@ -4,8 +4,6 @@ import logging
 import sys
 from collections.abc import Callable
 
-__all__ = ["report", "safely"]
-
 _log = logging.getLogger("visigate_logging.config")
 
 

@@ -18,8 +18,6 @@ from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import EMPTY, Parameter, signature
 from visigate_logging.options import SIMPLE, hints_of
 
-__all__ = ["schema"]
-
 _OURS = "visigate_logging"
 
 

@@ -10,8 +10,6 @@ from typing import Annotated
 from visigate_logging.detail.adopted import VARIABLE
 from visigate_logging.options import Range, Via, meant
 
-__all__ = ["Settings", "environment"]
-
 
 def _level_or_false(value: str | bool) -> str | bool:
     known = logging.getLevelNamesMapping()

@@ -8,8 +8,6 @@ from typing import Any
 from visigate_logging.config.standard import STANDARD
 from visigate_logging.options import hints_of
 
-__all__ = ["EMPTY", "Parameter", "Signature", "signature"]
-
 EMPTY = inspect.Parameter.empty
 
 

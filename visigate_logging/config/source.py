@@ -11,21 +11,6 @@ from visigate_logging import options
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import NOTHING, Fault, KeyPath, is_secret
 
-__all__ = [
-    "ERROR",
-    "NOTE",
-    "WARNING",
-    "KeyPath",
-    "Place",
-    "Problem",
-    "Source",
-    "as_written",
-    "dotted",
-    "hash_of",
-    "is_reference",
-    "refuse",
-]
-
 ERROR, WARNING, NOTE = "error", "warning", "note"
 """A note is about what is right, and may still not be what was meant; it stands in nobody's way."""
 _SHORTEST_SECRET = 4

@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal
 
 from visigate_logging.options import Count, Encoding, Level, OnUnencodable, Port, Range, Size, Via, Writable, meant
 
-__all__ = ["STANDARD", "STYLE", "TRUTH"]
-
 _STYLES = {"percent": "%", "%s": "%", "brace": "{", "braces": "{", "format": "{", "dollar": "$", "template": "$"}
 _HOST_AND_PORT = re.compile(r"[('\"\s]*([\w.-]+)['\"\s]*[:,]\s*(\d+)[)\s]*")
 _OF_TIME = ("S", "M", "H", "D", "midnight", *(f"W{day}" for day in range(7)))

@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterator
 from types import CodeType, FrameType
 
-__all__ = ["stopped"]
-
 LONGEST = 1.0
 """Seconds that logging calls are held up at most; after that a call that is stuck in an old handler goes on alone."""
 _LOOK_EVERY = 0.001

@@ -8,10 +8,9 @@ from typing import Any
 from visigate_logging.config.named import texts
 from visigate_logging.config.objects import Object
 from visigate_logging.config.paths import is_path
-from visigate_logging.config.source import ERROR, WARNING, KeyPath, Source, is_reference
+from visigate_logging.config.source import ERROR, WARNING, Source, is_reference
 from visigate_logging.host.trust import exposure, trusted_users
-
-__all__ = ["check_trust"]
+from visigate_logging.options.faults import KeyPath
 
 
 def check_trust(source: Source, objects: Sequence[Object], user: str | None) -> None:

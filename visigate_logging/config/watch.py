@@ -13,8 +13,6 @@ from visigate_logging.config.reports import report
 from visigate_logging.host.forks import in_forked_child
 from visigate_logging.host.upkeep import Task
 
-__all__ = ["Watch"]
-
 LOOK_EVERY = 0.5
 """Seconds between two looks at the file; a change is applied when two looks have seen the same."""
 

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-__all__ = ["why_unreadable"]
-
 _NO_COLON = re.compile(r"\s*(?:- )?[\w.()]+\s*(#.*)?$")
 _NO_SPACE = re.compile(r"\s*(?:- )?(\w+):([^\s:/].*)$")
 _ALONE = re.compile(r"""(?<![\w\\])["']|["'](?!\w)""")

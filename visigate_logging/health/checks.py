@@ -10,8 +10,9 @@ from pathlib import Path
 
 import orjson
 
-import visigate_logging.config.load as loading
 from visigate_logging.config.check import check, examine
+from visigate_logging.config.load import read
+from visigate_logging.config.source import ERROR, NOTE, Source
 from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.health.backups import backups
 from visigate_logging.health.findings import Finding, Subject
@@ -38,7 +39,7 @@ def diagnose(config: Path, *, user: str | None = None, seen: bool = False, offli
         seen: take what was lost so far for known, from now on.
         offline: ask no mail server and no target.
     """
-    source = loading.read(config)
+    source = read(config)
     subject = Subject(source, examine(source), host_status(config))
     if seen and subject.status["directories"]:
         dropped = {name: sheet["dropped"] for name, sheet in subject.status["handlers"].items()}
@@ -59,11 +60,11 @@ def _safely(look: Callable[[Subject], Iterator[Finding]], subject: Subject) -> I
         yield Finding(look.__name__.strip("_").replace("_", " "), False, str(error))
 
 
-def _configuration(source: loading.Source, user: str | None) -> Iterator[Finding]:
+def _configuration(source: Source, user: str | None) -> Iterator[Finding]:
     problems = check(source, user)
     for problem in problems:
-        yield Finding("configuration", problem.severity != loading.ERROR, source.told(problem), "Change that line")
-    if all(problem.severity == loading.NOTE for problem in problems):
+        yield Finding("configuration", problem.severity != ERROR, source.told(problem), "Change that line")
+    if all(problem.severity == NOTE for problem in problems):
         yield Finding("configuration", True, f"{source.path} is fine, and its files can be written")
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import visigate_logging.config.load as loading
 from visigate_logging.config.objects import Object
+from visigate_logging.config.source import Source
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Finding:
 class Subject:
     """What the checks look at."""
 
-    source: loading.Source
+    source: Source
     objects: list[Object]
     status: dict[str, Any]

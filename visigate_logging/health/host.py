@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from visigate_logging.config.check import examine
 from visigate_logging.config.confirm import is_abandoned
-from visigate_logging.config.load import dotted, read
+from visigate_logging.config.load import read
 from visigate_logging.config.objects import Object
 from visigate_logging.config.presence import last_messages, state_directories
+from visigate_logging.config.source import dotted
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.health.forwarding import standings
 from visigate_logging.host.timeline import Timeline

@@ -6,22 +6,17 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import orjson
-
 from visigate_logging.exceptions import PowerLostError, ProcessHungError
-from visigate_logging.host.clock import boot_id, clock, utc_text
+from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.lifecycle.ends import told_of
-from visigate_logging.lifecycle.power import Absence
-from visigate_logging.lifecycle.telling import Origin, handlers_of, tell
+from visigate_logging.lifecycle.loss import put_aside, torn
+from visigate_logging.lifecycle.outages import Absence
+from visigate_logging.lifecycle.telling import Origin, tell
 from visigate_logging.lifecycle.watchdog import Hang
 
-__all__ = ["tell_of_absences", "tell_of_hang", "torn_lines"]
-
-_TAIL = 65_536
 _MONTH = timedelta(days=30)
 
 
@@ -62,42 +57,11 @@ def tell_of_absences(absences: Iterable[Absence], timeline: Timeline, facts: Map
                 "until": seen["until"],
                 "times_in_30_days": len(month),
                 "cut_off": list(absence.last.cut_off),
-                "torn_lines": _torn(),
+                "torn_lines": torn(timeline.path.parent),
+                "put_aside": put_aside(timeline.path.parent),
             }
             given = {name: value for name, value in more.items() if value}
             tell("visigate.power", logging.ERROR, PowerLostError, absence.text, _here(facts, given))
-
-
-def torn_lines(path: Path, boot: str) -> int:
-    """Return how many lines at the end of a log, behind the last of an earlier boot, are none.
-
-    Args:
-        path: of lines of JSON that have a ``boot_id``.
-        boot: the current one.
-    """
-    torn = 0
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        for line in reversed(file.read().splitlines()):
-            found: Any = None
-            with contextlib.suppress(orjson.JSONDecodeError):
-                found = orjson.loads(line)
-            if isinstance(found, dict):
-                if found.get("boot_id") != boot:
-                    break
-            elif line:
-                torn += 1
-    return torn
-
-
-def _torn() -> dict[str, int]:
-    files = {getattr(h, "baseFilename", None) for h in handlers_of(logging.getLogger("visigate")) if _keeps_json(h)}
-    counts = {os.path.basename(path): torn_lines(Path(path), boot_id()) for path in files if path}
-    return {name: count for name, count in counts.items() if count}
-
-
-def _keeps_json(handler: logging.Handler) -> bool:
-    return hasattr(handler, "state_dir") and hasattr(handler.formatter, "format_bytes")
 
 
 def _here(facts: Mapping[str, Any], more: Mapping[str, Any]) -> Origin:

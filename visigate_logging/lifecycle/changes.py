@@ -15,8 +15,6 @@ from visigate_logging.host.files import write_atomically
 from visigate_logging.host.lock import HostLock
 from visigate_logging.host.timeline import Timeline, note_changes
 
-__all__ = ["Changes", "packages"]
-
 JUMP = 5.0
 """Seconds by which the clock is set at once; less is drift, or its cure."""
 _SAME = 30.0
@@ -115,7 +113,7 @@ def packages() -> dict[str, str]:
 
 
 def _told(event: str, of: str, before: Any, now: Any) -> str:
-    """An event in words; empty when it is the first time that anybody looks, and nothing has changed."""
+    """Return an event in words; empty when it is the first time that anybody looks, and nothing has changed."""
     if event == "release":
         return f"release {now} of {of}" + (f", before it {before}" if before else "")
     if event == "configuration":

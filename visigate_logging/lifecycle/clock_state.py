@@ -4,8 +4,6 @@ import contextlib
 import sys
 from pathlib import Path
 
-__all__ = ["clock_is_right"]
-
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 _CLOCKS = Path("/sys/class/rtc")
 _TIME_ERROR = 5  # https://man7.org/linux/man-pages/man2/adjtimex.2.html
@@ -19,7 +17,7 @@ def clock_is_right() -> bool:
 
 
 def _has_battery() -> bool:
-    """Whether the kernel took the time from a clock of the board."""
+    """Return whether the kernel took the time from a clock of the board."""
     with contextlib.suppress(OSError, ValueError):
         return any(int((rtc / "hctosys").read_text("ascii")) for rtc in _CLOCKS.iterdir())
     return False

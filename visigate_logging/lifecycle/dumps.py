@@ -3,8 +3,6 @@
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["Dump", "Stack", "read_dumps"]
-
 MOST_BYTES = 262_144
 """Bytes of a dump that are read."""
 
@@ -33,7 +31,7 @@ class Stack(NamedTuple):
     name: str = ""
 
     def as_data(self) -> dict[str, Any]:
-        """It as plain values."""
+        """Return it as plain values."""
         return {"thread": self.name, "frames": [f"{file}:{line} in {name}" for file, line, name in self.frames]}
 
 
@@ -73,7 +71,7 @@ def read_dumps(content: bytes) -> list[Dump]:
             frames = []
             ident = int(thread["ident"], 16) if thread else 0
             is_current = not thread or line.startswith("Current")
-            found[-1][2].append(Stack(ident, is_current, frames, thread["name"] or "" if thread else ""))  # type: ignore[arg-type]
+            found[-1][2].append(Stack(ident, is_current, frames, thread["name"] or "" if thread else ""))  # type: ignore[arg-type] # a list until all its frames are read
         elif frame := _FRAME.fullmatch(line):
             number = int(frame["line"]) if frame["line"].isdigit() else 0
             frames.insert(0, (_unescaped(frame["file"]), number, _unescaped(frame["function"])))
@@ -85,7 +83,7 @@ def _whole(stack: Stack) -> Stack:
 
 
 def _is_over(dump: tuple[str, str, list[Stack]]) -> bool:
-    """Whether a dump is complete: the thread that was running comes last, and after a time-out there is none."""
+    """Return whether a dump is complete: the thread that was running comes last, none after a time-out."""
     return any(stack.is_current for stack in dump[2])
 
 

@@ -7,8 +7,6 @@ from typing import Any
 from visigate_logging.lifecycle.dumps import Dump, Stack
 from visigate_logging.lifecycle.evidence import NOTHING, Service, signal_name
 
-__all__ = ["End", "Known", "ended", "told_of"]
-
 NEARLY_ALL = 0.95
 """Share of the memory in use from which on the kernel's choice is likely."""
 _FATAL = {
@@ -111,7 +109,7 @@ def _by_signal(known: Known, name: str) -> End | None:
 
 
 def _exit(known: Known) -> tuple[str, int | None]:
-    """The signal that ended a process, or its exit code."""
+    """Return the signal that ended a process, or its exit code."""
     if known.status is not None:
         number = known.status & 0x7F
         return (signal_name(number), None) if number else ("", known.status >> 8 & 0xFF)
@@ -157,7 +155,7 @@ def _after(seconds: float) -> str:
 
 
 def _ordered(dump: Dump, names: Any) -> tuple[Stack, ...]:
-    """The stacks with the threads' names, the one that counts first: after a time-out the main thread's."""
+    """Return the stacks with the threads' names, the one that counts first: after a time-out the main thread's."""
     known = names if isinstance(names, Mapping) else {}
     stacks = [s._replace(name=s.name or str(known.get(str(s.ident), ""))) for s in dump.stacks]
     stacks.sort(key=lambda s: (not s.is_current, s.name != "MainThread"))

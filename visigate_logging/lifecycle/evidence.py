@@ -14,17 +14,6 @@ import orjson
 from visigate_logging.host.machine import UNREADABLE
 from visigate_logging.lifecycle.processes import start_ticks
 
-__all__ = [
-    "Memory",
-    "Service",
-    "control_group",
-    "exit_status",
-    "kernel_says",
-    "memory",
-    "oom_kills",
-    "service_result",
-]
-
 KERNEL_LOG = "/dev/kmsg"
 _CGROUPS = Path("/sys/fs/cgroup")
 _MOST_LINES = 20_000
@@ -116,7 +105,7 @@ def control_group() -> str:
 
 
 def _oom_file(group: Path) -> Path | None:
-    """Where the group counts kills, in version 2 and 1 (https://docs.kernel.org/admin-guide/cgroup-v2.html)."""
+    """Find where the group counts kills, in version 2 or 1 (https://docs.kernel.org/admin-guide/cgroup-v2.html)."""
     return next((p for p in (group / "memory.events", group / "memory.oom_control") if p.is_file()), None)
 
 
@@ -166,7 +155,7 @@ def exit_status(pid: int, ticks: int) -> int | None:
 
 
 def lives(pid: int, ticks: int) -> bool:
-    """Whether a process lives on: it executes another program now, or has closed all its descriptors."""
+    """Return whether a process lives on: it executes another program now, or has closed all its descriptors."""
     return ticks > 0 and start_ticks(pid) == ticks
 
 

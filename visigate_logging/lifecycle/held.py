@@ -10,8 +10,6 @@ from pathlib import Path
 from visigate_logging.host.directories import opened_directory
 from visigate_logging.host.files import identity, is_still, open_safely
 
-__all__ = ["HeldFile", "unlink"]
-
 _HIGHEST = 1024
 _ROOM = 24
 

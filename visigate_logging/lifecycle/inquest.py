@@ -17,8 +17,6 @@ from visigate_logging.lifecycle.ends import End, Known, ended, told_of
 from visigate_logging.lifecycle.processes import Gone, gone
 from visigate_logging.lifecycle.telling import Origin, tell
 
-__all__ = ["Inquest"]
-
 MOST_AT_ONCE = 20
 """Ends that are looked into at a look."""
 _KINDS: Mapping[str, tuple[type[IncidentError], int]] = {
@@ -68,7 +66,7 @@ class Inquest:
             self._ask_systemd(waiting, is_first=is_first)
 
     def _is_of_no_interest(self, one: Gone) -> bool:
-        """Whether a process said goodbye, or is not gone at all, or is of an earlier version that said no goodbye."""
+        """Return whether a process said goodbye, is not gone at all, or is of a version that said no goodbye."""
         facts = one.facts
         if "ticks" not in facts or evidence.lives(facts["pid"], facts["ticks"]):
             return True
@@ -135,7 +133,7 @@ class Inquest:
 
 
 def _dump_of(one: Gone) -> tuple[bytes, float]:
-    """The stacks that a process has left, and when; seconds since 1970."""
+    """Return the stacks that a process has left, and when; seconds since 1970."""
     with contextlib.suppress(OSError), one.dump_path.open("rb") as file:
         content = file.read(MOST_BYTES)
         return content, one.dump_path.stat().st_mtime

@@ -24,8 +24,6 @@ from visigate_logging.lifecycle.processes import DUMP
 from visigate_logging.lifecycle.stack_dump import StackDump
 from visigate_logging.lifecycle.watchdog import Hang, Watchdog
 
-__all__ = ["Life", "begin", "life", "state_directory"]
-
 LOOK_EVERY = 1.0
 """Seconds between two looks at this process's own descriptors."""
 TELL_EVERY = 60.0
@@ -119,7 +117,7 @@ class Life(ForkAware):
         self.leave()
 
     def after_fork_in_child(self) -> None:
-        """The child has a life of its own."""
+        """Begin a life of the child's own."""
         if self._is_over:
             return
         self._begin_afresh()

@@ -20,9 +20,8 @@ from visigate_logging.host.directories import make_directory
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.lock import HostLock
 from visigate_logging.lifecycle.clock_state import clock_is_right
+from visigate_logging.lifecycle.outages import Absence, Sign
 from visigate_logging.lifecycle.processes import FOLDER
-
-__all__ = ["Absence", "Power", "Sign", "mark_shutdown"]
 
 SIGN_EVERY = 60.0
 """Seconds between two signs of life, each of which is written to the card."""
@@ -31,73 +30,6 @@ PATIENCE = 600.0
 _MOST_PENDING = 20
 _ALIVE, _SHUTDOWN = "alive.json", "shutdown.json"
 _PSTORE = (Path("/sys/fs/pstore"), Path("/var/lib/systemd/pstore"))
-
-
-@dataclass(frozen=True)
-class Sign:
-    """A sign of life.
-
-    Args:
-        boot_id: of the boot.
-        monotonic: seconds since then.
-        at: seconds since 1970, by the clock as it was.
-        is_right: whether that clock was known to be right.
-        cut_off: names of the processes that lived when the host went down; filled in by the next boot.
-        mark: what the unit has left for that boot, ``up`` or ``down``; empty without a unit.
-    """
-
-    boot_id: str
-    monotonic: float
-    at: float
-    is_right: bool
-    cut_off: tuple[str, ...] = ()
-    mark: str = ""
-
-    @property
-    def began(self) -> float:
-        """When its boot began."""
-        return self.at - self.monotonic
-
-
-@dataclass(frozen=True)
-class Absence:
-    """The host was away.
-
-    Args:
-        last: the last sign of life before it.
-        since: of the host, seconds since 1970; None where that cannot be known.
-        until: when it was back; likewise.
-        kernel: whether the kernel has left word that it crashed.
-    """
-
-    last: Sign
-    since: float | None
-    until: float | None
-    kernel: bool = False
-
-    @property
-    def event(self) -> str:
-        """``boot`` after a shutdown, else ``power``."""
-        return "boot" if self.last.mark == "down" or not (self.last.cut_off or self.last.mark) else "power"
-
-    @property
-    def text(self) -> str:
-        """It in words."""
-        if self.event == "boot":
-            return f"restarted{self._span(': off ')}"
-        if self.kernel:
-            return f"the kernel crashed; the host was away{self._span(' ')}"
-        if self.last.mark == "up":
-            return f"power was away{self._span(' ')}"
-        return f"power or kernel, cannot tell: the host was away{self._span(' ')}"
-
-    def _span(self, before: str) -> str:
-        since = _local(self.since)
-        until = _local(self.until, self.since)
-        if self.since is None or self.until is None:
-            told = " ".join(part for part in (since and f"from {since}", until and f"until {until}") if part)
-            return f"{before}{told}, how long is not known" if told else ", how long is not known"
-        return f"{before}{since}–{until} ({_length(self.until - self.since)})"  # noqa: RUF001 -- from one time to another
 
 
 @dataclass
@@ -172,7 +104,7 @@ class Power:
         return book.sign is None or seconds - book.sign.monotonic >= SIGN_EVERY
 
     def _closed(self, sign: Sign) -> Sign:
-        """The last sign of a boot, with what is known of its end."""
+        """Return the last sign of a boot with what is known of its end."""
         return Sign(
             sign.boot_id, sign.monotonic, sign.at, sign.is_right, self._cut_off(sign.boot_id), self._mark(sign)
         )
@@ -190,7 +122,7 @@ class Power:
         return tuple(found)
 
     def _mark(self, sign: Sign) -> str:
-        """What the unit says; a mark that signs of life came after was made by hand, and the unit is not stopped."""
+        """Return what the unit says; a mark that signs of life came after was made by hand, with the host up."""
         with contextlib.suppress(OSError, orjson.JSONDecodeError, KeyError):
             mark = orjson.loads((self._directory / _SHUTDOWN).read_bytes())
             if mark["boot_id"] == sign.boot_id:
@@ -199,7 +131,7 @@ class Power:
         return ""
 
     def _absences(self, pending: list[Sign], seconds: float) -> list[Absence]:
-        """What was between the boots; a time that a wrong clock gave is none."""
+        """Return what was between the boots; a time that a wrong clock gave is none."""
         began: list[float | None] = [sign.began if sign.is_right else None for sign in pending[1:]]
         began.append(time.time() - seconds if clock_is_right() else None)
         found = []
@@ -243,25 +175,9 @@ def _sign(data: Mapping[str, Any]) -> Sign:
 
 
 def _kernel_has_crashed(sign: Sign) -> bool:
-    """Whether the kernel has left its last words since (https://docs.kernel.org/admin-guide/pstore-blk.html)."""
+    """Return whether the kernel has left its last words since (https://docs.kernel.org/admin-guide/pstore-blk.html)."""
     for folder in _PSTORE:
         with contextlib.suppress(OSError):
             if any((folder / name).stat().st_mtime > sign.at for name in os.listdir(folder)):
                 return True
     return False
-
-
-def _local(at: float | None, other: float | None = None) -> str:
-    """A time of day, with the date where it is another day's than today, or than the one beside it."""
-    if at is None:
-        return ""
-    day = time.localtime(time.time() if other is None else other)[:3]
-    when = time.localtime(at)
-    return time.strftime("%H:%M" if when[:3] == day else "%Y-%m-%d %H:%M", when)
-
-
-def _length(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size or (unit == "min" and seconds >= 60):
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -132,7 +132,7 @@ def start_ticks(pid: int) -> int:
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
-    """What a process tells; None when it is gone."""
+    """Return what a process tells; None when it is gone."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

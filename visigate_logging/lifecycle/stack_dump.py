@@ -11,8 +11,6 @@ from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.lifecycle.dumps import MOST_BYTES, Stack, read_dumps
 from visigate_logging.lifecycle.held import HeldFile
 
-__all__ = ["StackDump", "give_up"]
-
 # As they are before anything of ours stands in their place.
 _enable, _disable = faulthandler.enable, faulthandler.disable
 _ours = False
@@ -152,5 +150,5 @@ def give_up() -> None:
 
 
 def _own_last(stack: Stack) -> tuple[bool, bool]:
-    """The main thread first, and the one that looks last."""
+    """Sort the main thread first, and the one that looks last."""
     return threading.get_ident() == stack.ident, stack.ident != threading.main_thread().ident

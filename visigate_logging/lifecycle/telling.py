@@ -12,8 +12,6 @@ from visigate_logging.detail.stacks import HEADING
 from visigate_logging.exceptions import IncidentError
 from visigate_logging.lifecycle.dumps import Stack
 
-__all__ = ["Origin", "handlers_of", "tell"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
@@ -99,6 +97,6 @@ def _lines(frames: Sequence[tuple[str, int, str]]) -> Iterator[str]:
 
 
 def _options() -> DetailOptions | None:
-    """What the installation has set about detail records."""
+    """Return what the installation has set about detail records."""
     found = (getattr(handler.formatter, "options", None) for handler in handlers_of(logging.getLogger("visigate")))
     return next((options for options in found if isinstance(options, DetailOptions)), None)

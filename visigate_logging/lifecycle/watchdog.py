@@ -18,8 +18,6 @@ from types import FrameType
 from visigate_logging.host.forks import in_forked_child
 from visigate_logging.lifecycle.dumps import Stack
 
-__all__ = ["Hang", "Watchdog", "heartbeat"]
-
 LONGEST_GAP = 2.0
 """Seconds between two looks that count at most, or half the limit: meanwhile the process may have stood still."""
 MOST_FRAMES = 100
@@ -137,7 +135,7 @@ def feed() -> None:
 
 
 def _running() -> dict[int, str]:
-    """The threads that run, and their names; the main thread not any more when it waits for others to end."""
+    """Return the threads that run, with their names; the main thread not any more when it waits for others to end."""
     threads = [thread for thread in threading.enumerate() if thread.is_alive()]
     return {thread.ident: thread.name for thread in threads if thread.ident is not None}
 

@@ -21,8 +21,6 @@ from visigate_logging.migrate.sections import (
     section,
 )
 
-__all__ = ["convert"]
-
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
 
 

@@ -17,8 +17,6 @@ from visigate_logging.migrate.legacy import extra
 from visigate_logging.migrate.notifications import ManagerHandler, NotificationManager
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["LOG_DIR", "ErrorHandler", "setup_error_handler"]
-
 LOG_DIR = "/var/log/visigate"
 OWN_SECTIONS = ("error_handling", "database")
 """Of a whole configuration: the application's own log and its notifications are its own to set up."""

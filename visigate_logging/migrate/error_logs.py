@@ -12,8 +12,6 @@ from visigate_logging.migrate.error_handler import LOG_DIR
 from visigate_logging.migrate.legacy import read_legacy
 from visigate_logging.store.store import ErrorStore
 
-__all__ = ["get_error_logs"]
-
 
 def get_error_logs(log_dir: str | os.PathLike[str] = LOG_DIR, limit: int = 10) -> list[dict[str, Any]]:
     """Return the newest errors, the newest first, those of VisiGate's old files included.

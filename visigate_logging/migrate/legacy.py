@@ -16,9 +16,6 @@ from visigate_logging.store.imported import imported_log, legacy_tie
 from visigate_logging.store.lines import read_lines
 from visigate_logging.store.times import from_micros, micros
 
-__all__ = ["extra", "import_files", "read_legacy"]
-
-
 _OTHER_NAMES = {"type": "error_type", "message": "error_message"}
 """Names in the files that VisiGate's own module wrote, and those of the design document."""
 

@@ -22,8 +22,6 @@ from visigate_logging.exceptions import StateError
 from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.host import State
 
-__all__ = ["ManagerHandler", "NotificationManager"]
-
 NAME = "notification manager"
 SUBJECT = "VisiGate Error"
 AGAIN_AFTER = 5.0

@@ -4,22 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visigate_logging.config.load import read, refuse
+from visigate_logging.config.load import read
+from visigate_logging.config.source import refuse
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import meant
-
-__all__ = [
-    "LEVELS",
-    "OPTIONS",
-    "SECTIONS",
-    "Conversion",
-    "email",
-    "known",
-    "listed",
-    "number",
-    "one_line",
-    "section",
-]
 
 # Each option under the name that VisiGate uses, and the other spellings that are taken for it.
 OPTIONS = {

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["call", "find", "missing_allowed"]
-
 _missing: ContextVar[list[str] | None] = ContextVar("missing", default=None)
 
 

@@ -8,8 +8,6 @@ from visigate_logging.host.clock import utc_text
 from visigate_logging.host.json_lines import JsonLines
 from visigate_logging.recovery.steps.base import Context
 
-__all__ = ["Audit"]
-
 MAX_BYTES = 2_000_000  # then the file becomes NAME.1
 
 

@@ -11,8 +11,6 @@ from visigate_logging.host.files import write_atomically
 from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 
-__all__ = ["note_backups"]
-
 
 def note_backups(directory: Path, procedures: Iterable[Procedure]) -> None:
     """Write ``backups.json``: the paths of the backups of each database whose directory is there.

@@ -13,8 +13,6 @@ from visigate_logging.host.files import write_atomically
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
 
-__all__ = ["Budgets", "Marks", "full_key", "host_lock"]
-
 SCHEMA = "CREATE TABLE IF NOT EXISTS recovery (key TEXT PRIMARY KEY, budget TEXT NOT NULL) WITHOUT ROWID;"
 REBOOT = "(reboot)"
 DAY = 86_400.0

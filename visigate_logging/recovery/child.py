@@ -20,8 +20,6 @@ from visigate_logging.recovery.process import INSIDE
 from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["attempt", "main"]
-
 
 def main() -> None:
     """Run the step that stdin describes."""

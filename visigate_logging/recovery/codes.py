@@ -2,8 +2,6 @@
 
 from enum import Enum
 
-__all__ = ["CANTOPEN", "ERROR", "Verdict", "verdict_of"]
-
 ERROR, CORRUPT, CANTOPEN, NOTADB = 1, 11, 14, 26
 
 

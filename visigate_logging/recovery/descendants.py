@@ -7,8 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["adopt_orphans", "end_descendants"]
-
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 ROUNDS = 100  # what is being started while others are ended is met in the next one

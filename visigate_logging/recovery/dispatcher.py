@@ -17,8 +17,6 @@ from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.runner import Runner
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["Dispatcher"]
-
 AT_START = 60.0  # how long a start waits for what was left unfinished, seconds
 ATTACHED = 5.0  # how long what is to be told then waits for loggers to have their handlers, seconds
 MAX_REFUSED = 1000

@@ -16,8 +16,6 @@ from visigate_logging.recovery.procedures import Planned, Procedure, Verify
 from visigate_logging.recovery.process import run_in_child
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
-__all__ = ["Execution"]
-
 MAX_OUTCOME = 65_536  # bytes of an outcome's message, and of its details
 RELEASE = 10.0  # how long the application's function may take to close its connections, seconds
 SHORTEST = 0.1

@@ -16,8 +16,6 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.detail.written import WrittenException
 from visigate_logging.recovery.procedures import Procedure
 
-__all__ = ["Link", "chain_of", "choose", "codes_of", "detail_chain", "written_chain"]
-
 
 @dataclass(frozen=True, slots=True)
 class Link:

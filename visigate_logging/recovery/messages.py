@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["Message", "is_worth_repeating", "level_of"]
-
 AT_LEAST_EVERY = 48  # times that something is put off: 4 h at the longest rest of 300 s, as for a mail
 
 

@@ -7,8 +7,6 @@ import socket
 import subprocess
 from typing import Any
 
-__all__ = ["addresses", "default_interface", "fault_of", "flags_of", "has_networkmanager", "routes", "ssh_peer"]
-
 REACHABLE = {"REACHABLE", "DELAY", "PERMANENT"}
 SSH = 22
 PATIENCE = 3.0  # for one connection, seconds

@@ -11,8 +11,6 @@ from typing import Annotated
 from visigate_logging.options import Count, Number, Seconds, Via
 from visigate_logging.recovery.steps.base import Status
 
-__all__ = ["Action", "Backoff", "Budget", "Decision", "Limits", "begin", "decide", "finish", "resume"]
-
 
 def _at_least_once(factor: float) -> float:
     if factor < 1:

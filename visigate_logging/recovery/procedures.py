@@ -18,8 +18,6 @@ from visigate_logging.recovery.policy import Limits
 from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Step
 
-__all__ = ["Planned", "Procedure", "Verify", "parse_procedures"]
-
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 PLACEHOLDERS = ("procedure", "key", "event_id", "error_type", "logger")
 UNSAFE = re.compile(r"[^\w.:@-]")  # what a placeholder's value may not bring into a path, URL or argument

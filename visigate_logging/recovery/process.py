@@ -13,8 +13,6 @@ from typing import Any
 from visigate_logging.recovery.descendants import end_descendants
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["INSIDE", "is_inside", "run_in_child"]
-
 INSIDE = "VISIGATE_RECOVERY_SESSION"  # in the environment of a step: the session that must not start recoveries
 START = 10.0  # what a child may need besides its step's time: Python starts slowly on a busy Pi, seconds
 

@@ -16,8 +16,6 @@ from visigate_logging.recovery.policy import Action, Decision, begin, decide, fi
 from visigate_logging.recovery.procedures import Procedure
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["Runner"]
-
 BUSY_RETRY = 5.0  # when another process recovers the same thing, seconds
 
 

@@ -12,8 +12,6 @@ from visigate_logging.recovery.sqlite.origin import origin_of
 from visigate_logging.recovery.sqlite.report import counted
 from visigate_logging.recovery.steps.base import Outcome, Status
 
-__all__ = ["Keeping", "backup"]
-
 SHOWN = 5
 
 

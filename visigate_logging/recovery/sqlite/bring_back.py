@@ -9,8 +9,6 @@ from typing import Any
 from visigate_logging.recovery.sqlite.changes import ADDED, CHANGED
 from visigate_logging.recovery.sqlite.check import connect, quoted
 
-__all__ = ["bring_back"]
-
 
 def bring_back(database: Path, changes: Iterable[Mapping[str, Any]]) -> None:
     """Make the rows again what they were in the damaged file, all or none.

@@ -12,8 +12,6 @@ from typing import Any
 from visigate_logging.recovery.sqlite.check import connect, quoted
 from visigate_logging.recovery.sqlite.files import is_void
 
-__all__ = ["ADDED", "CHANGED", "DELETED", "Table", "save_changes", "tables_of", "told"]
-
 ADDED, CHANGED, DELETED = "added", "changed", "deleted"
 Row = dict[str, Any]
 Change = tuple[str, Any, Row | None, Row | None]

@@ -12,19 +12,6 @@ from pathlib import Path
 from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.sqlite.files import WAIT, BusyError, is_void, sibling
 
-__all__ = [
-    "address",
-    "connect",
-    "contents",
-    "difference",
-    "is_emptied",
-    "only_indexes",
-    "problems_of",
-    "quoted",
-    "raise_if_busy",
-    "refuse_if_torn_apart",
-]
-
 WAL_IN_USE = 128  # the byte of the -shm file on which every connection in WAL mode holds a lock (UNIX_SHM_DMS)
 INDEX_ONLY = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index"

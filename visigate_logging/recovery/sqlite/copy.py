@@ -13,8 +13,6 @@ from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.recovery.sqlite.check import address, connect, raise_if_busy
 from visigate_logging.recovery.sqlite.files import SIBLINGS, WAIT, BusyError, sibling, sync
 
-__all__ = ["copy_to_new", "create", "reindex", "replace_contents"]
-
 STEP = 256  # pages for each step of a backup
 
 

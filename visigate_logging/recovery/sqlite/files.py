@@ -11,25 +11,6 @@ from typing import Any
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.host import HostLock
 
-__all__ = [
-    "CHANGES",
-    "NOTE",
-    "SIBLINGS",
-    "WAIT",
-    "BusyError",
-    "earlier",
-    "folder_lock",
-    "is_void",
-    "put_aside",
-    "read_through",
-    "remove_old",
-    "remove_unfinished",
-    "sibling",
-    "size",
-    "sync",
-    "too_little_space",
-]
-
 SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
 WAIT = 2.0  # how long a lock of another process is waited for, seconds
 SIBLINGS = ("", "-wal", "-shm", "-journal")

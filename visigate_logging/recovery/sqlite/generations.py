@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-__all__ = ["generations", "shift"]
-
 DAY = 86_400.0
 OLDER = (("daily", DAY), ("weekly", 7 * DAY), ("monthly", 30 * DAY))
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from visigate_logging.recovery.sqlite.files import SIBLINGS, sibling
 
-__all__ = ["holders_of"]
-
 PROC = Path("/proc")
 SHOWN = 5
 

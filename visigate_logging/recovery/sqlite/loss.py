@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping
 
-__all__ = ["losses"]
-
 FEW = 10  # of so few rows some may well go; all of them may not
 
 

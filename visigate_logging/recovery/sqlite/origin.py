@@ -10,8 +10,6 @@ from pathlib import Path
 from visigate_logging.recovery.sqlite.check import connect, raise_if_busy
 from visigate_logging.recovery.sqlite.files import is_void, read_through
 
-__all__ = ["Origin", "choose", "origin_of"]
-
 IN_BYTES = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?[\"'`\[]?(\w+)")
 SHOWN = 6
 

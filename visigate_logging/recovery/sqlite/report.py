@@ -6,8 +6,6 @@ from pathlib import Path
 
 from visigate_logging.recovery.sqlite import check
 
-__all__ = ["Facts", "counted", "facts_of"]
-
 
 @dataclass(frozen=True)
 class Facts:

@@ -14,8 +14,6 @@ from visigate_logging.recovery.sqlite.holders import holders_of
 from visigate_logging.recovery.sqlite.report import Facts, counted, facts_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
-__all__ = ["plan", "restore"]
-
 SHOWN = 20  # problems that go into the outcome
 KEEP_EMPTY = ".keep-empty"  # beside the database: it is empty on purpose
 

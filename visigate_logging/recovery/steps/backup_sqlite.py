@@ -7,8 +7,6 @@ from visigate_logging.options import Count, Number, Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
 from visigate_logging.recovery.steps.paths import refuse_other_databases
 
-__all__ = ["BackupSqlite"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class BackupSqlite(Step):

@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Protocol
 
 from visigate_logging.recovery.codes import Verdict
 
-__all__ = ["Context", "Outcome", "Status", "Step"]
-
 
 class Status(StrEnum):
     """How a step ended, and so what comes next."""

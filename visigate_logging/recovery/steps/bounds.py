@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-__all__ = ["host_of", "refuse_odd_host", "would_reboot"]
-
 NUMBER = re.compile(r"(0x)?[0-9a-f]*", re.IGNORECASE)
 ENDS_THE_HOST = {
     *("reboot", "poweroff", "halt", "shutdown", "kexec", "soft-reboot", "telinit", "ctrl-alt-del"),

@@ -7,8 +7,6 @@ from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import would_reboot
 from visigate_logging.recovery.steps.commands import call
 
-__all__ = ["Command"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Step):

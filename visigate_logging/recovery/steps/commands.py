@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from threading import Thread
 from typing import IO
 
-__all__ = ["call"]
-
 KEPT = 2000
 
 

@@ -8,8 +8,6 @@ from visigate_logging.recovery import network
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.commands import call
 
-__all__ = ["NetworkInterface"]
-
 OWN = ("kernel", "ra")  # who sets a route again by itself, with the address
 BEYOND = (None, "DNS", "target")  # not the interface's fault
 

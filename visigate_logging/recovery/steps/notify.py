@@ -7,8 +7,6 @@ from typing import ClassVar
 from visigate_logging.detail.masking import mask
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
-__all__ = ["Notify"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Notify(Step):

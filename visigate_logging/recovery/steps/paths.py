@@ -1,7 +1,5 @@
 """What a step may be pointed at."""
 
-__all__ = ["refuse_other_databases"]
-
 
 def refuse_other_databases(*paths: str) -> None:
     """Refuse what is no path of a SQLite file.

@@ -7,8 +7,6 @@ from pathlib import Path
 from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
-__all__ = ["ProbeFileAge"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeFileAge(Step):

@@ -7,8 +7,6 @@ from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
-__all__ = ["ProbeHttp"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeHttp(Step):

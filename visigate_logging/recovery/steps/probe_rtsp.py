@@ -9,8 +9,6 @@ from visigate_logging.options import Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import host_of, refuse_odd_host
 
-__all__ = ["ProbeRtsp"]
-
 STATUS_LINE = re.compile(rb"RTSP/\d\.\d (\d{3}) ?")
 LONGEST_LINE = 4096
 

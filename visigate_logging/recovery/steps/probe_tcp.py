@@ -7,8 +7,6 @@ from visigate_logging.options import Port, Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import refuse_odd_host
 
-__all__ = ["ProbeTcp"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeTcp(Step):

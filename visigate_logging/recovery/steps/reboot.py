@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.commands import call
 
-__all__ = ["Reboot"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reboot(Step):

@@ -8,8 +8,6 @@ from visigate_logging.options import Seconds
 from visigate_logging.recovery.application import call, find
 from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 
-__all__ = ["Reopen"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reopen(Step):

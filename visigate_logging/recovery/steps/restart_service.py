@@ -8,8 +8,6 @@ from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step
 from visigate_logging.recovery.steps.bounds import would_reboot
 from visigate_logging.recovery.steps.commands import call
 
-__all__ = ["RestartService"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RestartService(Step):

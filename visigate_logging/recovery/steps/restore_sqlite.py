@@ -10,8 +10,6 @@ from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
 from visigate_logging.recovery.steps.paths import refuse_other_databases
 
-__all__ = ["RestoreSqlite"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreSqlite(Step):
