@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lifecycle.gate import Gate
+from tests.lifecycle.gate import BEGIN, Gate
 from visigate_logging.lifecycle import evidence
 from visigate_logging.lifecycle.dumps import Dump, read_dumps
 from visigate_logging.lifecycle.ends import Known, ended
@@ -21,6 +22,14 @@ STARVED = {**FACTS, "memory": [0.91, 0.97]}
 DUMPS = {"fatal": [Dump("Aborted", "", ())], "SIGTERM": [Dump("", "", ())], "hang": [Dump("", "0:00:30", ())]}
 CASES: list[tuple[str, dict[str, Any], str, str, bool]] = [
     ("a crash counts before all else", {"dumps": DUMPS["fatal"], "kernel": "memory"}, "crash", "Aborted", True),
+    (
+        "aborted after a hang that was told",
+        {"dumps": DUMPS["fatal"], "facts": {**FACTS, "hung": True}},
+        "hang",
+        "was ended after it had made no progress",
+        False,
+    ),
+    ("aborted while it held the interpreter", {"dumps": DUMPS["hang"] + DUMPS["fatal"]}, "hang", "no progress", True),
     ("its own note of SIGTERM", {"dumps": DUMPS["SIGTERM"]}, "stop", "was told to end (SIGTERM)", False),
     ("killed while it hung", {"dumps": DUMPS["hang"]}, "hang", "no progress for 0:00:30", True),
     ("the kernel's log", {"kernel": "memory", "lasted": 10800.0}, "killed", "was killed for memory after 3 h", True),
@@ -114,7 +123,11 @@ def test_systemd_is_asked_for_the_one_run_of_the_service(gate: Gate, monkeypatch
     """With a journalctl that answers as systemd 252 does; kill -9 of a service is told as what it was."""
     tool = gate.directory / "bin/journalctl"
     tool.parent.mkdir()
-    lines = [{"EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}, {"UNIT_RESULT": "oom-kill"}]
+    ended = 1_700_000_000.0
+    lines = [
+        {"EXIT_CODE": "killed", "EXIT_STATUS": "KILL", "__REALTIME_TIMESTAMP": f"{ended * 1e6:.0f}"},
+        {"UNIT_RESULT": "oom-kill", "__REALTIME_TIMESTAMP": f"{ended * 1e6 + 1e9:.0f}"},
+    ]
     answer = "\n".join(map(json.dumps, lines))
     tool.write_text(f"#!/bin/sh\necho \"$@\" > {gate.directory}/asked\ncat <<'END'\n{answer}\nEND\n")
     tool.chmod(0o755)
@@ -127,6 +140,34 @@ def test_systemd_is_asked_for_the_one_run_of_the_service(gate: Gate, monkeypatch
     [record] = gate.records
     assert record["error_type"] == "ProcessKilledError"
     assert "was killed for memory" in record["message"]
+    assert datetime.fromisoformat(record["timestamp"]).timestamp() == pytest.approx(ended, abs=0.1)
+
+
+def test_in_containers_a_number_is_not_taken_for_that_of_another(gate: Gate) -> None:
+    """Two have a process of the same number, and one state directory: the one that lives tells of the other's end."""
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*container, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespace can be made")
+    (lives := gate.directory / "lives.py").write_text(
+        f"{BEGIN}_life.OTHERS_EVERY = 0.1; print('ready', flush=True); sys.stdin.read()"
+    )
+    (crashes := gate.directory / "crashes.py").write_text(f"{BEGIN}print(os.getpid(), flush=True); os.abort()")
+    with subprocess.Popen(
+        [*container, sys.executable, str(lives)], cwd=gate.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as living:
+        assert living.stdout is not None
+        living.stdout.readline()
+        said = subprocess.run(
+            [*container, sys.executable, str(crashes)], cwd=gate.directory, stdout=subprocess.PIPE, check=False
+        ).stdout
+        gate.waits_for(1)
+        living.communicate()
+    gate.look()
+    assert said == b"1\n"
+    assert [(r["error_type"], r["pid"], r["process"]) for r in gate.records] == [
+        ("ProcessCrashedError", 1, "crashes.py")
+    ]
+    assert [event for event, _ in gate.ends] == ["crash"]
 
 
 def test_a_torn_dump_costs_what_is_torn() -> None:

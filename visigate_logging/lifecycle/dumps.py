@@ -71,7 +71,7 @@ def read_dumps(content: bytes) -> list[Dump]:
             frames = []
             ident = int(thread["ident"], 16) if thread else 0
             is_current = not thread or line.startswith("Current")
-            found[-1][2].append(Stack(ident, is_current, frames, thread["name"] or "" if thread else ""))  # type: ignore[arg-type] # a list until all its frames are read
+            found[-1][2].append(Stack(ident, is_current, frames, thread["name"] or "" if thread else ""))  # type: ignore[arg-type]  # a list until all its frames are read
         elif frame := _FRAME.fullmatch(line):
             number = int(frame["line"]) if frame["line"].isdigit() else 0
             frames.insert(0, (_unescaped(frame["file"]), number, _unescaped(frame["function"])))

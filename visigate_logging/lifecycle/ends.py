@@ -75,6 +75,10 @@ def _by_its_dump(known: Known) -> End | None:
         return None
     last = known.dumps[-1]
     stacks = _ordered(last, known.facts.get("threads"))
+    if last.fatal == "Aborted" and known.facts.get("hung"):
+        return End("hang", "was ended after it had made no progress (SIGABRT)", is_error=False)  # which has been told
+    if last.fatal == "Aborted" and (held := [dump for dump in known.dumps if dump.timeout]):
+        return End("hang", "made no progress and was aborted then", _ordered(held[-1], known.facts.get("threads")))
     if last.fatal:
         number = _FATAL.get(last.fatal)
         return End("crash", f"crashed: {last.fatal}{f' ({number})' if number else ''}", stacks)

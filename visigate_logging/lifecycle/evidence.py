@@ -15,6 +15,8 @@ from visigate_logging.host.machine import UNREADABLE
 from visigate_logging.lifecycle.processes import start_ticks
 
 KERNEL_LOG = "/dev/kmsg"
+FIRST_NAMESPACE = 0xEFFFFFFC
+"""Of process numbers, the host's own: PROC_PID_INIT_INO in include/linux/proc_ns.h."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _MOST_LINES = 20_000
 _PATIENCE = 5.0
@@ -42,11 +44,13 @@ class Service(NamedTuple):
         result: as "oom-kill", "watchdog", "signal", "core-dump", "exit-code", "timeout".
         code: of exit: "exited", "killed" or "dumped".
         status: the exit status, or the signal's number or name.
+        at: when its main process ended, seconds since 1970; 0 where that is not known.
     """
 
     result: str = ""
     code: str = ""
     status: str = ""
+    at: float = 0.0
 
 
 NOTHING = Service()
@@ -177,8 +181,12 @@ def service_result(invocation: str) -> Service:
     found: dict[str, Any] = {}
     for line in done.stdout.splitlines():
         with contextlib.suppress(orjson.JSONDecodeError):
-            found |= orjson.loads(line)
-    return Service(*(str(found.get(name, "")) for name in ("UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS")))
+            entry = orjson.loads(line)
+            found |= {"ended": entry.get("__REALTIME_TIMESTAMP")} if "EXIT_CODE" in entry else {}
+            found |= entry
+    at = int(found.get("ended") or 0) / 1e6
+    result, code, status = (str(found.get(name, "")) for name in ("UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS"))
+    return Service(result, code, status, at)
 
 
 def signal_name(number: int | str) -> str:

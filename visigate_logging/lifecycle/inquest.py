@@ -14,7 +14,7 @@ from visigate_logging.host.timeline import Timeline
 from visigate_logging.lifecycle import evidence
 from visigate_logging.lifecycle.dumps import MOST_BYTES, read_dumps
 from visigate_logging.lifecycle.ends import End, Known, ended, told_of
-from visigate_logging.lifecycle.processes import Gone, gone
+from visigate_logging.lifecycle.processes import Gone, gone, pid_namespace
 from visigate_logging.lifecycle.telling import Origin, tell
 
 MOST_AT_ONCE = 20
@@ -68,10 +68,14 @@ class Inquest:
     def _is_of_no_interest(self, one: Gone) -> bool:
         """Return whether a process said goodbye, is not gone at all, or is of a version that said no goodbye."""
         facts = one.facts
-        if "ticks" not in facts or evidence.lives(facts["pid"], facts["ticks"]):
+        if "ticks" not in facts or self._lives(facts):
             return True
         ended_well = facts.get("said_goodbye") or facts["boot_id"] != boot_id()
         return bool(ended_well) and not any(dump.fatal for dump in read_dumps(_dump_of(one)[0]))
+
+    def _lives(self, facts: Mapping[str, Any]) -> bool:
+        is_here = facts.get("namespace") in (None, pid_namespace())
+        return is_here and evidence.lives(facts["pid"], facts["ticks"])
 
     def _settled(self, one: Gone, *, is_first: bool) -> bool:
         """Tell of one, unless systemd is to be asked first, which takes time."""
@@ -99,13 +103,18 @@ class Inquest:
         dump, dumped = _dump_of(one)
         ended_at = facts["monotonic"] + max(0.0, dumped - one.last_told) if dump else facts["monotonic"]
         pid, ticks = facts["pid"], facts["ticks"]
+        space = facts.get("namespace") or pid_namespace()  # a container's 812 is another than the host's
+        kernel = ""
+        if facts["boot_id"] == boot_id() and space == evidence.FIRST_NAMESPACE:
+            kernel = evidence.kernel_says(pid, facts["started"])
+        is_here = space == pid_namespace()
         kills = evidence.oom_kills(facts.get("cgroup") or "")
         return Known(
             facts=facts,
             dumps=read_dumps(dump),
-            kernel=evidence.kernel_says(pid, facts["started"]) if facts["boot_id"] == boot_id() else "",
+            kernel=kernel,
             group_kills=(kills or 0) - (facts.get("oom_kills") or 0) if kills is not None else 0,
-            status=evidence.exit_status(pid, ticks),
+            status=evidence.exit_status(pid, ticks) if is_here else None,
             service=service,
             lasted=ended_at - facts["started"],
         )
@@ -117,7 +126,9 @@ class Inquest:
         if facts["boot_id"] != boot_id():
             at = one.last_told if not is_exact else _dump_of(one)[1]
         else:
-            if not is_exact and not is_first:  # it was there at the last look
+            if not is_exact and known.service.at:
+                seconds = monotonic() - (time.time() - known.service.at)
+            elif not is_exact and not is_first:  # it was there at the last look
                 seconds = monotonic()
             at = time.time() - (monotonic() - seconds)
         text = f"{told_of(facts)} {end.text}"

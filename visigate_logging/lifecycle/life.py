@@ -192,6 +192,7 @@ class Life(ForkAware):
 
     def _tell_of_hang(self, hang: Hang) -> None:
         tell_of_hang(hang, self.timeline, self.presence.facts)
+        self.presence.tell(hung=bool(hang.stacks))
 
     def _is_short(self) -> bool:
         return bool(self._samples) and self._samples[-1] >= SHORT

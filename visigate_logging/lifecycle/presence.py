@@ -15,7 +15,7 @@ from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import clock, monotonic, utc_text
 from visigate_logging.host.directories import make_directory
 from visigate_logging.lifecycle.held import HeldFile
-from visigate_logging.lifecycle.processes import FOLDER, MAX_TOLD, NEW, start_ticks
+from visigate_logging.lifecycle.processes import FOLDER, MAX_TOLD, NEW, pid_namespace, start_ticks
 
 _PATIENCE = 1.0
 
@@ -39,7 +39,12 @@ class Presence:
         self._last: HeldFile | None = None
         now = clock()
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._born = {"boot_id": now.boot_id, "started": now.seconds, "ticks": start_ticks(os.getpid())}
+        self._born = {
+            "boot_id": now.boot_id,
+            "started": now.seconds,
+            "ticks": start_ticks(os.getpid()),
+            "namespace": pid_namespace(),
+        }
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -117,6 +117,13 @@ def present(directory: Path, config: Path | None = None) -> list[Mapping[str, An
     return [f for f in found if f is not None and wanted in (None, os.path.realpath(f.get("path", "")))]
 
 
+def pid_namespace() -> int:
+    """Return the number of the namespace that this process's own number is of; 0 where there are none."""
+    with contextlib.suppress(OSError):
+        return os.stat("/proc/self/ns/pid").st_ino
+    return 0
+
+
 def start_ticks(pid: int) -> int:
     """Return when a process started, in clock ticks since the boot; 0 where there is none, or nobody says so.
 
