@@ -109,6 +109,24 @@ def test_uwsgis_master_has_no_thread_of_ours_and_its_worker_has_what_was_wanted(
     assert not worked.is_set()
 
 
+def test_a_worker_of_uwsgi_that_is_interrupted_while_it_starts_ends(master):
+    class Interrupting(ForkAware):
+        def after_fork_in_child(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)  # the interpreter looks for signals
+
+    master_pid, thing = os.getpid(), Interrupting()
+    master.masterpid = lambda: master_pid
+    assert not Worker("in-workers", lambda _items: None).start()
+    pid = UNSEEN()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+        watch_forks(thing)
+        master.post_fork_hook()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGINT
+
+
 @pytest.mark.parametrize("pid", [0, 1], ids=["no master", "another process"])
 def test_elsewhere_under_uwsgi_threads_start(master, pid):
     master.masterpid = lambda: pid

@@ -78,7 +78,13 @@ def must_stay_alone() -> bool:
 
 
 def _noticing_after(before: Callable[[], object] | None) -> Callable[[], None]:
+    import signal
+
     def hook() -> None:
+        # A KeyboardInterrupt uWSGI would print and forget, and its master wait long for the worker. From here on
+        # SIGINT ends it; uWSGI's own handler comes after this.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         notice_fork()
         if before is not None:
             before()
