@@ -58,6 +58,19 @@ def test_groups_are_merged_and_split_again_and_the_group_page_tells_it(client):
     assert listed(client, "all") == {ONE, TWO}
 
 
+def test_a_part_of_a_group_is_split_off_on_its_page_and_put_back(client):
+    answer = decide(client, "split", ONE, where="process=camera", back=f"/errors/groups/{ONE}?")
+    assert answer.location.endswith("done=1-split")
+    (part,) = listed(client, "all") - {ONE, TWO}
+    assert (
+        "split by process=camera"
+        in client.get(f"/errors/groups/{quote(part)}").text + client.get(answer.location).text
+    )
+    assert decide(client, "unsplit", part).status_code == 303
+    assert listed(client, "all") == {ONE, TWO}
+    assert decide(client, "split", ONE, where="nonsense").status_code == 409
+
+
 def test_what_cannot_be_is_said(client):
     assert decide(client, "resolve").status_code == 400
     assert decide(client, "explode", ONE).status_code == 400

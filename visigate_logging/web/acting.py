@@ -21,6 +21,8 @@ DONE = {
     "note": "noted",
     "merge": "merged",
     "unmerge": "made a group of its own again",
+    "split": "split",
+    "unsplit": "made whole again",
 }
 """What can be done, and what is said of it then."""
 MUTES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -70,12 +72,16 @@ def act(store: ErrorStore, user: Callable[[], str]) -> Any:
 
 
 def _terms(action: str) -> dict[str, Any]:
-    given = {name: request.form.get(name, "").strip()[:LONGEST] for name in ("note", "release", "into", "mute")}
+    given = {
+        name: request.form.get(name, "").strip()[:LONGEST] for name in ("note", "release", "into", "where", "mute")
+    }
     terms: dict[str, Any] = {"note": given["note"]}
     if action == "resolve":
         terms["release"] = given["release"]
     if action == "merge":
         terms["into"] = given["into"]
+    if action == "split":
+        terms["where"] = given["where"]
     if action == "mute":
         terms |= MUTES.get(given["mute"], MUTES["worse"])[1]
         if span := terms.get("until"):
