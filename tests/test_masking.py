@@ -109,8 +109,14 @@ assert recovery.wait(30)
 for handler in logging.getLogger().handlers:
     assert handler.name not in ("http", "otlp", "sentry", "nats", "untaken") or handler.wait(30)
 deadline = time.monotonic() + 30
-while not list(pathlib.Path("logs/errors/state").rglob("*refused*/*")) and time.monotonic() < deadline:
+push = next(h for h in logging.getLogger().handlers if h.name == "push")
+outbox = pathlib.Path("logs/errors/state/outbox")
+while time.monotonic() < deadline:
+    if push.counts()["delivered"] and all(list(outbox.glob(f"{name}/refused/*")) for name in ("refused", "unpushed")):
+        break
     time.sleep(0.05)
+else:
+    raise SystemExit(f"not all was told within 30 s: {sorted(outbox.rglob('*'))}, {push.counts()}")
 assert "outcome" in [line["event"] for line in Audit(pathlib.Path("logs/errors/state")).read()]
 logging.shutdown()
 """
