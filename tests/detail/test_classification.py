@@ -16,7 +16,7 @@ import yaml
 from tests.detail import raising
 from tests.detail.test_stacks import record_of
 from visigate_logging.detail.classification import Classifier
-from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.detail.record import DetailOptions, ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.handlers.json_file import JsonFileHandler
 from visigate_logging.host import State
@@ -264,3 +264,28 @@ def test_a_class_whose_library_is_not_there_is_met_by_nothing_and_imports_nothin
     rules = "[{exceptions: [no_such_library.Error, xml.dom.minidom.NoSuch], category: x}]"
     assert ruled(rules, KeyError())["category"] == ""
     assert set(sys.modules) == before
+
+
+def test_what_named_groups_of_a_rule_find_goes_along_and_is_a_facet(tmp_path):
+    rule = {"message": r"camera (?P<camera>[\w.]+) on (?P<port>\d+)?", "category": "camera"}
+    records = [logging.makeLogRecord({"msg": f"camera {name} on ", "levelno": 40}) for name in ("north", "south")]
+    records[1].camera = "given"
+    for record in records:
+        Classifier([rule]).filter(record)
+    found = [ErrorDetail.from_record(record, DetailOptions(facets=("camera", "port"))) for record in records]
+    assert [detail.facets for detail in found] == [{"camera": "north"}, {"camera": "given"}]
+    assert Classifier([{"message": "(?P<camera>x)"}]).filter(records[0])
+
+
+@pytest.mark.parametrize("name", ["cameras", "v3:0123456789abcdef"])
+def test_a_rule_names_the_group_of_an_error_or_gives_the_key_of_one(name):
+    rules = [{"message": "camera", "fingerprint": name}, {"logger": "gate", "fingerprint": "other"}]
+    records = [logging.makeLogRecord({"name": "gate", "msg": f"camera {n} fell", "levelno": 40}) for n in "ab"]
+    for record in records:
+        Classifier(rules).filter(record)
+    keys = {ErrorDetail.from_record(record).fingerprint for record in records}
+    assert len(keys) == 1
+    assert (name in keys) == name.startswith("v3:")
+    own = logging.makeLogRecord({"name": "gate", "msg": "camera fell", "fingerprint": "mine", "levelno": 40})
+    Classifier(rules).filter(own)
+    assert own.fingerprint == "mine"

@@ -36,13 +36,15 @@ class Rule:
     causes: bool = False
     category: str = ""
     severity: LevelName = ""
+    fingerprint: str = ""
     ignore: bool | None = None
 
     def __post_init__(self) -> None:
         if not (self.exceptions or self.logger or self.module or self.message or self.status):
             raise ConfigurationError("", "a rule needs a condition: exceptions, logger, module, message or status")
-        if not (self.category or self.severity or self.ignore is not None):
-            raise ConfigurationError("", "a rule gives something: category, severity or ignore")
+        named = self.message is not None and self.message.groupindex
+        if not (self.category or self.severity or self.fingerprint or named or self.ignore is not None):
+            raise ConfigurationError("", "a rule gives something: category, severity, fingerprint or ignore")
 
 
 def is_ignored(record: logging.LogRecord) -> bool:
@@ -55,22 +57,24 @@ class Classifier(logging.Filter):
 
     A rule has conditions and what it gives; all its conditions must hold:
 
-    ========== =====================================================================================
-    exceptions list of class names or dotted paths; subclasses count, and the nearest class wins
-    causes     true: the exceptions that led to this one, and the members of a group, count too
-    logger     name of a logger; those below it count too
-    module     dotted name of a module that the exception passed through; those below it count too
-    message    regular expression, searched in what was logged, then in the exception's own text
-    status     HTTP status, as ``404``, ``4xx`` or a list: the exception's, else the one that the text tells
-    category   a word of your own: ``camera``, ``database``, ``network``, …
-    severity   name of a logging level, down to ``DEBUG``; the record's own level when no rule gives one
-    ignore     true: the record is not for this handler, which counts it as folded; false: it is all the same
-    ========== =====================================================================================
+    =========== =====================================================================================
+    exceptions  list of class names or dotted paths; subclasses count, and the nearest class wins
+    causes      true: the exceptions that led to this one, and the members of a group, count too
+    logger      name of a logger; those below it count too
+    module      dotted name of a module that the exception passed through; those below it count too
+    message     regular expression, searched in what was logged, then in the exception's own text; what its named
+                groups find, as ``(?P<camera>…)``, goes along as if it were given with ``extra``
+    status      HTTP status, as ``404``, ``4xx`` or a list: the exception's, else the one that the text tells
+    category    a word of your own: ``camera``, ``database``, ``network``, …
+    severity    name of a logging level, down to ``DEBUG``; the record's own level when no rule gives one
+    fingerprint name of the group that the error belongs to, or a group's key: what was merged or split by hand
+    ignore      true: the record is not for this handler, which counts it as folded; false: it is all the same
+    =========== =====================================================================================
 
-    Category, severity and ignore are each taken from the best rule that gives it: one that names the exception's
-    own class, a message or a status before one that names a base class, before one that names none of these; among
-    equals the first. What the application gave with ``extra={"severity": …, "category": …}`` stays. A class whose
-    library is not there is met by no exception: its rule costs nothing.
+    Category, severity, fingerprint and ignore are each taken from the best rule that gives it: one that names the
+    exception's own class, a message or a status before one that names a base class, before one that names none of
+    these; among equals the first. What the application gave with ``extra={"severity": …, "category": …}`` stays. A
+    class whose library is not there is met by no exception: its rule costs nothing.
 
     Args:
         rules: list of such mappings.
@@ -103,6 +107,8 @@ class Classifier(logging.Filter):
             if not isinstance(getattr(record, attribute, None), str):
                 values = (getattr(rule, attribute) for rule in ranked)
                 setattr(record, attribute, next(filter(None, values), otherwise))
+        if name := next((rule.fingerprint for rule in ranked if rule.fingerprint), ""):
+            record.__dict__.setdefault("fingerprint", name)
         ignored = next((rule.ignore for rule in ranked if rule.ignore is not None), False)
         record.__dict__[_IGNORED] = ignored
         return ignored
@@ -125,6 +131,7 @@ class Classifier(logging.Filter):
                 if not _says(rule, exc, texts):
                     continue
                 rank = 0 if rank == _FAR else rank
+                _tell_named(rule, texts, record)
             yield rank, rule
 
     def _rank(self, kinds: Sequence[type], rule: Rule) -> int | None:
@@ -162,6 +169,14 @@ def _passed_through(record: logging.LogRecord, tb: TracebackType | None, module:
             return True
         tb = tb.tb_next
     return False
+
+
+def _tell_named(rule: Rule, texts: Sequence[str], record: logging.LogRecord) -> None:
+    """Have what named groups of a rule's message find go along with a record, where the application says nothing."""
+    if rule.message is not None and rule.message.groupindex and (found := search(rule.message, texts)):
+        for name, value in found.groupdict().items():
+            if value is not None:
+                record.__dict__.setdefault(name, value)
 
 
 def _says(rule: Rule, exc: BaseException | None, texts: Sequence[str]) -> bool:

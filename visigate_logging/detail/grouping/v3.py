@@ -95,6 +95,8 @@ _VARIABLE = re.compile(
     r"|(?P<counted>(?<![\w.])[^\W\d]{2,}[\-_]?(?=\d+(?![\w\-.]*\w)))\d+"
     rf"|(?P<token>(?<![^{_EDGE}])[^{_EDGE}\d]*\d[^{_EDGE}]*)"
 )
+_KEY = re.compile(r"v\d{1,3}:[0-9a-f]{16}")
+"""A name of a group that is the key of one: the error belongs to that."""
 _NUMBERS = re.compile(r"#(?:[ ]?[,;:/|\u00d7x\-]{0,2}[ ]?#)+")
 _CONTAINER = re.compile(r"\d+ (?:validation )?errors?\b.*|.{0,200}:")
 _NAME = re.compile(r"['\"`][\w.]+(?:\(\))?['\"`]")
@@ -107,6 +109,8 @@ def key(parts: Parts, text: str) -> str:
         parts: what is known of it.
         text: the exception's message, or what was logged.
     """
+    if _KEY.fullmatch(str(parts.get("named"))):
+        return str(parts["named"])
     if "members" in parts:
         return key_of("v3", members=sorted({key(m, m.get("text", "")) for m in parts["members"]}))
     if "type" in parts:
