@@ -1,5 +1,6 @@
 """logging.yaml works as shipped, with plain dictConfig, from any directory."""
 
+import importlib.util
 import json
 import logging
 import logging.config
@@ -7,6 +8,7 @@ import shutil
 import smtplib
 import socket
 import sqlite3
+import sys
 import urllib.error
 from email.message import Message
 from pathlib import Path
@@ -24,6 +26,19 @@ from visigate_logging.detail.classification import Classifier
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
 SHIPPED = Path(__file__).parent.parent / "logging.yaml"
+LIBRARIES = {
+    "cv2",
+    "onvif",
+    "zeep",
+    "PIL",
+    "requests",
+    "urllib3",
+    "serial",
+    "gpiozero",
+    "lgpio",
+    "werkzeug",
+    "jinja2",
+}
 
 
 @pytest.fixture
@@ -140,6 +155,14 @@ def test_as_shipped_nobody_is_mailed_and_nothing_runs_for_it(gate: Path) -> None
     assert mail.counts()["accepted"] == 0
     assert not mail._notifiers  # what would have a thread, and files
     assert not list(gate.rglob("*mail*"))
+
+
+def test_no_library_that_its_rules_name_need_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {name: module for name, module in sys.modules.items() if name.partition(".")[0] not in LIBRARIES}
+    monkeypatch.setattr(sys, "modules", here)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    shutil.copy(SHIPPED, tmp_path)
+    assert main(["check", "--strict", str(tmp_path / SHIPPED.name)]) == 0
 
 
 def test_check_mail_test_and_doctor_say_what_is_missing_for_mail_and_refuse_nothing(

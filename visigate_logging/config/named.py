@@ -63,8 +63,9 @@ def _look_at_exception(source: Source, key: KeyPath, name: str) -> None:
     if top in sys.modules or importlib.util.find_spec(top) is not None:
         if top not in sys.stdlib_module_names:
             _check_class(source, key, home, word, WARNING)
-    elif guess := meant(top, sys.stdlib_module_names, _SURE):
-        # A library that is not installed is no mistake: rules are for what may be met. A slip of the pen is one.
+    elif guess := meant(top, {n for n in sys.stdlib_module_names if not top.startswith(n)}, _SURE):
+        # A library that is not installed is no mistake: rules are for what may be met. A slip of the pen is one, but
+        # not a name that goes on where a module of Python's ends: urllib3, pickle5.
         source.add(key, f"there is no module {top}{guess}", WARNING)
 
 
