@@ -22,68 +22,65 @@ CRASHES = {
         "Bus error (SIGBUS)",
         -signal.SIGBUS,
     ),
-    "a stack overflow": (
-        "faulthandler._stack_overflow()",
-        "Segmentation fault (SIGSEGV)",
-        -signal.SIGSEGV,
-    ),
+    "a stack overflow": ("faulthandler._stack_overflow()", "Segmentation fault (SIGSEGV)", -signal.SIGSEGV),
 }
-
-
-@pytest.mark.parametrize("kind", CRASHES)
-def test_a_native_crash_is_a_critical_record_of_the_process_that_crashed(gate: Gate, kind: str) -> None:
-    code, said, status = CRASHES[kind]
-    begin = datetime.now(UTC)
-    program = f"""
+CRASH = """
 def read_frame():
-    {code}
+    {}
 def watch():
     threading.Event().wait()
 threading.Thread(target=watch, name="watcher", daemon=True).start()
 read_frame()
 """
-    assert gate.run(program) == status, gate.complained
+LATE = "class Late:\n    def __del__(self): ctypes.string_at(0)\nkept = Late(); kept.me = kept"
+QUIET = {
+    "kill -9": ("os.kill(os.getpid(), signal.SIGKILL)", -9, ("vanished", "ended without a word")),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM)", -15, ("stop", "was told to end (SIGTERM)")),
+    "_exit": ("os._exit(3)", 3, ("exit", "left at once with exit code 3 (os._exit)")),
+}
+
+
+def test_each_end_without_a_word_is_told_once_and_rightly(gate: Gate) -> None:
+    """Many in one directory: a crash is a CRITICAL record of the process that crashed, others are events alone."""
+    begin = datetime.now(UTC)
+    programs = {kind: CRASH.format(code) for kind, (code, *_) in CRASHES.items()}
+    programs |= {kind: program for kind, (program, *_) in QUIET.items()} | {"late": LATE}
+    statuses, pids = {}, {}
+    for kind, program in programs.items():  # one after the other, so that none sees another's status
+        statuses[kind] = gate.run(program, f"{kind}.py")
+        pids[kind] = gate.pid
     gate.look()
     gate.look()
-    [record] = gate.records
-    assert (record["error_type"], record["level"], record["pid"]) == ("ProcessCrashedError", "CRITICAL", gate.pid)
-    assert record["message"] == f"camera.py (pid {gate.pid}) crashed: {said}"
-    assert "read_frame" in [frame["function"] for frame in record["exceptions"][0]["frames"]]
-    assert record["exceptions"][0]["frames"][0]["code"] == "read_frame()"
-    assert begin <= datetime.fromisoformat(record["timestamp"]) <= datetime.now(UTC)
-    assert (record["service"], record["release"], record["process"]) == ("gate", "1.4.2", "camera.py")
-    assert [event for event, _ in gate.ends] == ["crash"]
-    others = [" ".join(stack["frames"]) for stack in record["additional_info"]["threads"][1:]]
-    assert len([frames for frames in others if "in watch" in frames]) == 1
+    records = {record["pid"]: record for record in gate.records}
+    assert len(gate.records) == len(records)
+    assert records.keys() == {pids[kind] for kind in (*CRASHES, "late")}
+    for kind, (_, said, status) in CRASHES.items():
+        record = records[pids[kind]]
+        assert statuses[kind] == status
+        assert (record["error_type"], record["level"]) == ("ProcessCrashedError", "CRITICAL")
+        assert record["message"] == f"{kind}.py (pid {pids[kind]}) crashed: {said}"
+        assert "read_frame" in [frame["function"] for frame in record["exceptions"][0]["frames"]]
+        assert record["exceptions"][0]["frames"][0]["code"] == "read_frame()"
+        assert begin <= datetime.fromisoformat(record["timestamp"]) <= datetime.now(UTC)
+        assert (record["service"], record["release"], record["process"]) == ("gate", "1.4.2", f"{kind}.py")
+        others = [" ".join(stack["frames"]) for stack in record["additional_info"]["threads"][1:]]
+        assert len([frames for frames in others if "in watch" in frames]) == 1
+    for kind, (_, status, (event, text)) in QUIET.items():
+        assert statuses[kind] == status
+        assert (event, f"{kind}.py (pid {pids[kind]}) {text}") in gate.ends
+    assert sorted(event for event, _ in gate.ends) == ["crash"] * 5 + ["exit", "stop", "vanished"]
 
 
 def test_crashes_at_one_place_are_one_group(gate: Gate) -> None:
-    for _ in range(2):
-        gate.run("ctypes.string_at(0)")
-        gate.look()
+    processes = [gate.start("ctypes.string_at(0)") for _ in range(2)]
+    for process in processes:
+        process.communicate(timeout=120)
+    several = [gate.start("until_looked()", f"next{n}.py") for n in range(3)]  # at once: they tell of each once
+    for process in several:
+        process.communicate(timeout=120)
     first, second = gate.records
     assert first["fingerprint"] == second["fingerprint"]
-    assert first["pid"] != second["pid"]
-
-
-@pytest.mark.parametrize(
-    ("program", "status", "told"),
-    [
-        ("os.kill(os.getpid(), signal.SIGKILL)", -9, ("vanished", "ended without a word")),
-        ("os.kill(os.getpid(), signal.SIGTERM)", -15, ("stop", "was told to end (SIGTERM)")),
-        ("os._exit(3)", 3, ("exit", "left at once with exit code 3 (os._exit)")),
-    ],
-    ids=["kill -9", "SIGTERM by default", "os._exit"],
-)
-def test_an_end_that_is_no_error_is_an_event_alone(
-    gate: Gate, program: str, status: int, told: tuple[str, str]
-) -> None:
-    assert gate.run(program) == status
-    gate.look()
-    gate.look()
-    event, text = told
-    assert gate.ends == [(event, f"camera.py (pid {gate.pid}) {text}")]
-    assert gate.records == []
+    assert {first["pid"], second["pid"]} == {process.pid for process in processes}
 
 
 CLEAN = {
@@ -124,14 +121,6 @@ def test_a_sibling_tells_while_it_runs(gate: Gate) -> None:
     gate.waits_for(1)
     sibling.communicate("")
     gate.look()
-    assert len(gate.records) == 1
-
-
-def test_several_that_look_at_once_tell_once(gate: Gate) -> None:
-    gate.run("ctypes.string_at(0)")
-    several = [gate.start("until_looked()", f"next{n}.py") for n in range(4)]
-    for process in several:
-        process.communicate(timeout=120)
     assert len(gate.records) == 1
 
 
@@ -215,12 +204,6 @@ def test_hooks_beside_plain_dictconfig_tell_as_well(gate: Gate) -> None:
     """
     assert gate.run(f"{plain}ctypes.string_at(0)") == -signal.SIGSEGV, gate.complained
     assert gate.run(f"{plain}until_looked()") == 0, gate.complained
-    assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
-
-
-def test_a_crash_in_the_last_moment_after_the_goodbye_is_told(gate: Gate) -> None:
-    gate.run("class Late:\n    def __del__(self): ctypes.string_at(0)\nkept = Late(); kept.me = kept")
-    gate.look()
     assert [r["error_type"] for r in gate.records] == ["ProcessCrashedError"]
 
 

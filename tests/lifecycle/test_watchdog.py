@@ -159,10 +159,23 @@ def test_a_forked_child_is_not_watched_for_its_parents_loops(told: list[Hang]) -
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_child_that_is_forked_while_the_interpreters_timer_runs_beats_as_well(tmp_path: Path) -> None:
-    """In which `faulthandler` would wait for ever for the parent's thread."""
+def test_a_loop_of_asyncio_that_is_held_up_is_told_of_and_a_child_forked_meanwhile_beats_as_well(
+    tmp_path: Path,
+) -> None:
+    """In the child `faulthandler` would wait for ever for the parent's thread, if it were asked."""
     gate = Gate(tmp_path, WATCHED)
     beats = """
+    import asyncio
+    async def loops():
+        async def beats():
+            while True: visigate_logging.heartbeat(); await asyncio.sleep(0.01)
+        task = asyncio.create_task(beats())
+        await asyncio.sleep(0.05)
+        wait_for_the_camera()
+        task.cancel()
+    def wait_for_the_camera():  # what no coroutine may do
+        while not os.path.getsize("logs/details.jsonl"): time.sleep(0.01)
+    asyncio.run(loops())
     def beat():
         visigate_logging.heartbeat()
         while not _life.life()._rearmed: visigate_logging.heartbeat(); time.sleep(0.01)
@@ -174,3 +187,5 @@ def test_a_child_that_is_forked_while_the_interpreters_timer_runs_beats_as_well(
     if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
     assert gate.run(beats) == 0, gate.complained
+    record = gate.records[0]
+    assert (record["error_type"], record["function"]) == ("ProcessHungError", "wait_for_the_camera")
