@@ -236,6 +236,37 @@ def test_a_descriptor_closed_by_somebody_else_is_not_closed_again(make, path, tm
     assert path.read_bytes() == b"1\n2\n"
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("number", ["free", "another file's"])
+def test_a_line_whose_descriptor_is_closed_around_its_write_is_there_once(
+    make, path, tmp_path, monkeypatch, moment, number
+):
+    file, write = make(), os.write
+    file.append(b"1\n")
+    others = []
+
+    def rob(fd):
+        os.close(fd)
+        if number != "free":
+            others.append(os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT))
+
+    def robbed(fd, line):
+        monkeypatch.undo()
+        if moment == "before":
+            rob(fd)
+            return len(line)  # it went where the number leads
+        written = write(fd, line)
+        rob(fd)
+        return written
+
+    monkeypatch.setattr(os, "write", robbed)
+    file.append(b"2\n")
+    file.append(b"3\n")
+    assert path.read_bytes() == b"1\n2\n3\n"
+    for fd in others:
+        os.close(fd)
+
+
 def contents(path):
     return {p.name: p.read_bytes() for p in path.parent.iterdir() if not p.name.endswith(".lock")}
 

@@ -18,6 +18,8 @@ from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.rotation import Rotation
 
 _MOST_TRIES = 20
+_LOOKED_AT = 65_536
+"""Bytes in which others may have written meanwhile, when a line is looked for."""
 _MOST_LEFT = 8
 """Files left behind that wait to be synced; a writer that outruns the sync lets go of the oldest."""
 
@@ -100,13 +102,41 @@ class SharedFile:
             self._cut = self._identity
             raise ShortWriteError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written", self.path)
         self._cut = None
-        status = os.fstat(fd)
+        return self._is_in(fd, line, size)
+
+    def _is_in(self, fd: int, line: bytes, start: int) -> bool:
+        """Return whether a line that was just written stands by itself in the file that the path names.
+
+        Args:
+            fd: that it was written to.
+            line: what was written.
+            start: where the file ended before.
+        """
+        try:
+            status = os.fstat(fd)
+        except OSError:
+            return self._has_come(line, start)
+        if identity(status) != self._identity:
+            return self._has_come(line, start)
         if not status.st_nlink:  # it was removed before the write: what was written there nobody will find
             return self._leave()
-        if status.st_size == size + len(line):  # nobody else wrote in between
+        if status.st_size == start + len(line):  # nobody else wrote in between
             self._end = status.st_size
             return True
         return not _is_glued(fd, line)
+
+    def _has_come(self, line: bytes, start: int) -> bool:
+        """Return whether a line that was just written is in the file, though somebody has closed its descriptor.
+
+        Before the write, or after it: only the file tells.
+
+        Args:
+            line: what was written.
+            start: where the file ended before.
+        """
+        self._fd = None
+        fd = self._open()
+        return line in os.pread(fd, len(line) + _LOOKED_AT, start)
 
     def _ends_torn(self, fd: int, size: int) -> bool:
         return self._cut == self._identity if size == 0 else _is_torn(fd, size)
