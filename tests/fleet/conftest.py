@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.forward.conftest import gate, no_rest, sink  # noqa: F401 -- fixtures
 from tests.nats_server import Hub
 from tests.waiting import wait_until
 from visigate_logging import ErrorStore, JsonFileHandler
