@@ -199,6 +199,7 @@ def _page(directory: Path) -> None:
     records = [orjson.loads(line) for line in made]
     with (directory / "page" / "details.jsonl").open("wb") as file:
         now = time.time()
+        first = int((now - 5 * 86_400) * 1000)
         for n in range(PAGE_RECORDS):
             at = int((now - 5 * 86_400 * (1 - n / PAGE_RECORDS)) * 1000)
             record = records[n % len(records)] | {
@@ -206,7 +207,7 @@ def _page(directory: Path) -> None:
                 "event_id": f"{at:012x}7000{0x8000000000000000 | n:016x}",
                 "fingerprint": f"v3:{n % 20:016x}",
                 "boot_id": f"boot{n % GATES}",
-                "monotonic": 0.0,
+                "monotonic": (at - first) / 1000,
                 "facets": {"site": f"site{n % GATES % 40}", "gate": f"gate{n % GATES}"},
             }
             file.write(orjson.dumps(record) + b"\n")
@@ -219,11 +220,13 @@ def _page(directory: Path) -> None:
     app.register_blueprint(create_blueprint(store, unprotected=True, gates=gates))
     client, took = app.test_client(), []
     for _ in range(20):
-        begun = time.perf_counter()
+        begun = time.process_time()
         page: Any = client.get("/errors/gates")
-        took.append((time.perf_counter() - begun) * 1000)
+        took.append((time.process_time() - begun) * 1000)
     print(f"page of {GATES} gates over {PAGE_RECORDS:,} records: {len(page.data) / 1000:.0f} kB,", end=" ")
-    print(f"first {took[0]:.0f} ms, then {sorted(took[1:])[9]:.0f} ms (median; at most {max(took[1:]):.0f})")
+    print(
+        f"first {took[0]:.0f} ms of a core, then {sorted(took[1:])[9]:.0f} ms (median; at most {max(took[1:]):.0f})"
+    )
     store.close()
     own.close()
     state.close()
