@@ -34,9 +34,9 @@ VALUES = {
 
 
 @st.composite
-def line(draw):
-    """A line as our writers make it, or with other values, fields elsewhere, or missing."""
-    when = NOON + timedelta(seconds=draw(st.integers(0, 5)))
+def line(draw, number):
+    """A line as our writers make it, or with other values, fields elsewhere, or missing; each has its own time."""
+    when = NOON + timedelta(seconds=10 * draw(st.integers(0, 5)) + number)
     plain = detail(exceptions=(), timestamp=when.isoformat(timespec="microseconds").replace("+00:00", "Z")).to_dict()
     plain["event_id"] = uuid7(when, draw(st.integers(0, 99)))
     for name in draw(st.lists(few(sorted(VALUES)), max_size=2)):
@@ -51,7 +51,7 @@ def line(draw):
 @st.composite
 def content(draw):
     """Some lines, of which some are cut short and have the next one glued to them."""
-    whole = draw(st.lists(line(), min_size=1, max_size=6))
+    whole = [draw(line(number)) for number in range(draw(st.integers(1, 6)))]
     return b"".join(one + b"\n" if draw(st.booleans()) else one[: draw(st.integers(1, len(one)))] for one in whole)
 
 
