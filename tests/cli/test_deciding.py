@@ -42,9 +42,11 @@ def test_what_is_resolved_or_muted_leaves_the_list_and_is_counted_beside_it(run)
     assert run("mute", "v1:1", "--until", "2d", "--more", "100", "--worse")[0] == 0
     assert open_keys(run) == []
     code, out, err = run("groups")
-    assert (code, out, err) == (1, "", "besides: 1 resolved, 1 muted; see --state\nno such groups\n")
+    assert (code, out, err) == (1, "", "besides: 1 resolved, 1 muted; see --state\nno open groups\n")
     assert open_keys(run, "--state", "muted") == ["v1:1"]
     assert sorted(open_keys(run, "--state", "all")) == ["v1:0", "v1:1"]
+    shown = [line.split("\t")[2] for line in run("groups", "--state", "all")[1].splitlines()[1:]]
+    assert sorted(shown) == ["muted", "resolved"]
     assert "groups: 0 open, 1 resolved, 1 muted" in run("stats")[1]
     assert orjson.loads(run("stats", "--json")[1])["states"] == {"open": 0, "resolved": 1, "muted": 1}
 

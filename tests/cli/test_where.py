@@ -101,3 +101,9 @@ def test_relative_paths_of_a_configuration_that_is_found_count_from_where_it_is(
     assert Path.cwd() == tmp_path / "below"
     main(["mail", "outbox", "--config", "../logging.yaml"])  # named: as in the gate
     assert "the barrier" not in capsys.readouterr().out
+
+
+def test_a_configuration_that_the_environment_names_and_that_is_not_there_is_said(monkeypatch, capsys):
+    monkeypatch.setenv("VISIGATE_CONFIG", "nowhere.yaml")
+    main(["recent"])
+    assert "nowhere.yaml, which VISIGATE_CONFIG names, is not there" in capsys.readouterr().err

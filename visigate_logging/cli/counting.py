@@ -125,12 +125,14 @@ def groups(args: argparse.Namespace) -> int:
     if not args.json and (others := [f"{n} {name}" for name, n in page.states.items() if n and name != args.state]):
         complain(f"besides: {', '.join(others)}; see --state" if state else ", ".join(others))
     if not page.groups:
-        complain("no such groups")
+        complain(f"no {args.state} groups" if state else "no groups")
     return DONE if page.groups else FAILED
 
 
 def _row(group: Group, key: Brief) -> tuple[Cell, ...]:
     mark = ("back " if group.state.regressed else "new " if group.new else "") + ARROWS[group.trend]
+    if group.state.name != "open":
+        mark = group.state.name
     seen = group.last_seen.isoformat()
     last, what = Brief(local_time(seen), brief_time(seen)), f"{group.title} ({group.module})"
     return str(group.count), last, mark, what, sparkline(group.daily), key
@@ -180,7 +182,8 @@ def _say_events(found: Mapping[str, Any], most: int) -> None:
     if found["why"]:
         say("\n" + bold("why they belong together"))
     for part, value in found["why"].items():
-        say(paragraph(f"  {part}: ", worded(value)))
+        if value:
+            say(paragraph(f"  {part}: ", worded(value)))
 
 
 def one_line(text: str, taken: int = 0) -> str:

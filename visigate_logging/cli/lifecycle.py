@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.arguments import add_json, add_log, moment
+from visigate_logging.cli.arguments import add_json, add_log, add_wide, moment
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import complain, counted, dim, painted, say, say_json
 from visigate_logging.cli.table import Brief, Column, table
@@ -41,6 +41,7 @@ def _place(args: argparse.Namespace) -> Path:
 def _timeline_arguments(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     add_json(parser)
+    add_wide(parser)
     parser.add_argument("--since", type=moment, metavar="WHEN", help="from then on (default: 7 days ago)")
 
 
@@ -61,6 +62,7 @@ def _power_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_place(parser)
     add_json(parser)
+    add_wide(parser)
 
 
 def power(args: argparse.Namespace) -> int:
@@ -111,7 +113,7 @@ def _say(found: list[dict[str, Any]], args: argparse.Namespace, nothing: str) ->
     if args.json:
         say_json(found)
     elif found:
-        say(table(EVENTS, [_row(event) for event in found]))
+        say(table(EVENTS, [_row(event) for event in found], wide=args.wide))
     else:
         complain(nothing)
     return DONE if found else FAILED

@@ -3,7 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from visigate_logging.cli.arguments import add_json
 from visigate_logging.cli.command import DONE, FAILED
@@ -16,10 +16,6 @@ from visigate_logging.health.host import host_status
 from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
 
-if TYPE_CHECKING:
-    pass
-
-
 PROCESSES = (
     Column("PID"),
     Column("PROCESS"),
@@ -29,9 +25,9 @@ PROCESSES = (
     Column("", stretches=True),
 )
 HANDLERS = (
-    Column("HANDLER"),
+    Column("HANDLER", stretches=True),
     *(Column(name, right=True) for name in ("ACCEPTED", "DELIVERED", "FOLDED", "PENDING")),
-    Column("DROPPED", stretches=True),
+    Column("DROPPED"),
 )
 
 
@@ -114,4 +110,4 @@ def _time(timestamp: str) -> Brief:
 
 def _figures(sheet: Mapping[str, Any]) -> list[str]:
     numbers = [str(sheet[name]) for name in ("accepted", "delivered", "folded", "pending")]
-    return [*numbers, ", ".join(f"{n} {why}" for why, n in sheet["dropped"].items())]
+    return [*numbers, ", ".join(f"{n} {why}" for why, n in sheet["dropped"].items()) or "0"]

@@ -57,6 +57,8 @@ def find_log(directory: Path | None = None) -> Path:
     if named := os.environ.get("VISIGATE_LOG"):
         return Path(named)
     config = find_config(directory)
+    if os.environ.get("VISIGATE_CONFIG") and not config.is_file():
+        complain(f"{config}, which VISIGATE_CONFIG names, is not there")
     if configured := _configured(config):
         return config.parent / configured
     return (directory or Path()) / DEFAULT
