@@ -15,6 +15,7 @@ import pytest
 
 from tests.waiting import wait_until
 from visigate_logging.cli import main
+from visigate_logging.config.confirm import put, put_on_trial
 from visigate_logging.host import CountSheet, State
 from visigate_logging.recovery.budgets import Budgets
 from visigate_logging.recovery.policy import Budget, begin
@@ -255,6 +256,24 @@ def test_another_change_waits_for_the_end_of_a_trial(directory):
         assert "is on trial already" in done.stderr
     child.communicate("yes\n", timeout=30)
     assert "200000" in (directory / "logging.yaml").read_text()
+
+
+def test_a_change_that_went_back_leaves_what_was_before_the_one_that_was_kept(directory):
+    path = directory / "logging.yaml"
+    first = path.read_bytes()
+    put(path, b"second: 2")
+    with contextlib.suppress(KeyboardInterrupt):
+        put_on_trial(path, b"third: 3", lambda: signal.raise_signal(signal.SIGINT))
+    assert (path.read_bytes(), (directory / "logging.yaml.before").read_bytes()) == (b"second: 2", first)
+    assert put_on_trial(path, b"fourth: 4", lambda: True)
+    assert (directory / "logging.yaml.before").read_bytes() == b"second: 2"
+    assert not (directory / "logging.yaml.earlier").exists()
+
+
+def test_a_user_who_is_not_there_is_said(directory, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "--user", "nobdy"])
+    assert "there is no user nobdy on this host" in capsys.readouterr().err
 
 
 def test_to_apply_the_same_again_costs_nothing_of_what_was_before(directory):

@@ -48,6 +48,16 @@ def test_by_default_nothing_is_sent_that_was_logged_before(gate):
     assert gate.received == later
 
 
+def test_a_first_forwarder_that_sent_nothing_has_begun_all_the_same(gate):
+    gate.write(2)
+    first = gate.forwarder(backfill=None)
+    first.turn()
+    first.close()
+    ids = gate.write(3)
+    gate.forward(gate.forwarder(backfill=None))
+    assert gate.received == ids
+
+
 def test_backfill_sends_what_is_no_older(gate):
     gate.write(2, timestamp="2020-01-01T00:00:00.000000Z")
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())

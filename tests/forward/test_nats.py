@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.forward.servers import free_port
 from tests.nats_server import Hub
 from tests.records import detail
 from tests.waiting import wait_until
@@ -100,6 +101,16 @@ def test_a_wrong_password_waits_and_is_not_told(hub):
     [outcome] = one.send([detail(1).to_dict()])
     assert isinstance(outcome, Later)
     assert "geheim" not in outcome.reason
+    one.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_hub_that_is_away_is_told_before_120_s_of_tries_are_over():
+    address = f"nats://127.0.0.1:{free_port()}"
+    one = build(OneTarget, {"nats": {"servers": address, "site": "b", "gate": "g"}}).chosen
+    [outcome] = one.send([detail(1).to_dict()])
+    assert isinstance(outcome, Later)
+    assert "Connect call failed" in outcome.reason
     one.close()
 
 

@@ -112,6 +112,17 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; give {moments.EXAMPLES}") from None
 
 
+def user(text: str) -> str:
+    """Return the name of a user whom this host knows."""
+    import pwd
+
+    try:
+        pwd.getpwnam(text)
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"there is no user {text} on this host") from None
+    return text
+
+
 def positive(text: str) -> int:
     """Return a whole number above zero."""
     if not text.isdigit() or int(text) == 0:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.arguments import add_json
+from visigate_logging.cli.arguments import add_json, user
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
 from visigate_logging.cli.output import complain, counted, painted, paragraph, say, say_json
 from visigate_logging.cli.where import find_config
@@ -44,7 +44,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def _run_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: as for --config of others")
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
-    parser.add_argument("--user", help="the user that the application runs as (default: who asks)")
+    parser.add_argument("--user", type=user, help="the user that the application runs as (default: who asks)")
     parser.add_argument(
         "--construct", action="store_true", help="call what the file names, to learn what that refuses"
     )

@@ -1,8 +1,9 @@
 """Put a configuration file in its place, for good or until somebody confirms it.
 
-Beside the file stands ``NAME.before``, which is what was there, and while it is on trial ``NAME.unconfirmed``, which
-names the process that waits for the confirmation. When that process has died without a word, nobody confirms any more
-(the connection was cut, the power failed): who reads the file next takes what was there before, and puts it back.
+Beside the file stands ``NAME.before``, which is what was there. While it is on trial, ``NAME.unconfirmed`` names the
+process that waits for the confirmation, and ``NAME.earlier`` is what ``NAME.before`` was until then. When that
+process has died without a word, nobody confirms any more (the connection was cut, the power failed): who reads the
+file next takes what was there before, and puts it back.
 """
 
 import contextlib
@@ -102,20 +103,28 @@ def _marked(path: Path, content: bytes) -> Iterator[None]:
     try:
         write_atomically(mark, f"{hash_of(content)} {boot_id() or '-'} {os.getpid()}".encode(), mode=0o644)
         yield
+        _beside(path, ".earlier").unlink(missing_ok=True)
     finally:
         mark.unlink(missing_ok=True)
         lock.release()
 
 
 def _put(path: Path, content: bytes) -> None:
+    before = _beside(path, ".before")
     if path.exists() and path.read_bytes() != content:
-        _write(_beside(path, ".before"), path.read_bytes(), like=path)
+        if before.exists():
+            _write(_beside(path, ".earlier"), before.read_bytes(), like=path)
+        _write(before, path.read_bytes(), like=path)
     _write(path, content, like=path)
 
 
 def _go_back(path: Path) -> None:
     path = _beside(path)
-    _write(path, _beside(path, ".before").read_bytes(), like=path)
+    before, earlier = _beside(path, ".before"), _beside(path, ".earlier")
+    _write(path, before.read_bytes(), like=path)
+    if earlier.exists():
+        _write(before, earlier.read_bytes(), like=path)
+        earlier.unlink()
 
 
 def _beside(path: Path, ending: str = "") -> Path:

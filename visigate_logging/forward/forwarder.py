@@ -154,14 +154,21 @@ class Forwarder:
         self.lock.release()
 
     def _begin(self) -> Books:
-        """Return the books as the last forwarder has left them; else they are begun."""
+        """Return the books as the last forwarder has left them; else begin them.
+
+        They are kept before anything is sent: where the other side is away, a process that ends while it waits would
+        take with it from where on records are to be forwarded.
+        """
         with self.state.transaction() as connection:
             if found := load(connection, self.name):
                 return found
-        backfill = self.options.backfill
-        if backfill is None:
-            return Books.begin(self._start if self._start is not None else self._follower.end())
-        return Books.begin({}, rfc3339(datetime.now(UTC) - backfill))
+            backfill = self.options.backfill
+            if backfill is not None:
+                books = Books.begin({}, rfc3339(datetime.now(UTC) - backfill))
+            else:
+                books = Books.begin(self._start if self._start is not None else self._follower.end())
+            store(connection, self.name, books, Changes())
+        return books
 
     def _next(self, books: Books, lane: Lane) -> Load | None:
         own = books.lanes[lane.name]

@@ -89,6 +89,8 @@ class Hub:
             name=name,
             inbox_prefix=f"_INBOX.{name}",
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # else each server is tried 60 times before the first connection
+            reconnect_time_wait=0,
             connect_timeout=max(1, int(self.timeout)),
             error_cb=note,
             **options,
