@@ -40,7 +40,8 @@ def until(true, seconds=20):
 
 
 def format_in_use():
-    return logging.getLogger().handlers[0].formatter._fmt.split()[0]
+    handlers = logging.getLogger().handlers  # none in the moment of a change
+    return handlers[0].formatter._fmt.split()[0] if handlers else ""
 
 
 def test_a_change_takes_effect_within_two_seconds(write, monkeypatch):

@@ -60,7 +60,8 @@ class Writer:
         self._close()
 
     def counts(self) -> dict[str, Any]:
-        """Its handler's counts after all was logged and the handler was closed."""
+        """Let it close its handler when all is logged; returns what that has counted."""
+        self.process.stdin.close()
         counts = json.loads(self.process.stdout.readline())
         self._close()
         assert self.process.returncode == 0
@@ -95,6 +96,7 @@ def main(options: dict[str, Any]) -> None:
             returned[0] = n + 1
             if options["pause"]:
                 time.sleep(options["pause"])
+    sys.stdin.readline()  # until its counts are asked for
     handler.close()
     print(json.dumps({} if options["peer"] else handler.counts()), flush=True)
 
