@@ -181,6 +181,41 @@ def test_recursion_of_a_library_is_told_apart_by_who_called_it() -> None:
     assert key(raising.caught(one)) == key(raising.caught(one)) != key(raising.caught(other))
 
 
+def test_own_code_that_a_librarys_recursion_meets_the_limit_in_is_chance() -> None:
+    import copy
+
+    made: dict[str, Any] = {"__name__": "made"}  # own code that is called at the limit, as an audit hook may be
+    exec("class Met:\n    def __deepcopy__(self, _):\n        raise RecursionError\n", made)
+
+    def nested(innermost: Any) -> list[Any]:
+        for _ in range(5000 if innermost is None else 100):
+            innermost = [innermost]
+        return [innermost]
+
+    def one(deep: list[Any]) -> None:
+        copy.deepcopy(deep)
+
+    def other(deep: list[Any]) -> None:
+        copy.deepcopy(deep)
+
+    class Copied:
+        """Own code between two calls of the library, of which the inner one does not end."""
+
+        def __init__(self, act: Any) -> None:
+            self.act = act
+
+        def __deepcopy__(self, _: Any) -> None:
+            self.act(nested(made["Met"]()))
+
+    met = nested(made["Met"]())
+    assert key(raising.caught(one, met)) == key(raising.caught(one, nested(None))) != key(raising.caught(other, met))
+    assert key(raising.caught(copy.deepcopy, Copied(one))) != key(raising.caught(copy.deepcopy, Copied(other)))
+    for named in ("made", "nothing"):  # no own code outside
+        error = raising.caught(one, met)
+        detail = ErrorDetail.from_record(record_of(error), DetailOptions(in_app=(named,)))
+        assert detail.grouping["culprit"] == ("copy._deepcopy_list", "copy.deepcopy")
+
+
 def test_a_group_of_exceptions_is_the_set_of_its_members_keys() -> None:
     def one(n: int) -> BaseException:
         return raising.through(ValueError(f"a {n}"))

@@ -149,10 +149,16 @@ def _culprit(raised: Grouped, *, has_code: bool) -> tuple[str, ...]:
     own = stack.own or stack.positions
     if not own:
         return ()
-    if issubclass(raised.kind, RecursionError) and (functions := _recursion(own)):
-        return functions
+    is_own = stack.positions[-1].frame.in_app
+    if issubclass(raised.kind, RecursionError):
+        if functions := _recursion(own):
+            return functions
+        if functions := _recursion(stack.positions):  # a library's: own code inside it, as a hook, is there by chance
+            is_own, own = False, _outside(stack.positions, functions)
+            if not own:
+                return functions
     inner = own[-1]
-    if has_code or stack.positions[-1].frame.in_app:
+    if has_code or is_own:
         return (inner.statement,)
     caller = next((p for p in reversed(own) if p.code is not inner.code), None)
     return (inner.statement,) if caller is None else (inner.statement, caller.statement)
@@ -165,3 +171,9 @@ def _recursion(positions: Sequence[Place]) -> tuple[str, ...]:
     if most < RECURSES:  # other code does
         return ()
     return tuple(sorted(name for name, count in counts.items() if count * 2 > most))
+
+
+def _outside(positions: Sequence[Place], functions: Sequence[str]) -> tuple[Place, ...]:
+    """Return the own code that stands before the innermost calls of the functions that recurse."""
+    inside = [at for at, position in enumerate(positions) if position.function in functions]
+    return tuple(p for p in positions[: inside[-RECURSES]] if p.frame.in_app)
