@@ -107,6 +107,11 @@ def test_a_record_cannot_steer_the_terminal(tmp_path, capsys):
         assert main([command, "--log", str(log)]) == 0
         out = capsys.readouterr().out
         assert not set(out) & set("\x1b\x07\r\u202e")
+    write(log, orjson.dumps(record.to_dict() | {"event_id": detail(2).event_id, "facets": {hostile: "x"}}) + b"\n")
+    assert main(["recent", "--log", str(log), "--facet", "camera=x"]) != 0
+    err = capsys.readouterr().err
+    assert "]0;title" in err
+    assert not set(err) & set("\x1b\x07\r\u202e")
 
 
 @pytest.mark.parametrize(

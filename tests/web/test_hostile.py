@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from flask import render_template
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ ATTACKS = (
     "../../../etc/passwd",
     "</title></textarea></pre><svg/onload=alert(1)>",
 )
+MISLEADING = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # making an example small takes minutes here
 TEMPLATES = Path(visigate_logging.web.__file__).parent / "templates"
 TAGS = {tag for path in TEMPLATES.rglob("*.html") for tag in re.findall(r"<(\w+)", path.read_text())}
@@ -48,7 +50,7 @@ class Strict(HTMLParser):
 
 def check(page):
     """No element, attribute, control character or change of direction came from a record."""
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", page.replace("\r\n", "\n"))
+    assert not MISLEADING.search(page.replace("\r\n", "\n"))
     Strict(convert_charrefs=True).feed(page)
     assert page.count("<script") == 1
 
@@ -100,6 +102,39 @@ def test_what_a_record_says_is_text_and_nothing_else(tmp_path, make_client, atta
     for page in pages_of(client, record):
         check(page)
     assert client.get("/errors/summary").status_code == 200
+    with client.application.test_request_context():
+        assert not MISLEADING.search(render_template("visigate_errors/summary.html"))
+
+
+@pytest.mark.parametrize(
+    "name", ["invoice\u202egpj.exe\u2066", "a\x00b\x1b[2Jc\x7f", "two\nlines", "endpoint", "self"]
+)
+def test_a_facet_whose_name_no_address_can_ask_for_is_none_of_the_filters(tmp_path, make_client, name):
+    record = orjson.loads(hostile("<b>").to_json()) | {"facets": {name: "north", "camera": "north"}}
+    client = make_client(write(tmp_path / "details.jsonl", orjson.dumps(record) + b"\n"))
+    for view in ("groups", "errors"):
+        for asked in ({}, {name: "north"}, {"camera": "north"}):
+            page = client.get("/errors", query_string={"view": view} | asked).text
+            check(page)
+            assert '<select name="camera">' in page
+            assert f'name="{name}"' not in page
+            assert html.escape(record["error_type"]) in page
+    check(client.get(f"/errors/groups/{record['fingerprint']}").text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["view", "period", "text", "since", "until", "cursor", "sort", "state", "new", "q", "limit", "days", "order"],
+)
+def test_a_facet_named_as_what_an_address_has_already_leaves_the_address_its_own(tmp_path, make_client, name):
+    record = detail(1, NOW).to_dict() | {"facets": {name: "north"}}
+    client = make_client(write(tmp_path / "details.jsonl", orjson.dumps(record) + b"\n"))
+    own = {"view": "errors", "period": "30d", "text": record["message"][:5], "since": "2026-01-01", "sort": "count"}
+    for asked in (own | {"view": "groups"}, own, {"limit": "north", "days": "north", "order": "north"}):
+        page = client.get("/errors", query_string=asked)
+        assert page.status_code == 200, name
+        assert record["error_type"] in page.text
+    assert client.get("/errors/csv", query_string=own).status_code == 200
 
 
 @settings(

@@ -65,8 +65,8 @@ def say_json(value: Any, *, line: bool = False) -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error."""
-    sys.stderr.write(text + "\n")
+    """Write one line to standard error; what a record says in it is shown as text."""
+    sys.stderr.write(plain(text) + "\n")
 
 
 def counted(number: int, what: str) -> str:

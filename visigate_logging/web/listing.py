@@ -11,7 +11,7 @@ from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.decisions import decisions_path
 from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
-from visigate_logging.web.query import PERIODS, SORTS, STATES, Query
+from visigate_logging.web.query import PERIODS, SORTS, STATES, Query, askable
 from visigate_logging.web.recoveries import Recoveries
 
 ROWS = 50
@@ -37,8 +37,8 @@ class Listing:
         self._recoveries = recoveries
 
     def asked(self, args: Mapping[str, str]) -> tuple[Query, Mapping[str, list[str]]]:
-        """Return what an address asks for, and the values that there are."""
-        known = self._store.choices()
+        """Return what an address asks for, and the values that there are of what it can ask for."""
+        known = {name: words for name, words in self._store.choices().items() if askable(name)}
         return Query.from_address(args, known), known
 
     def found(self, query: Query, known: Mapping[str, list[str]]) -> dict[str, Any]:

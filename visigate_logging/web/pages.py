@@ -181,13 +181,13 @@ class Pages:
         found = banners(self._store, self._health)
         return {
             "today": spans[-1]["total"],
-            "severities": spans[-1]["severities"],
+            "severities": {text(severity, 20): n for severity, n in spans[-1]["severities"].items()},
             "worst": [
                 group.to_dict() | {"title": text(group.title, 200), "url": group_url(group.key)} for group in worst
             ],
             "trend": trend_of(tuple(span["total"] for span in spans[:-1])).direction,
             "healthy": not found,
-            "health": [banner._asdict() for banner in found],
+            "health": [{"severity": text(banner.severity, 20), "text": text(banner.text, 1000)} for banner in found],
         }
 
     def static(self, filename: str) -> Response:

@@ -1,14 +1,18 @@
 """What a page's address asks for."""
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import url_for
 from werkzeug.exceptions import BadRequest
 
 from visigate_logging.store.facets import GROUP, NAMES
+from visigate_logging.store.plain import plain
+from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.searching import asked_for
 
 PERIODS = {
@@ -20,6 +24,13 @@ SORTS = {"last": "last seen", "first": "newest kind", "count": "count", "severit
 STATES = ("open", "resolved", "muted", "all")
 CURSORS = {"groups": re.compile(r"-?\d{1,18}-\d{1,18}"), "errors": re.compile(r"-?\d{1,18}-[0-9a-f]{16}")}
 LONGEST = 500
+TAKEN = {"view", "period", "cursor", "sort", "state", "new", "q"}.union(
+    *(
+        inspect.signature(asked).parameters
+        for asked in (ErrorStore.recent, ErrorStore.groups, ErrorStore.timeline, url_for)
+    )
+)
+"""Names that an address, or who answers it, has for something else than a facet of the application's own."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,11 @@ class Query:
     def begin(self, now: datetime) -> datetime:
         """From when on errors are asked for."""
         return self.since or now - PERIODS[self.period][1]
+
+
+def askable(name: str) -> bool:
+    """Return whether an address can ask for a facet: its name came with a record, and may be any text."""
+    return name in NAMES or (name not in TAKEN and name == plain(name, one_line=True))
 
 
 def _one_of(args: Mapping[str, str], name: str, known: tuple[str, ...], usual: str) -> str:
