@@ -13,6 +13,7 @@ import weakref
 
 import pytest
 
+from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.worker import Guarded, Worker
 
 
@@ -256,6 +257,19 @@ def test_a_forked_child_has_an_empty_queue_and_its_own_thread(worker, sink):
     sink.open.set()
     assert worker.flush(5)
     assert sink.items == list(range(5))
+
+
+def test_what_is_put_while_a_forked_child_begins_anew_is_worked_off_when_all_has(worker, sink):
+    class Early(ForkAware):
+        def after_fork_in_child(self) -> None:
+            worker.put("early")
+            worker.wake()
+            time.sleep(0.05)
+            self.seen = list(sink.items)
+
+    early = Early()
+    watch_forks(early)
+    assert in_child(lambda: early.seen == [] and worker.flush(5) and sink.items == ["early"]) == 0
 
 
 def test_a_fork_while_the_queue_is_in_use_leaves_the_child_working(worker, sink):

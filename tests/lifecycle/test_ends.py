@@ -46,8 +46,8 @@ def test_each_end_without_a_word_is_told_once_and_rightly(gate: Gate) -> None:
     programs = {kind: CRASH.format(code) for kind, (code, *_) in CRASHES.items()}
     programs |= {kind: program for kind, (program, *_) in QUIET.items()} | {"late": LATE}
     statuses, pids = {}, {}
-    for kind, program in programs.items():  # one after the other, so that none sees another's status
-        statuses[kind] = gate.run(program, f"{kind}.py")
+    for kind, program in programs.items():  # one after the other: none sees another's status, or ends while it tells
+        statuses[kind] = gate.run(f"until_looked()\n{program}", f"{kind}.py")
         pids[kind] = gate.pid
     gate.look()
     gate.look()
@@ -68,7 +68,31 @@ def test_each_end_without_a_word_is_told_once_and_rightly(gate: Gate) -> None:
     for kind, (_, status, (event, text)) in QUIET.items():
         assert statuses[kind] == status
         assert (event, f"{kind}.py (pid {pids[kind]}) {text}") in gate.ends
-    assert sorted(event for event, _ in gate.ends) == ["crash"] * 5 + ["exit", "stop", "vanished"]
+    assert sorted(event for event, _ in gate.ends) == ["crash"] * 5 + ["exit", "stop", "vanished"], gate.ends
+
+
+@pytest.mark.parametrize(
+    "moment", ["Gone.forget = end", "held.unlink = lambda path: (unlink(path), end())"], ids=["told", "half removed"]
+)
+def test_who_ends_while_he_tells_of_another_leaves_nothing_to_be_told_again(gate: Gate, moment: str) -> None:
+    teller = gate.start(f"""
+    from visigate_logging.lifecycle import processes as held
+    from visigate_logging.lifecycle.processes import Gone, unlink
+    def end(*_): os.kill(os.getpid(), signal.SIGKILL)
+    until_looked()
+    {moment}
+    _life.LOOK_EVERY = _life.OTHERS_EVERY = 0.1
+    print("ready", flush=True); threading.Event().wait()
+    """, "teller.py")  # fmt: skip
+    assert teller.stdout is not None
+    assert teller.stdout.readline() == "ready\n"
+    gate.run("ctypes.string_at(0)")
+    teller.communicate(timeout=60)
+    told = f"teller.py (pid {teller.pid}) ended without a word"
+    gate.look()
+    assert [record["pid"] for record in gate.records] == [gate.pid]
+    assert [text for event, text in gate.ends if event == "vanished"] == [told]
+    assert len(gate.ends) == 2
 
 
 def test_crashes_at_one_place_are_one_group(gate: Gate) -> None:

@@ -180,6 +180,8 @@ def test_a_loop_of_asyncio_that_is_held_up_is_told_of_and_a_child_forked_meanwhi
         visigate_logging.heartbeat()
         while not _life.life()._rearmed: visigate_logging.heartbeat(); time.sleep(0.01)
     beat()
+    from visigate_logging.host import forks
+    forks._in_child.insert(0, lambda: time.sleep(0.05))  # in which a thread that begins too early has its first turn
     child = os.fork()
     signal.alarm(20)
     _life.life()._rearmed = 0.0
@@ -189,3 +191,4 @@ def test_a_loop_of_asyncio_that_is_held_up_is_told_of_and_a_child_forked_meanwhi
     assert gate.run(beats) == 0, gate.complained
     record = gate.records[0]
     assert (record["error_type"], record["function"]) == ("ProcessHungError", "wait_for_the_camera")
+    assert {event["pid"] for event in gate.events if event["event"] == "resumed"} <= {gate.pid}  # not the child

@@ -10,7 +10,7 @@ from types import FrameType
 
 from visigate_logging.config.confirm import before_abandoned, put_back
 from visigate_logging.config.reports import report
-from visigate_logging.host.forks import in_forked_child
+from visigate_logging.host.forks import at_last_in_forked_child
 from visigate_logging.host.upkeep import Task
 
 LOOK_EVERY = 0.5
@@ -119,4 +119,4 @@ def _after_fork_in_child() -> None:
         watch.go_on()
 
 
-in_forked_child(_after_fork_in_child)
+at_last_in_forked_child(_after_fork_in_child)

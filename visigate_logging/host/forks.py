@@ -26,6 +26,8 @@ class ForkAware:
 
 _watched: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
 _in_child: list[Callable[[], object]] = []
+_at_last: list[Callable[[], object]] = []
+_begins = False
 _in_fork: set[int] = set()
 """Numbers of threads that fork."""
 _forking = threading.local()  # two threads may fork at once
@@ -41,8 +43,18 @@ def watch_forks(thing: ForkAware) -> None:
 
 
 def in_forked_child(act: Callable[[], object]) -> None:
-    """Call ``act``, for good, in each forked child."""
+    """Call ``act``, for good, in each forked child, before anything that is watched."""
     _in_child.append(act)
+
+
+def at_last_in_forked_child(act: Callable[[], object]) -> None:
+    """Call ``act``, for good, in each forked child, when all else has begun anew; until then `begins_anew`."""
+    _at_last.append(act)
+
+
+def begins_anew() -> bool:
+    """Return whether this is a forked child in which not all has begun anew: no thread may start that uses it."""
+    return _begins
 
 
 def notice_fork() -> None:
@@ -198,12 +210,18 @@ def _is_in_hook(frame: FrameType | None) -> bool:
 
 
 def _after_in_child() -> None:
-    global _pid  # noqa: PLW0603 -- which process the module's state belongs to
+    global _pid, _begins  # noqa: PLW0603 -- which process the module's state belongs to
     _pid = os.getpid()
-    for thing in getattr(_forking, "things", None) or _all():
-        thing.after_fork_in_child()
-    _forking.things = []
-    for act in _in_child:
+    _begins = True
+    try:
+        for act in _in_child:
+            act()
+        for thing in getattr(_forking, "things", None) or _all():
+            thing.after_fork_in_child()
+    finally:
+        _forking.things = []
+        _begins = False
+    for act in _at_last:
         act()
 
 

@@ -46,10 +46,21 @@ class JsonLines:
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield the lines, the oldest first; what a power cut has torn is passed over."""
-        for path in (Path(f"{self.path}.1"), self.path):
+        for path in self._files():
             with suppress(OSError), path.open("rb") as file:
                 for line in file:
                     with suppress(ValueError):
                         found = orjson.loads(line)
                         if isinstance(found, dict):
                             yield found
+
+    def contain(self, text: bytes) -> bool:
+        """Return whether a line has this text in it."""
+        for path in reversed(self._files()):  # one that is put aside meanwhile is found under its other name
+            with suppress(OSError):
+                if text in path.read_bytes():
+                    return True
+        return False
+
+    def _files(self) -> tuple[Path, Path]:
+        return Path(f"{self.path}.1"), self.path

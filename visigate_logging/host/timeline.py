@@ -66,6 +66,10 @@ class Timeline:
         found = Counter(str(event["event"]) for event in self.read(since))
         return dict(sorted(found.items()))
 
+    def names(self, of: str) -> bool:
+        """Return whether an event has this text in it, a name that nothing else has."""
+        return self._lines.contain(of.encode())
+
     def mark(self) -> tuple[int, ...]:
         """Return what changes when an event comes."""
         return tuple(_size(path) for path in (self.path, self._audit.path))

@@ -10,7 +10,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from visigate_logging.host.forks import in_forked_child, must_stay_alone, notice_fork
+from visigate_logging.host.forks import (
+    at_last_in_forked_child,
+    begins_anew,
+    in_forked_child,
+    must_stay_alone,
+    notice_fork,
+)
 
 T = TypeVar("T")
 
@@ -105,6 +111,9 @@ class Worker(Generic[T]):
         notice_fork()
         if self._stopped or sys.is_finalizing():  # 3.11 starts a thread even then, waits for it, and it never runs
             return False
+        if begins_anew():  # what the thread needs may still be as the parent left it: a lock that nobody lets go
+            self._is_put_off = True
+            return True
         if self._is_alive() or not self._starting.acquire(blocking=False):
             return True
         try:
@@ -224,12 +233,17 @@ _workers: "weakref.WeakSet[Worker[Any]]" = weakref.WeakSet()
 def _after_fork_in_child() -> None:
     for worker in list(_workers):
         worker._start_afresh()
+
+
+def _start_what_was_put_off() -> None:
+    for worker in list(_workers):
         if worker._is_put_off:
-            worker._is_put_off = False
+            worker._is_put_off = worker._woken = False
             worker.wake()
 
 
 in_forked_child(_after_fork_in_child)
+at_last_in_forked_child(_start_what_was_put_off)
 # Before logging.shutdown, which runs later because it was registered earlier: it holds handlers' locks, and what
 # notices a fork inside renews them.
 atexit.register(notice_fork)

@@ -54,7 +54,7 @@ class Inquest:
         told = 0
         with contextlib.suppress(OSError):
             for one in gone(self._directory):
-                if self._is_of_no_interest(one):
+                if self._is_of_no_interest(one) or self._timeline.names(one.path.stem):
                     one.forget()
                     continue
                 if not self._settled(one, is_first=is_first):
@@ -133,13 +133,15 @@ class Inquest:
             at = time.time() - (monotonic() - seconds)
         text = f"{told_of(facts)} {end.text}"
         origin = _origin(facts, at, seconds)
-        with contextlib.suppress(OSError):
-            told = {"time": utc_text(at, "milliseconds"), "monotonic": round(seconds, 3), "boot_id": facts["boot_id"]}
-            about = {"of_pid": facts["pid"], "service": facts.get("service") or "", "is_error": end.is_error}
-            self._timeline.append(end.event, text, **told, **about)
         if end.is_error:
             kind, level = _KINDS[end.event]
             tell(f"visigate.{end.event}", level, kind, text, origin, end.stacks)
+        # Last, and with the name of its file: this process may end before it has removed that, and the next knows.
+        with contextlib.suppress(OSError):
+            told = {"time": utc_text(at, "milliseconds"), "monotonic": round(seconds, 3), "boot_id": facts["boot_id"]}
+            about = {"of_pid": facts["pid"], "of_process": one.path.stem}
+            about |= {"service": facts.get("service") or "", "is_error": end.is_error}
+            self._timeline.append(end.event, text, **told, **about)
         one.forget()
 
 

@@ -98,6 +98,7 @@ class Presence:
         for file in filter(None, (inherited, self._last)):
             file.close()
         self._begin_afresh()
+        self._facts.pop("hung", None)  # which a loop of the parent's is
         if inherited is not None:
             self.tell()
 

@@ -52,7 +52,7 @@ class Gone:
         """Remove what it has left; nothing when it lives, and has made another file of that name."""
         with contextlib.suppress(FileNotFoundError):
             if is_still(self._fd, identity(os.stat(self.path, follow_symlinks=False))):
-                for path in (self.dump_path, self.path):
+                for path in (self.path, self.dump_path):  # stacks alone are tidied up; without them it had vanished
                     unlink(path)
         self.let_go()
 

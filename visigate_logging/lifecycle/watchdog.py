@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from visigate_logging.host.forks import in_forked_child
+from visigate_logging.host.forks import ForkAware, in_forked_child, watch_forks
 from visigate_logging.lifecycle.dumps import Stack
 
 LONGEST_GAP = 2.0
@@ -66,7 +66,7 @@ class _Watched:
         self.is_told = False
 
 
-class Watchdog:
+class Watchdog(ForkAware):
     """Looks whether all loops beat.
 
     Args:
@@ -79,6 +79,11 @@ class Watchdog:
         self._tell = tell
         self._watched: dict[int, _Watched] = {}
         self._looked = time.monotonic()
+        watch_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Forget the loops of the parent."""
+        self._watched.clear()
 
     def look(self) -> bool:
         """Look at all loops, and feed systemd's watchdog when they beat; returns whether there is any."""
