@@ -1,6 +1,7 @@
 """What passes `check` works, `configure` refuses what `check` calls an error, and nothing fails after the change."""
 
 import logging
+import subprocess
 import sys
 import threading
 
@@ -148,24 +149,28 @@ def test_check_calls_nothing_that_the_file_names_unless_it_is_asked_to(write, te
         assert any("called with" in p.text for p in check(read(path), construct=True))
 
 
+WATCHED = """
+import sys, threading
+from visigate_logging.config.check import check
+from visigate_logging.config.load import read
+before = set(threading.enumerate())
+sys.addaudithook(lambda event, args: print(event, args) if event.startswith(("socket.", "subprocess.")) else None)
+check(read(sys.argv[1]))
+assert set(threading.enumerate()) == before
+print("checked")
+"""
+
+
 def test_check_opens_connects_and_starts_nothing(write, tmp_path):
-    before = set(threading.enumerate())
-    opened = []
-    sys.addaudithook(
-        lambda event, args: opened.append(args) if event.startswith(("socket.", "subprocess.")) else None
+    path = write(
+        "version: 1\nhandlers:\n  s: {class: logging.handlers.SysLogHandler, address: [127.0.0.1, 514]}\n"
+        "  t: {class: logging.handlers.SocketHandler, host: localhost, port: 9020}\n"
+        "  d: {class: visigate_logging.JsonFileHandler, filename: d.jsonl}\n"
+        "root: {handlers: [s, t, d]}\n"
     )
-    check(
-        read(
-            write(
-                "version: 1\nhandlers:\n  s: {class: logging.handlers.SysLogHandler, address: [127.0.0.1, 514]}\n"
-                "  t: {class: logging.handlers.SocketHandler, host: localhost, port: 9020}\n"
-                "  d: {class: visigate_logging.JsonFileHandler, filename: d.jsonl}\n"
-                "root: {handlers: [s, t, d]}\n"
-            )
-        )
-    )
-    assert opened == []
-    assert set(threading.enumerate()) == before
+    # An audit hook stays as long as its process, and is called in all that runs there.
+    done = subprocess.run([sys.executable, "-c", WATCHED, path], capture_output=True, text=True, check=True)
+    assert done.stdout == "checked\n"
     assert [p.name for p in tmp_path.iterdir()] == ["logging.yaml"]
 
 

@@ -63,7 +63,7 @@ def add_surroundings(
         clean: bounds texts and masks the secrets in them.
     """
     try:
-        values["machine"] = machine.newest()
+        values["machine"] = machine.newest(wakes=record.name != "")  # nothing is started for what makes ready
         values["breadcrumbs"] = breadcrumbs.before(record, clean)
         if exc is not None:
             values["exceptions"] = _with_values(values["exceptions"], exc, tb)

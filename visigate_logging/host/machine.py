@@ -59,10 +59,14 @@ class Machine:
         """Sample no more."""
         self._task.stop(0)
 
-    def newest(self) -> dict[str, Any]:
-        """Return the newest sample, with its age in seconds and what is unusual in it; empty where there is none."""
+    def newest(self, *, wakes: bool = True) -> dict[str, Any]:
+        """Return the newest sample, with its age in seconds and what is unusual in it; empty where there is none.
+
+        Args:
+            wakes: whether sampling begins where there is no new one.
+        """
         age = monotonic() - self._time
-        if age > LATE:
+        if age > LATE and wakes:
             self._task.wake()
         if not self._sample:
             return {}
