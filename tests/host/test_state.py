@@ -14,6 +14,7 @@ import pytest
 
 from visigate_logging.exceptions import StateError
 from visigate_logging.host import State
+from visigate_logging.host.state_file import Connection
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS things (n INTEGER);"
 
@@ -328,3 +329,17 @@ def test_a_directory_that_cannot_be_made_is_a_state_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="file"), State(tmp_path / "file" / "state").transaction():
         pass
+
+
+def test_a_state_that_is_closed_just_while_another_looks_for_lost_ones_is_not_lost(tmp_path, monkeypatch):
+    state = State(tmp_path)
+    with state.transaction():
+        pass
+    was_robbed = Connection.was_robbed.fget
+
+    def closed_meanwhile(connection):
+        state.close()
+        return was_robbed(connection)
+
+    monkeypatch.setattr(Connection, "was_robbed", property(closed_meanwhile))
+    assert state.lost() is None

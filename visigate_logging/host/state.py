@@ -167,7 +167,10 @@ class State(ForkAware):
     def lost(self) -> tuple[int, int] | None:
         """Return which file this has open by descriptors that somebody has closed; None when there is none."""
         connection = self._connection
-        return connection.identity if connection is not None and connection.was_robbed else None
+        if connection is None or not connection.was_robbed:
+            return None
+        # Who closes it in another thread lets go of it first: then nobody else has closed its descriptors.
+        return connection.identity if self._connection is connection else None
 
     def _refuse_if_robbed(self) -> None:
         if self._connection is None or self._connection.was_robbed:
