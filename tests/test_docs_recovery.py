@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import yaml
@@ -29,6 +30,7 @@ def test_each_step_and_each_outcome_is_explained():
 
 def test_the_step_of_ones_own_works_as_it_is_printed(tmp_path, monkeypatch):
     (tmp_path / "gate_steps.py").write_text(re.findall(r"```python\n(.*?)```", TEXT, re.S)[0])
+    monkeypatch.delitem(sys.modules, "gate_steps", raising=False)  # of another test
     monkeypatch.syspath_prepend(str(tmp_path))
     given = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, re.S)[0])
     (procedure,) = parse_procedures({"p": {"exceptions": ["X"], **given}})

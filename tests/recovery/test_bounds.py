@@ -1,5 +1,6 @@
 """What an error brings with it cannot make a step do what nobody has meant; and what a step starts, it can end."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,7 @@ NOT_ONE = 7
 @pytest.fixture
 def gate_steps(tmp_path, monkeypatch):
     (tmp_path / "gate_steps.py").write_text(STEP_OF_OTHERS)
+    monkeypatch.delitem(sys.modules, "gate_steps", raising=False)  # of another test
     info = tmp_path / "gate_steps-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-steps\nVersion: 1\n")
