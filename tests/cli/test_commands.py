@@ -18,6 +18,8 @@ from tests.records import detail, write
 from visigate_logging.cli import COMMANDS, build_parser, main
 
 NOW = datetime.now(UTC)
+if NOW.minute < 6:  # the six errors below are within one hour, which bursts are counted by
+    NOW = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(seconds=1)
 
 
 @pytest.fixture
