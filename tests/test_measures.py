@@ -58,6 +58,12 @@ def test_a_function_is_at_most_40_lines_long(name):
         assert lines_of(function) <= LONG_FUNCTIONS.get(place, FUNCTION_LINES), place
 
 
+def test_a_statement_names_or_counts_its_values_but_does_not_number_them():
+    """A numbered ``?1`` that is given a sequence is deprecated from Python 3.12 on."""
+    numbered = re.compile(r"[=+,(] ?\?\d")
+    assert [name for name, text in FILES.items() if numbered.search(text)] == []
+
+
 def test_docstrings_of_functions_begin_with_a_verb():
     found = Counter()
     for name, text in FILES.items():

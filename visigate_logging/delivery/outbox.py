@@ -134,10 +134,10 @@ class Outbox(Tables):
         """
         with self._open() as (connection, _):
             query = (
-                "UPDATE mail_letters SET retry_at = tried + ?1 FROM mail_tries WHERE letter = id AND handler = ?2"
-                " AND retry_at > tried + ?1 AND perhaps = 0 AND reason NOT LIKE 'login%'"
+                "UPDATE mail_letters SET retry_at = tried + :within FROM mail_tries WHERE letter = id"
+                " AND handler = :handler AND retry_at > tried + :within AND perhaps = 0 AND reason NOT LIKE 'login%'"
             )
-            connection.execute(query, (within, self._handler))
+            connection.execute(query, {"within": within, "handler": self._handler})
 
     def accepted(self, message_id: str, *, sent: bool) -> int:
         """Count a message's errors as told, the first time.
