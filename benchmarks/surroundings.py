@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import raising
 from visigate_logging import DetailFormatter, FlightRecorder, JsonFileHandler
-from visigate_logging.detail import surroundings
+from visigate_logging.detail import context
 
 ROUNDS = 15
 CALLS = 1000
@@ -57,7 +57,7 @@ def main() -> None:
         def exception(name: str, logger: logging.Logger, *, is_first: bool) -> None:
             def act() -> None:
                 if is_first:
-                    surroundings._counts.clear()
+                    context._counts.clear()
                 logger.exception("no picture from camera %s", "entrance")
 
             raising.while_raised(source, 10, lambda: found.setdefault(name, []).append(_per_call(act, CALLS)))
@@ -66,11 +66,11 @@ def main() -> None:
             for name, handler in (("logger.info, NullHandler", null), ("logger.info, FlightRecorder", recorder)):
                 info = _logger(handler).info
                 found.setdefault(name, []).append(_per_call(lambda info=info: info("frame %d of %s", 7, "x"), 1000))  # type: ignore[misc]
-            for group in surroundings._counts:  # as if there had been so many that none gets anything
-                surroundings._counts[group] = (2**40 + 1, time.monotonic())
+            for group in context._counts:  # as if there had been so many that none gets anything
+                context._counts[group] = (2**40 + 1, time.monotonic())
             exception("without", plain, is_first=False)
             exception("first of a group", full, is_first=True)
-            surroundings._counts.clear()
+            context._counts.clear()
             exception("in a storm", full, is_first=False)
     names = [*found]
     print(f"{'microseconds for a call (CPU), and ratio':58}")

@@ -19,7 +19,7 @@ from tests.records import detail, write
 from tests.serving import served
 from visigate_logging.cli import main
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.forward.books import Books, Changes, store
+from visigate_logging.forward.progress import Changes, Progress, store
 from visigate_logging.health.exposition import Family, openmetrics, prometheus
 from visigate_logging.host import CountSheet, State
 from visigate_logging.host.timeline import Timeline
@@ -50,7 +50,7 @@ def gate(tmp_path, monkeypatch):
     host = State(state, "CREATE TABLE IF NOT EXISTS forward (handler TEXT PRIMARY KEY, books TEXT NOT NULL);")
     sheet.fail("no")
     sheet.publish(host)
-    books = Books.begin({"f": 1})
+    books = Progress.begin({"f": 1})
     books.lanes["rest"].waiting, books.delivered_at, books.trouble = {"f": 7}, "2026-05-04T12:00:00Z", "503"
     with host.transaction() as connection:
         store(connection, "out", books, Changes())

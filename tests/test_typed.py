@@ -48,4 +48,4 @@ def checked(directory: Path, text: str) -> str:
 
 def test_a_right_project_passes_and_a_wrong_one_does_not(tmp_path: Path) -> None:
     assert checked(tmp_path, PROJECT).startswith("Success")
-    assert '"groups" of "GroupQuestions" has incompatible type "str"' in checked(tmp_path, WRONG)
+    assert '"groups" of "GroupQueries" has incompatible type "str"' in checked(tmp_path, WRONG)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.detail import raising
 from tests.detail.test_stacks import record_of
-from visigate_logging.detail.adopted import ADOPTED_AS, Adopted
 from visigate_logging.detail.grouping import current_key, former_keys
+from visigate_logging.detail.handled import HANDLED_AS, Handled
 from visigate_logging.detail.record import ErrorDetail
 
 
@@ -77,7 +77,7 @@ def raising_in(function: Callable[[], object]) -> BaseException:
 def test_an_exception_that_was_a_text_before_it_was_taken_up_is_known_by_the_key_of_the_text() -> None:
     record = logging.LogRecord("gate", 40, "/gate/camera.py", 1, "camera 5 lost", (), None, "grab")
     error = raising_in(lambda: int("x"))
-    record.__dict__[ADOPTED_AS] = Adopted(error, handled=True)
+    record.__dict__[HANDLED_AS] = Handled(error, handled=True)
     detail = ErrorDetail.from_record(record)
     assert detail.error_type == "ValueError"
     assert "v1:b323623b948b19b8" in former_keys(read(detail))

@@ -14,7 +14,7 @@ import pytest
 from tests.forward.servers import CLOSE, DRIP, HALF, HANG, Answer
 from visigate_logging.forward.intake import TAKEN
 from visigate_logging.host import host_counts, host_drops, host_failures
-from visigate_logging.retention.rewriting import rewrite_log
+from visigate_logging.retention.rewrite import rewrite_log
 
 
 def sums(gate):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.handlers.lines import read
 from visigate_logging import FlightRecorder, JsonFileHandler
-from visigate_logging.detail import breadcrumbs, surroundings
+from visigate_logging.detail import breadcrumbs, context
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_in_a_storm_the_surroundings_are_told_at_the_first_errors_and_at_each_do
         log.error("storm")
     told = [n for n, record in enumerate(read(tmp_path / "d.jsonl")[0], 1) if record["breadcrumbs"]]
     assert told == [1, 2, 4, 8, 16]
-    later = surroundings.time.monotonic() + surroundings.REST
-    monkeypatch.setattr(surroundings.time, "monotonic", lambda: later)
+    later = context.time.monotonic() + context.REST
+    monkeypatch.setattr(context.time, "monotonic", lambda: later)
     log.error("storm")
     log.error("storm")
     assert [bool(r["breadcrumbs"]) for r in read(tmp_path / "d.jsonl")[0][-2:]] == [True, False]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from visigate_logging.insight.company import comes_with, only_at
+from visigate_logging.insight.correlation import comes_with, only_at
 from visigate_logging.insight.recurrence import recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle.gate import Gate
-from visigate_logging.lifecycle.held import HeldFile
+from visigate_logging.lifecycle.locked_file import LockedFile
 
 CRASHES = {
     "a null pointer": ("ctypes.string_at(0)", "Segmentation fault (SIGSEGV)", -signal.SIGSEGV),
@@ -177,7 +177,7 @@ def test_descriptors_that_are_closed_at_any_moment_of_a_look_cost_neither_the_cr
 
 
 def test_a_file_that_has_the_number_of_a_removed_one_is_not_taken_for_it(tmp_path: Path) -> None:
-    held = HeldFile(tmp_path / "held")
+    held = LockedFile(tmp_path / "held")
     os.link(held.path, tmp_path / "database")
     held.path.unlink()
     database = os.open(tmp_path / "database", os.O_RDWR)

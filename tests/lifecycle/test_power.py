@@ -11,7 +11,7 @@ import pytest
 
 from tests.lifecycle.gate import Gate
 from visigate_logging.host.timeline import Timeline
-from visigate_logging.lifecycle import announcements, outages, power
+from visigate_logging.lifecycle import incidents, outages, power
 from visigate_logging.lifecycle.outages import Absence, Sign
 from visigate_logging.lifecycle.power import Power, mark_shutdown
 
@@ -238,7 +238,7 @@ def test_outages_are_one_group_and_counted(tmp_path: Path, monkeypatch: pytest.M
     last = Sign("b", 10.0, time.time() - 500, is_right=True, mark="up")
     for away in (100.0, 7000.0):
         absence = Absence(last, time.time() - away, time.time())
-        announcements.tell_of_absences([absence], timeline, {"name": "camera.py"})
+        incidents.tell_of_absences([absence], timeline, {"name": "camera.py"})
     first, second = (vars(record)["_visigate_detail"] for record in told)
     assert first["fingerprint"] == second["fingerprint"]
     assert [d["additional_info"]["times_in_30_days"] for d in (first, second)] == [1, 2]

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.recovery.databases import PAGE, noise
-from visigate_logging.recovery.sqlite.bring_back import bring_back
-from visigate_logging.recovery.sqlite.changes import save_changes
+from visigate_logging.recovery.sqlite.changes import bring_back, save_changes
 
 TABLES = (
     "CREATE TABLE passages (id INTEGER PRIMARY KEY, picture BLOB, weight REAL, note TEXT)",

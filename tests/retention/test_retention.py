@@ -15,9 +15,9 @@ import pytest
 from tests.records import NOON, detail, write
 from visigate_logging import ErrorStore, JsonFileHandler
 from visigate_logging.exceptions import ConfigurationError
-from visigate_logging.retention import rewriting, schedule
-from visigate_logging.retention.kept import keep_some
-from visigate_logging.retention.rewriting import rewrite_log
+from visigate_logging.retention import rewrite, schedule
+from visigate_logging.retention.rewrite import rewrite_log
+from visigate_logging.retention.samples import keep_some
 from visigate_logging.retention.schedule import Retention
 from visigate_logging.store import catchup
 from visigate_logging.store.index import index_path
@@ -210,7 +210,7 @@ def test_files_are_written_anew_while_others_write_and_no_record_is_lost(tmp_pat
 def test_a_writer_that_had_looked_before_the_file_was_put_aside_may_still_write_into_it(tmp_path, monkeypatch):
     log = write(tmp_path / "details.jsonl", detail(1), detail(2))
     with log.open("ab", buffering=0) as late:
-        monkeypatch.setattr(rewriting.time, "sleep", lambda _: late.write(detail(3).to_json() + b"\n"))
+        monkeypatch.setattr(rewrite.time, "sleep", lambda _: late.write(detail(3).to_json() + b"\n"))
         rewrite_log(log, lambda line: b"" if detail(1).event_id.encode() in line else line)
     lines = [line for path in tmp_path.glob("details.jsonl*") for line in path.read_bytes().splitlines()]
     assert [orjson.loads(line)["event_id"] for line in lines] == [detail(n).event_id for n in (2, 3)]

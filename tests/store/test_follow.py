@@ -14,8 +14,8 @@ from datetime import UTC, timedelta
 import pytest
 
 from tests.records import NOON, detail, write
-from visigate_logging.retention.erasing import erase
-from visigate_logging.retention.rewriting import rewrite_log
+from visigate_logging.retention.erasure import erase
+from visigate_logging.retention.rewrite import rewrite_log
 from visigate_logging.store.store import ErrorStore
 
 WRITER = textwrap.dedent(

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import Progress, complain
-from visigate_logging.cli.where import find_log
 from visigate_logging.present.words import meant
 from visigate_logging.store.facets import FACETS
 
@@ -103,13 +103,13 @@ def filters(store: "ErrorStore", args: argparse.Namespace) -> dict[str, Any]:
 
 
 def moment(text: str) -> datetime:
-    """Return a time that was given; see :func:`visigate_logging.present.moments.moment`."""
-    from visigate_logging.present import moments
+    """Return a time that was given; see :func:`visigate_logging.present.times.moment`."""
+    from visigate_logging.present import times
 
     try:
-        return moments.moment(text)
+        return times.moment(text)
     except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give {moments.EXAMPLES}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give {times.EXAMPLES}") from None
 
 
 def user(text: str) -> str:

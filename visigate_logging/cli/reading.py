@@ -21,7 +21,7 @@ from visigate_logging.cli.table import Brief, Cell, Column, as_text, briefly, fi
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.present import surroundings
+from visigate_logging.present import context
 from visigate_logging.present.facts import RELATIONS, Kind, facts_of
 from visigate_logging.present.severities import COLOURS
 from visigate_logging.present.words import brief_time, local_time
@@ -133,7 +133,7 @@ def _sheet(record: ErrorDetail) -> list[str]:
     told = [("time", f"{time_of(record)} ({record.timestamp})")]
     told += [("", "the clock was wrong: about this time by the clock that was right later")] if about(record) else []
     lines += _pairs([*told, *((f.label.lower(), f.value) for f in facts_of(record) if f.kind is Kind.LINE)])
-    if before := surroundings.moments(record):
+    if before := context.moments(record):
         lines += ["", bold("just before"), *(dim(plain(f"  {told}", one_line=True)) for told in before)]
     for exception in record.exceptions:
         lines += ["", *_exception(exception)]
@@ -141,8 +141,8 @@ def _sheet(record: ErrorDetail) -> list[str]:
         lines += ["", plain(record.traceback.rstrip())]
     if record.additional_info:
         lines += ["", bold("additional information"), *_pairs(record.additional_info.items())]
-    if state := surroundings.machine(record):
-        unusual = surroundings.unusual(record)
+    if state := context.machine(record):
+        unusual = context.unusual(record)
         lines += ["", bold("machine") if unusual else bold("machine, nothing unusual")]
         lines += _pairs(state if unusual else state[:MACHINE_IN_SHORT])
     return lines
@@ -178,7 +178,7 @@ def _exception(exception: ExceptionData) -> list[str]:
 def _frame(frame: Frame) -> list[str]:
     place = plain(f"  {frame.file}:{frame.line} in {frame.function}")
     lines = [place, plain(f"      {frame.code}")] if frame.code else [place]
-    told = [dim(plain(f"          {value}", one_line=False)) for value in surroundings.values(frame)]
+    told = [dim(plain(f"          {value}", one_line=False)) for value in context.values(frame)]
     return [*(bold(line) if frame.in_app else dim(line) for line in lines), *told]
 
 

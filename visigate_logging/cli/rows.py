@@ -135,7 +135,7 @@ def _short(value: object) -> str:
 def _apply(database: Path, found: list[dict[str, Any]], args: argparse.Namespace) -> int:
     import sqlite3
 
-    from visigate_logging.recovery.sqlite.bring_back import bring_back
+    from visigate_logging.recovery.sqlite.changes import bring_back
 
     if not found:
         complain(f"no such row differs in {args.apply}")

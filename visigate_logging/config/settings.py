@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from visigate_logging.detail.adopted import VARIABLE
+from visigate_logging.detail.handled import VARIABLE
 from visigate_logging.options import Range, Via, meant
 
 

@@ -12,7 +12,7 @@ from visigate_logging.delivery.pipeline import Delivery, Pipeline
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StateError
 from visigate_logging.host import CountSheet, ForkAware, Sheet, watch_forks
-from visigate_logging.host.answer import Answer
+from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.worker import Worker
 
 _PACE = 1.0
@@ -66,7 +66,7 @@ class Notifier(ForkAware):
 
     def drop(self, reason: str) -> None:
         """Count an error that was not taken in; it is booked with the next turn."""
-        Answer(self._lost).drop(reason)
+        Settlement(self._lost).drop(reason)
 
     def wake(self) -> None:
         """Look for what is to be stored and sent; the thread is needed at exit, when none can be started any more."""

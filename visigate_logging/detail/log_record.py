@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from visigate_logging.detail.adopted import ADOPTED_AS, adopted_by
+from visigate_logging.detail.handled import HANDLED_AS, being_handled
 from visigate_logging.detail.values import word
 
 # What a LogRecord has by itself, what formatters and our classifier put there: all else came with ``extra``.
@@ -20,7 +20,7 @@ _OWN = frozenset(
         "category",
         "_visigate_detail",
         "_visigate_ignored",
-        ADOPTED_AS,
+        HANDLED_AS,
     ]
 )
 OWN_COUNT = len(vars(logging.makeLogRecord({})))
@@ -56,13 +56,13 @@ def raised_by(record: logging.LogRecord) -> tuple[BaseException | None, Tracebac
         return info[1], info[2]
     if isinstance(info, BaseException):  # a record made by hand
         return info, info.__traceback__
-    adopted = adopted_by(record)
+    adopted = being_handled(record)
     return (None, None) if adopted is None else (adopted.exception, adopted.exception.__traceback__)
 
 
 def is_handled(record: logging.LogRecord) -> bool:
     """Return whether a record's exception was taken up from the ``except`` clause that the record was made in."""
-    adopted = record.__dict__.get(ADOPTED_AS)
+    adopted = record.__dict__.get(HANDLED_AS)
     return adopted is not None and adopted.handled
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from visigate_logging.detail.masking import mask
 from visigate_logging.forward.backoff import Backoff
-from visigate_logging.forward.books import SCHEMA, Books, Changes, load, store
 from visigate_logging.forward.intake import Intake
 from visigate_logging.forward.lane import Entry, Lane, Load
 from visigate_logging.forward.options import ForwardOptions
+from visigate_logging.forward.progress import SCHEMA, Changes, Progress, load, store
 from visigate_logging.forward.selection import LANES
 from visigate_logging.forward.target import Accepted, Later, Outcome, Refused
 from visigate_logging.forward.telling import StateTeller
@@ -64,7 +64,7 @@ class Forwarder:
         self._start = start
         most, selection = min(options.target.most, max(1, options.max_per_minute // 12)), options.selection
         self._lanes = [Lane(one, self._follower, selection, most, options.max_bytes) for one in LANES]
-        self._books: Books | None = None
+        self._books: Progress | None = None
         self._changes = Changes()
         self._backoff = Backoff()
         self._refusals = 0
@@ -100,16 +100,16 @@ class Forwarder:
         self._keep(books)
         return min(_LOOK, self._backoff.wait or _LOOK)
 
-    def books(self) -> Books:
+    def books(self) -> Progress:
         """Return how far it has come, whoever forwards.
 
         Raises:
             StateError: the state file cannot be used.
         """
         if not self.state.path.exists():
-            return Books()
+            return Progress()
         with self.state.transaction() as connection:
-            return load(connection, self.name) or Books()
+            return load(connection, self.name) or Progress()
 
     @property
     def told(self) -> str:
@@ -153,7 +153,7 @@ class Forwarder:
         self.state.close()
         self.lock.release()
 
-    def _begin(self) -> Books:
+    def _begin(self) -> Progress:
         """Return the books as the last forwarder has left them; else begin them.
 
         They are kept before anything is sent: where the other side is away, a process that ends while it waits would
@@ -164,13 +164,13 @@ class Forwarder:
                 return found
             backfill = self.options.backfill
             if backfill is not None:
-                books = Books.begin({}, rfc3339(datetime.now(UTC) - backfill))
+                books = Progress.begin({}, rfc3339(datetime.now(UTC) - backfill))
             else:
-                books = Books.begin(self._start if self._start is not None else self._follower.end())
+                books = Progress.begin(self._start if self._start is not None else self._follower.end())
             store(connection, self.name, books, Changes())
         return books
 
-    def _next(self, books: Books, lane: Lane) -> Load | None:
+    def _next(self, books: Progress, lane: Lane) -> Load | None:
         own = books.lanes[lane.name]
         if not own.pending:
             return None
@@ -179,7 +179,7 @@ class Forwarder:
             own.waiting.clear()
         return found
 
-    def _hand_over(self, books: Books, lane: Lane, found: Load) -> float:
+    def _hand_over(self, books: Progress, lane: Lane, found: Load) -> float:
         started = time.monotonic()
         outcomes = self._send(books, lane, found.entries)
         self._intake.scan(books, self._changes)  # what was read meanwhile must be accepted before it is settled
@@ -189,7 +189,7 @@ class Forwarder:
         self._backoff.pause(started + 60.0 * len(outcomes) / self.options.max_per_minute)
         return min(_LOOK, self._backoff.wait)
 
-    def _send(self, books: Books, lane: Lane, entries: Sequence[Entry]) -> list[Outcome]:
+    def _send(self, books: Progress, lane: Lane, entries: Sequence[Entry]) -> list[Outcome]:
         apply = self.options.privacy.apply
         outcomes = list(self.options.target.send([apply(entry.record) for entry in entries]))
         last = outcomes[-1]
@@ -197,7 +197,7 @@ class Forwarder:
             return self._tried_behind(books, lane, entries, last)
         return outcomes
 
-    def _tried_behind(self, books: Books, lane: Lane, entries: Sequence[Entry], last: Later) -> list[Outcome]:
+    def _tried_behind(self, books: Progress, lane: Lane, entries: Sequence[Entry], last: Later) -> list[Outcome]:
         """Return whether a record is refused: it is when the server fails on it, and not on the one behind it."""
         behind = lane.behind(books.lanes[lane.name], entries[0], books.since)
         if behind is None:
@@ -205,7 +205,7 @@ class Forwarder:
         outcome = self.options.target.send([self.options.privacy.apply(behind)])[0]
         return [last] if isinstance(outcome, Later) else [Refused(f"the server fails on it: {last.reason}")]
 
-    def _note(self, books: Books, lane: Lane, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
+    def _note(self, books: Progress, lane: Lane, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
         """Take down what has become of a load."""
         kinds = Counter(type(outcome) for outcome in outcomes)
         self._changes.delivered += kinds[Accepted]
@@ -240,7 +240,7 @@ class Forwarder:
             number = f"{self._refusals} records" if self._refusals > 1 else "a record"
             _logger.warning("%s: %s refused for good, kept in %s: %s", self.name, number, self.refused.path, reason)
 
-    def _keep(self, books: Books) -> None:
+    def _keep(self, books: Progress) -> None:
         """Store the books where something has changed."""
         if self._changes:
             with self.state.transaction() as connection:

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 
-from visigate_logging.forward.books import Books, Changes
+from visigate_logging.forward.progress import Changes, Progress
 from visigate_logging.forward.selection import Selection, parsed
 from visigate_logging.host.follower import Follower
 
@@ -29,7 +29,7 @@ class Intake:
         self._name = name
         self._absent: set[str] = set()
 
-    def scan(self, books: Books, changes: Changes) -> None:
+    def scan(self, books: Progress, changes: Changes) -> None:
         """Accept what has come: from now on it is either sent, or dropped for a reason."""
         self._recognise(books, changes)
         while (batch := self._follower.read(books.scanned, _AT_ONCE)).cursor != books.scanned:
@@ -50,7 +50,7 @@ class Intake:
         record = parsed(line)
         return _UNREADABLE if record is None else self._selection.lane(record, since)
 
-    def _recognise(self, books: Books, changes: Changes) -> None:
+    def _recognise(self, books: Progress, changes: Changes) -> None:
         """Know a file again that was written anew without what was too old: its first line names it no more."""
         present = self._follower.end()
         gone = {name: books.ends[name] for name in books.ends if name not in present}
@@ -67,7 +67,7 @@ class Intake:
                     for lane in books.lanes.values():
                         lane.cursor[name] = place
 
-    def write_off(self, books: Books, changes: Changes) -> None:
+    def write_off(self, books: Progress, changes: Changes) -> None:
         """Count what has gone from the disk before it could be sent."""
         waiting = {file for lane in books.lanes.values() for file in lane.waiting}
         absent = waiting - self._follower.end().keys() if waiting else set()

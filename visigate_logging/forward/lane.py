@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from visigate_logging.forward.books import LaneBooks
+from visigate_logging.forward.progress import LaneProgress
 from visigate_logging.forward.selection import CRITICAL, Selection, parsed
 from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.host.follower import Follower
@@ -55,7 +55,7 @@ class Lane:
         self.halvings = 0
         """How often the load was halved: a slow link, or a record that the other side stumbles over."""
 
-    def next(self, books: LaneBooks, since: str) -> Load | None:
+    def next(self, books: LaneProgress, since: str) -> Load | None:
         """Return the next load; None when the lane has been read to its end.
 
         The cursor passes what is not of this lane, however far that goes.
@@ -71,14 +71,14 @@ class Lane:
                 return found
             self._move(books, file, found.end)
 
-    def behind(self, books: LaneBooks, entry: Entry, since: str) -> Record | None:
+    def behind(self, books: LaneProgress, entry: Entry, since: str) -> Record | None:
         """Return the record of the lane that comes after one."""
         batch = self._follower.read(books.cursor, 2 * self._max_bytes)
         file, end = list(batch.cursor.items() or [("", 0)])[-1]
         found = self._load(file, batch.lines, end - len(batch.lines), books, since, most=self._most)
         return next((other.record for other in found.entries if other.start > entry.start), None)
 
-    def settle(self, books: LaneBooks, load: Load, outcomes: Sequence[Outcome]) -> int:
+    def settle(self, books: LaneProgress, load: Load, outcomes: Sequence[Outcome]) -> int:
         """Take what is settled off the books; the cursor moves up to the first record that is not.
 
         Returns:
@@ -92,7 +92,7 @@ class Lane:
         self._move(books, load.file, min(unsettled, default=load.end), settled)
         return unaccepted
 
-    def _load(self, file: str, lines: bytes, start: int, books: LaneBooks, since: str, most: int) -> Load:
+    def _load(self, file: str, lines: bytes, start: int, books: LaneProgress, since: str, most: int) -> Load:
         entries: list[Entry] = []
         done = {*books.done.get(file, ())}
         for line in lines.splitlines(keepends=True):
@@ -104,7 +104,7 @@ class Lane:
             start += len(line)
         return Load(file, entries, start)
 
-    def _move(self, books: LaneBooks, file: str, offset: int, settled: Sequence[int] = ()) -> None:
+    def _move(self, books: LaneProgress, file: str, offset: int, settled: Sequence[int] = ()) -> None:
         done = sorted(start for start in {*books.done.pop(file, ()), *settled} if start > offset)
         if done:
             books.done[file] = done

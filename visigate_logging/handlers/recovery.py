@@ -13,7 +13,7 @@ from visigate_logging.detail.repeats import Recent, note_kept
 from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
-from visigate_logging.host.answer import Answer
+from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Level, checked
 from visigate_logging.recovery.backups import note_backups
@@ -80,14 +80,14 @@ class RecoveryHandler(Unlocked):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the error if a procedure is for it; one waiting run for each key is enough."""
-        answer = Answer(self._counts)
+        settlement = Settlement(self._counts)
         try:
             found = self.procedure_for(record)
             if found is not None:
-                self._answer(record, answer, *found)
+                self._answer(record, settlement, *found)
         except BaseException as error:
-            if answer.is_accepted or not isinstance(error, Exception):  # else it may have called for nothing
-                answer.interrupted(error)
+            if settlement.is_accepted or not isinstance(error, Exception):  # else it may have called for nothing
+                settlement.interrupted(error)
             if not isinstance(error, Exception):  # it is meant for the application
                 raise
             with contextlib.suppress(Exception):  # it prints the exception, which may be hostile
@@ -95,7 +95,7 @@ class RecoveryHandler(Unlocked):
 
     def interrupted(self, error: BaseException) -> None:
         """Count a record as lost by what was raised before it was looked at."""
-        Answer(self._counts).interrupted(error)
+        Settlement(self._counts).interrupted(error)
 
     def procedure_for(self, record: logging.LogRecord) -> tuple[Procedure, dict[str, int]] | None:
         """Return the procedure that a record calls for, with the error numbers of its exceptions."""
@@ -125,15 +125,17 @@ class RecoveryHandler(Unlocked):
         self._dispatcher.close(EXIT_TIMEOUT)
         super().close()
 
-    def _answer(self, record: logging.LogRecord, answer: Answer, procedure: Procedure, codes: dict[str, int]) -> None:
+    def _answer(
+        self, record: logging.LogRecord, settlement: Settlement, procedure: Procedure, codes: dict[str, int]
+    ) -> None:
         formatter = self.formatter
         options = formatter.options if isinstance(formatter, DetailFormatter | TextFormatter) else None
         detail = detail_of(record, options)  # which all that follows then uses
-        answer.accept()
+        settlement.accept()
         if self._recent.is_repeat(detail.event_id, detail.repeats):
-            answer.fold()
+            settlement.fold()
         else:
-            self._dispatcher.put(_context(record, procedure, codes), answer)
+            self._dispatcher.put(_context(record, procedure, codes), settlement)
         note_kept(record, vars(detail))
 
 

@@ -12,10 +12,10 @@ from visigate_logging.detail.masking import mask
 from visigate_logging.detail.record import make_ready
 from visigate_logging.formatters import TextFormatter
 from visigate_logging.host import CountSheet, ForkAware, Sheet, State, watch_forks
-from visigate_logging.host.answer import Answer
 from visigate_logging.host.buffered_file import BufferedFile
 from visigate_logging.host.file_upkeep import FileUpkeep
 from visigate_logging.host.forks import notice_fork
+from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
@@ -119,7 +119,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
 
     def interrupted(self, error: BaseException) -> None:
         """Count a record as dropped for what was raised before it was written."""
-        Answer(self._counts).interrupted(error)
+        Settlement(self._counts).interrupted(error)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""

@@ -13,7 +13,7 @@ from visigate_logging.detail.record import detail_of, make_ready
 from visigate_logging.detail.repeats import note_kept
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
-from visigate_logging.host.answer import reason_of
+from visigate_logging.host.settlement import reason_of
 from visigate_logging.host.unlocked import Unlocked
 
 _OWN_LOGGER = "visigate_logging"

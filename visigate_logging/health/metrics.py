@@ -141,7 +141,7 @@ def _outboxes(place: Path) -> Iterator[Family]:
 
 
 def _forwarding(directory: Path) -> Iterator[Family]:
-    from visigate_logging.forward.books import read_all
+    from visigate_logging.forward.progress import read_all
 
     books = read_all(directory)
     waiting: list[Sample] = [

@@ -92,7 +92,7 @@ def _undelivered(outbox: Path) -> Iterator[tuple[str, str]]:
 def _not_forwarded(directory: Path) -> Iterator[tuple[str, str]]:
     if not State(directory).path.exists():
         return
-    from visigate_logging.forward.books import read_all
+    from visigate_logging.forward.progress import read_all
 
     try:
         found = read_all(directory)

@@ -10,8 +10,8 @@ import threading
 from collections import deque
 
 from visigate_logging.host import CountSheet
-from visigate_logging.host.answer import reason_of
 from visigate_logging.host.files import identity, is_still
+from visigate_logging.host.settlement import reason_of
 from visigate_logging.host.shared_file import SharedFile
 
 NOT_WRITABLE = "file not writable"

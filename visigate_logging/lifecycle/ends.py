@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visigate_logging.lifecycle.dumps import Dump, Stack
-from visigate_logging.lifecycle.evidence import NOTHING, Service, signal_name
+from visigate_logging.lifecycle.exit_causes import NOTHING, Service, signal_name
 
 NEARLY_ALL = 0.95
 """Share of the memory in use from which on the kernel's choice is likely."""

@@ -13,11 +13,11 @@ from visigate_logging.host.clock import monotonic, utc_text
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.host.upkeep import Task
-from visigate_logging.lifecycle.announcements import tell_of_absences, tell_of_hang
 from visigate_logging.lifecycle.changes import Changes
 from visigate_logging.lifecycle.ends import told_of
-from visigate_logging.lifecycle.evidence import control_group, memory, oom_kills
-from visigate_logging.lifecycle.inquest import Inquest
+from visigate_logging.lifecycle.exit_causes import control_group, memory, oom_kills
+from visigate_logging.lifecycle.incidents import tell_of_absences, tell_of_hang
+from visigate_logging.lifecycle.post_mortem import PostMortem
 from visigate_logging.lifecycle.power import Power
 from visigate_logging.lifecycle.presence import Presence
 from visigate_logging.lifecycle.processes import DUMP
@@ -48,7 +48,7 @@ class Life(ForkAware):
     def __init__(self, directory: Path) -> None:
         self.presence = Presence(directory)
         self.timeline = Timeline(directory)
-        self._inquest = Inquest(directory, self.timeline)
+        self._inquest = PostMortem(directory, self.timeline)
         self._power = Power(directory)
         self._changes = Changes(directory, self.timeline)
         self._watchdog: Watchdog | None = None

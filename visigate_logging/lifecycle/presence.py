@@ -14,7 +14,7 @@ import orjson
 from visigate_logging.detail.masking import sanitiser
 from visigate_logging.host.clock import clock, monotonic, utc_text
 from visigate_logging.host.directories import make_directory
-from visigate_logging.lifecycle.held import HeldFile
+from visigate_logging.lifecycle.locked_file import LockedFile
 from visigate_logging.lifecycle.processes import FOLDER, MAX_TOLD, NEW, pid_namespace, start_ticks
 
 _PATIENCE = 1.0
@@ -35,8 +35,8 @@ class Presence:
     def _begin_afresh(self) -> None:
         self._telling = threading.RLock()  # a signal handler may end the process in the middle
         self._is_over = False
-        self._file: HeldFile | None = None
-        self._last: HeldFile | None = None
+        self._file: LockedFile | None = None
+        self._last: LockedFile | None = None
         now = clock()
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._born = {
@@ -114,7 +114,7 @@ class Presence:
         folder = self.directory / FOLDER
         make_directory(folder)
         # Locked before it has its name: a file that is not locked is taken for that of a process that is gone.
-        file = HeldFile(folder / f"{self._name}{NEW}")
+        file = LockedFile(folder / f"{self._name}{NEW}")
         file.rewrite(text)
         file.rename(f"{self._name}.json")
         before, self._file = self._file, file

@@ -18,7 +18,7 @@ import orjson
 from visigate_logging.host.directories import opened_directory
 from visigate_logging.host.files import identity, is_still
 from visigate_logging.host.machine import UNREADABLE
-from visigate_logging.lifecycle.held import unlink
+from visigate_logging.lifecycle.locked_file import unlink
 
 MAX_TOLD = 8192
 """Bytes of a message, or of the facts, that are told."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.lifecycle.dumps import MOST_BYTES, Stack, read_dumps
-from visigate_logging.lifecycle.held import HeldFile
+from visigate_logging.lifecycle.locked_file import LockedFile
 
 # As they are before anything of ours stands in their place.
 _enable, _disable = faulthandler.enable, faulthandler.disable
@@ -31,7 +31,7 @@ class StackDump:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = HeldFile(path, os.O_APPEND)
+        self._file = LockedFile(path, os.O_APPEND)
         self._arm()
 
     @property

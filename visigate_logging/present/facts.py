@@ -8,7 +8,7 @@ import orjson
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.present import surroundings
+from visigate_logging.present import context
 from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
 from visigate_logging.present.words import worded
@@ -74,8 +74,8 @@ def facts_of(detail: ErrorDetail, own: Sequence[Advice] = ()) -> list[Fact]:
         detail: the error.
         own: the administrator's advice, which comes before the shipped one.
     """
-    machine = "\n".join(f"{name}: {told}" for name, told in surroundings.machine(detail))
-    unusual = ", ".join(surroundings.unusual(detail))
+    machine = "\n".join(f"{name}: {told}" for name, told in context.machine(detail))
+    unusual = ", ".join(context.unusual(detail))
     why = "; ".join(f"{part}: {worded(value)}" for part, value in detail.grouping.items() if value)
     facts = [
         Fact("Site", " on ".join(filter(None, (detail.service, detail.host)))),
@@ -83,7 +83,7 @@ def facts_of(detail: ErrorDetail, own: Sequence[Advice] = ()) -> list[Fact]:
         Fact("Unusual", unusual),
         Fact("To do", advice_for(detail, own)),
         Fact("Log message", _logged(detail), Place.THEN),
-        _block("Before it", "\n".join(surroundings.moments(detail))),
+        _block("Before it", "\n".join(context.moments(detail))),
         *_causes(detail),
         _block("In the application", _frames(detail)),
         _block("Additional information", _information(detail.additional_info)),
@@ -166,7 +166,7 @@ def _frames(detail: ErrorDetail) -> str:
 def _frame(frame: Frame) -> str:
     lines = [f"{frame.file}:{frame.line} in {frame.function}"]
     lines += [f"    {frame.code}"] if frame.code else []
-    lines += [f"        {told}" for told in surroundings.values(frame)[:_MOST_VALUES]]
+    lines += [f"        {told}" for told in context.values(frame)[:_MOST_VALUES]]
     return "\n".join(lines)
 
 

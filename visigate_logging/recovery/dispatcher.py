@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visigate_logging.detail.masking import mask
 from visigate_logging.host import CountSheet, ForkAware, watch_forks
-from visigate_logging.host.answer import Answer
+from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.worker import Worker
 from visigate_logging.recovery.budgets import full_key
 from visigate_logging.recovery.messages import Message
@@ -64,23 +64,23 @@ class Dispatcher(ForkAware):
         self.is_behind_queue = self._told_of_queue = False
         watch_forks(self)
 
-    def put(self, context: Context, answer: Answer) -> None:
+    def put(self, context: Context, settlement: Settlement) -> None:
         """Queue an error that has been accepted; one waiting run for each kind is enough."""
         kind = _kind(context)
         if kind in self._queued or self._refused.get(kind, 0.0) > time.monotonic():
-            answer.fold()
+            settlement.fold()
             return
         if self._closed and threading.main_thread().is_alive():  # else the interpreter is ending
             self._begin_again()
         is_put = False
         try:
             self._queued.add(kind)
-            is_put = self._worker.put((context, answer))
+            is_put = self._worker.put((context, settlement))
         finally:
             if not is_put:  # or it may not have been: a second run does less harm than none
                 self._queued.discard(kind)
         if not is_put:
-            answer.drop("closed" if self._closed else "queue full")
+            settlement.drop("closed" if self._closed else "queue full")
 
     def finish_what_was_left(self) -> None:
         """Go on with what was put off or interrupted, and wait for it, at most AT_START seconds.
@@ -113,7 +113,7 @@ class Dispatcher(ForkAware):
         """Begin with nothing queued: that is the parent's to answer."""
         self._queued, self._later, self._held = set(), {}, []
 
-    def _new_worker(self) -> "Worker[tuple[Context, Answer]]":
+    def _new_worker(self) -> "Worker[tuple[Context, Settlement]]":
         return Worker("visigate-recovery", self._work, close=self._handler.close)
 
     def _begin_again(self) -> None:
@@ -123,16 +123,16 @@ class Dispatcher(ForkAware):
         if not any(reference() is self._handler for reference in known):
             logging._addHandlerRef(self._handler)  # type: ignore[attr-defined]  # as Handler.__init__ does
 
-    def _work(self, errors: list[tuple[Context, Answer]]) -> float | None:
+    def _work(self, errors: list[tuple[Context, Settlement]]) -> float | None:
         """Answer what was queued, and what was put off; in the worker's thread."""
         self._tell_what_was_held()
         self._tell_of_queue()
-        for context, answer in errors:
+        for context, settlement in errors:
             self._queued.discard(_kind(context))
             if self._answer(context, functools.partial(self.runner.answer, context)):
-                answer.deliver()
+                settlement.deliver()
             else:
-                answer.drop("not decided")
+                settlement.drop("not decided")
         for kind, (due, context) in list(self._later.items()):
             if due <= time.monotonic():
                 del self._later[kind]

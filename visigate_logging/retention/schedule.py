@@ -10,8 +10,8 @@ from pathlib import Path
 
 from visigate_logging.host.clock import monotonic
 from visigate_logging.host.log_files import log_files
-from visigate_logging.retention.kept import keep_some
-from visigate_logging.retention.rewriting import rewrite_log, rotation_lock
+from visigate_logging.retention.rewrite import rewrite_log, rotation_lock
+from visigate_logging.retention.samples import keep_some
 
 __all__ = ["Retention", "read_age"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from visigate_logging.host.log_files import LogFile, log_files
 from visigate_logging.store.batch import Part
 from visigate_logging.store.clocks import ReaderClock, reader_moved, settle_all
+from visigate_logging.store.counts import recount_days, zone_moved
 from visigate_logging.store.index import Index
 from visigate_logging.store.ingest import take
 from visigate_logging.store.lines import raw_lines, read_lines
 from visigate_logging.store.merging import follow_merges, merges_moved
 from visigate_logging.store.schema import BY_FACET
 from visigate_logging.store.splits import follow_splits
-from visigate_logging.store.tally import recount_days, zone_moved
 
 __all__ = ["catch_up", "share_read"]
 

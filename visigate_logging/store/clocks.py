@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from visigate_logging.store.counts import count
 from visigate_logging.store.index import Index
-from visigate_logging.store.tally import count
 from visigate_logging.store.times import DAY, MINUTE, QUARTER
 
 __all__ = ["Clock", "Clocks", "ReaderClock", "date_groups", "reader_moved", "settle", "settle_all"]

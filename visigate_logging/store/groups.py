@@ -11,9 +11,9 @@ import orjson
 
 from visigate_logging.exceptions import StoreError
 from visigate_logging.insight.trends import trend_of
-from visigate_logging.store.deciding import Decided
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.names import GroupName, group_names
+from visigate_logging.store.states import Decided
 from visigate_logging.store.statistics import cells
 from visigate_logging.store.times import QUARTER, Period, from_micros, micros
 from visigate_logging.triage.states import OPEN, RANKS, STATES, State

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from visigate_logging.insight.company import comes_with, only_at
+from visigate_logging.insight.correlation import comes_with, only_at
 from visigate_logging.insight.recurrence import FEWEST_DAYS, recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 from visigate_logging.store.facets import NAMES, NONE, Filter, facets_of

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.log_files import LogFile
 from visigate_logging.store.clocks import date_groups
+from visigate_logging.store.counts import count
 from visigate_logging.store.fetch import fetch
 from visigate_logging.store.index import Index, Row
 from visigate_logging.store.interning import numbers_of
 from visigate_logging.store.search import SELECT
-from visigate_logging.store.tally import count
 from visigate_logging.store.times import QUARTER
 from visigate_logging.triage.splits import Split, part_of, splits_of
 

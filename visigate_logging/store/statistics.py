@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from visigate_logging.store.counts import EVERYTHING
 from visigate_logging.store.facets import FACETS, NAMES, counts_of
-from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["cells", "count_errors", "count_over_time"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.store.facets import Filter, choices_of, facets_of
-from visigate_logging.store.group_questions import GroupQuestions
+from visigate_logging.store.group_queries import GroupQueries
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.totals import count_totals
 from visigate_logging.store.upkeep import check_index, files_before, overview
@@ -16,7 +16,7 @@ from visigate_logging.store.varying import Spread, spread
 __all__ = ["ErrorStore"]
 
 
-class ErrorStore(GroupQuestions):
+class ErrorStore(GroupQueries):
     """The errors of one log: the details file, and what has been rotated away from it.
 
     It only reads the log. Each question first takes in what is new. Threads may share a store, and any

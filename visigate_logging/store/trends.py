@@ -14,9 +14,9 @@ import orjson
 
 from visigate_logging.insight.bursts import Burst, BurstRule
 from visigate_logging.insight.trends import trend_of
+from visigate_logging.store.counts import EVERYTHING
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import Facet, all_facets, count_groups, known_days
-from visigate_logging.store.tally import EVERYTHING
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
 __all__ = ["bursts_of", "find_trends"]

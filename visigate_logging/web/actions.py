@@ -9,7 +9,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 
 from visigate_logging.exceptions import ConfigurationError, RecoveryError
 from visigate_logging.health.actions import Actions
-from visigate_logging.web.acting import new_token, not_done, refuse_foreign, with_token
+from visigate_logging.web.decisions import new_token, not_done, refuse_foreign, with_token
 
 ROWS = 50
 

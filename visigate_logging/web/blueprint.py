@@ -11,14 +11,14 @@ from visigate_logging.health.log import HealthSource
 from visigate_logging.health.metrics import MetricsSource
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.web.acting import MUTES, done_in_words
 from visigate_logging.web.actions import ActionPages
 from visigate_logging.web.charts import kind_of, sparkline
+from visigate_logging.web.decisions import MUTES, done_in_words
 from visigate_logging.web.gates import GatesPage, GatesSource
 from visigate_logging.web.pages import MessageSource, Pages, TimelineSource, group_url
 from visigate_logging.web.probes import Probes
 from visigate_logging.web.recoveries import RecoverySource
-from visigate_logging.web.shown import SHOWN
+from visigate_logging.web.text import SHOWN
 
 LAYOUT = "visigate_errors/layout.html"
 POLICY = "Content-Security-Policy"

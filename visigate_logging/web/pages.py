@@ -22,17 +22,17 @@ from flask import (
 from visigate_logging.health.log import HealthSource, banners
 from visigate_logging.host.timeline import when
 from visigate_logging.insight.trends import trend_of
-from visigate_logging.present import surroundings
+from visigate_logging.present import context
 from visigate_logging.present.severities import worst_first
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.web.acting import act, new_token, with_token
 from visigate_logging.web.charts import stacked
+from visigate_logging.web.decisions import act, new_token, with_token
 from visigate_logging.web.listing import Listing
 from visigate_logging.web.query import Query
 from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
-from visigate_logging.web.shown import text
+from visigate_logging.web.text import text
 
 View = Callable[..., Any]
 MessageSource = Callable[[str], list[dict[str, Any]]]
@@ -146,10 +146,10 @@ class Pages:
             facts=facts(record),
             nodes=nodes(record),
             others=self._store.around(record),
-            before=surroundings.moments(record),
-            warned=surroundings.warned(record),
-            state=surroundings.machine(record),
-            unusual=surroundings.unusual(record),
+            before=context.moments(record),
+            warned=context.warned(record),
+            state=context.machine(record),
+            unusual=context.unusual(record),
             report=plain_report(record),
             recoveries=self._recoveries.of(record.event_id),
             older=older,

@@ -8,8 +8,8 @@ from visigate_logging.exceptions import UnknownEventError
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.typed import ErrorDetail
-from visigate_logging.web.shown import parsed_time
-from visigate_logging.web.shown import when as when_of
+from visigate_logging.web.text import parsed_time
+from visigate_logging.web.text import when as when_of
 
 RecoverySource = Callable[[str | None], Iterable[Mapping[str, Any]]]
 """Tells the attempts to recover from the error with an id, or, without one, from any; the oldest first."""

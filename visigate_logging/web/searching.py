@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from visigate_logging.present.moments import EXAMPLES, moment
+from visigate_logging.present.times import EXAMPLES, moment
 from visigate_logging.store.facets import GROUP, spelt
 
 IS = ("new", "open", "resolved", "muted", "all")

@@ -11,7 +11,7 @@ from itertools import groupby
 from visigate_logging.present.facts import Fact, Kind, facts_of, laid_out
 from visigate_logging.store.source import source_around
 from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
-from visigate_logging.web.shown import when as when_of
+from visigate_logging.web.text import when as when_of
 
 DEEPEST = 6
 """Levels of groups within groups that are told apart by their indent."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from visigate_logging.cli.arguments import add_json, add_log
 from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import complain, say, say_json
-from visigate_logging.cli.where import find_log
 
 
 def _erase_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def _erase_arguments(parser: argparse.ArgumentParser) -> None:
 
 def erase(args: argparse.Namespace) -> int:
     """Overwrite a text wherever it stands, and look whether it is gone."""
-    from visigate_logging.retention.erasing import TextForms, ValueForms
-    from visigate_logging.retention.erasing import erase as erase_text
+    from visigate_logging.retention.erasure import TextForms, ValueForms
+    from visigate_logging.retention.erasure import erase as erase_text
 
     given = Path(args.log or find_log())
     log = given / "details.jsonl" if given.is_dir() else given

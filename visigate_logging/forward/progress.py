@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS forward (handler TEXT PRIMARY KEY, books TEXT NOT NUL
 
 
 @dataclass
-class LaneBooks:
+class LaneProgress:
     """How far one lane has come.
 
     Args:
@@ -50,7 +50,7 @@ class LaneBooks:
 
 
 @dataclass
-class Books:
+class Progress:
     """How far one handler has come.
 
     Args:
@@ -65,14 +65,14 @@ class Books:
     scanned: dict[str, int] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
     since: str = ""
-    lanes: dict[str, LaneBooks] = field(default_factory=lambda: {name: LaneBooks() for name in LANES})
+    lanes: dict[str, LaneProgress] = field(default_factory=lambda: {name: LaneProgress() for name in LANES})
     delivered_at: str = ""
     trouble: str = ""
 
     @classmethod
     def begin(cls, cursor: Mapping[str, int], since: str = "") -> Self:
         """Return the books of somebody who has nothing to do with what stands before a cursor."""
-        return cls(dict(cursor), {}, since, {name: LaneBooks(dict(cursor)) for name in LANES})
+        return cls(dict(cursor), {}, since, {name: LaneProgress(dict(cursor)) for name in LANES})
 
     @property
     def pending(self) -> int:
@@ -93,18 +93,18 @@ class Changes:
         return bool(self.accepted or self.delivered or self.dropped or self.failed)
 
 
-def load(connection: "sqlite3.Connection", handler: str) -> Books | None:
+def load(connection: "sqlite3.Connection", handler: str) -> Progress | None:
     """Return the books of a handler; None when it has none."""
     row = connection.execute("SELECT books FROM forward WHERE handler = ?", (handler,)).fetchone()
     if row is None:
         return None
     found: dict[str, Any] = orjson.loads(row[0])
-    lanes = {name: LaneBooks(**found["lanes"].get(name, {})) for name in LANES}
-    known = {one.name for one in dataclasses.fields(Books)}
-    return Books(**{name: value for name, value in found.items() if name in known} | {"lanes": lanes})
+    lanes = {name: LaneProgress(**found["lanes"].get(name, {})) for name in LANES}
+    known = {one.name for one in dataclasses.fields(Progress)}
+    return Progress(**{name: value for name, value in found.items() if name in known} | {"lanes": lanes})
 
 
-def read_all(directory: Path) -> dict[str, Books]:
+def read_all(directory: Path) -> dict[str, Progress]:
     """Return the books of all handlers of a state directory; nothing is made.
 
     Raises:
@@ -121,7 +121,7 @@ def read_all(directory: Path) -> dict[str, Books]:
         state.close()
 
 
-def store(connection: "sqlite3.Connection", handler: str, books: Books, changes: Changes) -> None:
+def store(connection: "sqlite3.Connection", handler: str, books: Progress, changes: Changes) -> None:
     """Keep the books and what has changed, inside a transaction of the caller's, so that both hold or neither."""
     known = connection.execute("SELECT 1 FROM forward WHERE handler = ?", (handler,)).fetchone()
     connection.execute("REPLACE INTO forward VALUES (?, ?)", (handler, orjson.dumps(books).decode()))

@@ -22,7 +22,7 @@ from visigate_logging.detail.clauses import clause_at
 from visigate_logging.detail.values import safe_str
 from visigate_logging.host.headroom import caller_exception, caller_frame, caller_thread
 
-ADOPTED_AS = "_visigate_adopted"
+HANDLED_AS = "_visigate_adopted"
 """Attribute of a ``LogRecord`` that holds what was decided; the underscore keeps JSON formatters from merging it."""
 VARIABLE = "VISIGATE_HANDLED_EXCEPTIONS"
 """Environment variable: name of the level from which records take up exceptions; ``false``: none does."""
@@ -34,7 +34,7 @@ MAX_PLACES = 100
 _WRAPPERS = {"logging", "loguru", "structlog"}
 
 
-class Adopted(NamedTuple):
+class Handled(NamedTuple):
     """An exception that was taken up.
 
     Args:
@@ -50,14 +50,14 @@ class Adopted(NamedTuple):
         return type(None), ()
 
 
-def adopted_by(record: logging.LogRecord) -> Adopted | None:
+def being_handled(record: logging.LogRecord) -> Handled | None:
     """Return the handled exception that belongs to a record without one of its own; None when none does.
 
     Args:
         record: any; only while the call that made it is under way, and in its thread, is anything found.
     """
-    if ADOPTED_AS in record.__dict__:
-        known: Adopted | None = record.__dict__[ADOPTED_AS]
+    if HANDLED_AS in record.__dict__:
+        known: Handled | None = record.__dict__[HANDLED_AS]
         return known
     exc = caller_exception()
     if exc is None or record.exc_info is not None or record.exc_text:
@@ -66,21 +66,21 @@ def adopted_by(record: logging.LogRecord) -> Adopted | None:
         found = _decide(record, exc)
     except Exception:  # a hostile exception or record: then it is not taken up
         found = None
-    record.__dict__[ADOPTED_AS] = found
+    record.__dict__[HANDLED_AS] = found
     return found
 
 
-def _decide(record: logging.LogRecord, exc: BaseException) -> Adopted | None:
+def _decide(record: logging.LogRecord, exc: BaseException) -> Handled | None:
     if record.levelno < _from_level():
         return None
     logs = _frame_that_logs(record)
     if isinstance(record.msg, Mapping) and record.msg.get("exc_info") is True:  # structlog leaves it to who formats
-        return None if logs is None else Adopted(exc, False)
+        return None if logs is None else Handled(exc, False)
     for frame in _outwards(logs):
         clause = clause_at(frame.f_code, frame.f_lasti)
         if clause is not None:
             belongs = (frame is logs and _went_through(exc, frame)) or _is_named(exc, record)
-            return Adopted(exc, clause == "except") if belongs else None
+            return Handled(exc, clause == "except") if belongs else None
     return None
 
 

@@ -14,7 +14,7 @@ _HIGHEST = 1024
 _ROOM = 24
 
 
-class HeldFile:
+class LockedFile:
     """A new file, locked for as long as this process has it open.
 
     Its descriptor has a high number: what is opened after somebody has closed all descriptors, a database, gets a low

@@ -20,7 +20,7 @@ from visigate_logging.store.times import from_micros, parse_timestamp
 from visigate_logging.store.typed import about
 from visigate_logging.store.upkeep import unreadable_places
 
-__all__ = ["RecordQuestions"]
+__all__ = ["RecordQueries"]
 
 MOST_AROUND = 20
 """Errors that are looked at around another."""
@@ -28,7 +28,7 @@ SHORTEST, WHOLE = 4, 32
 """Digits of a part of an id, and of a whole one."""
 
 
-class RecordQuestions(OpenedLog):
+class RecordQueries(OpenedLog):
     """Questions about single errors; see :class:`~visigate_logging.store.store.ErrorStore`."""
 
     def recent(

@@ -12,9 +12,9 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import DecisionError, UnknownEventError
+from visigate_logging.store.counts import day_of
 from visigate_logging.store.facets import family_of
 from visigate_logging.store.search import locate_in_time
-from visigate_logging.store.tally import day_of
 from visigate_logging.store.times import QUARTER, from_micros, parse_timestamp
 from visigate_logging.triage.decisions import ACTIONS, Decision, Merges
 from visigate_logging.triage.splits import check_where, split_key

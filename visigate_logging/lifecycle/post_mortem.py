@@ -11,7 +11,7 @@ from typing import Any
 from visigate_logging.exceptions import IncidentError, ProcessCrashedError, ProcessHungError, ProcessKilledError
 from visigate_logging.host.clock import boot_id, monotonic, utc_text
 from visigate_logging.host.timeline import Timeline
-from visigate_logging.lifecycle import evidence
+from visigate_logging.lifecycle import exit_causes
 from visigate_logging.lifecycle.dumps import MOST_BYTES, read_dumps
 from visigate_logging.lifecycle.ends import End, Known, ended, told_of
 from visigate_logging.lifecycle.processes import Gone, gone, pid_namespace
@@ -27,7 +27,7 @@ _KINDS: Mapping[str, tuple[type[IncidentError], int]] = {
 _SHOWN = ("memory", "rss", "path", "hash")
 
 
-class Inquest:
+class PostMortem:
     """Looks for processes that have ended, and tells how.
 
     Args:
@@ -75,7 +75,7 @@ class Inquest:
 
     def _lives(self, facts: Mapping[str, Any]) -> bool:
         is_here = facts.get("namespace") in (None, pid_namespace())
-        return is_here and evidence.lives(facts["pid"], facts["ticks"])
+        return is_here and exit_causes.lives(facts["pid"], facts["ticks"])
 
     def _settled(self, one: Gone, *, is_first: bool) -> bool:
         """Tell of one, unless systemd is to be asked first, which takes time."""
@@ -92,29 +92,29 @@ class Inquest:
     def _ask_systemd(self, waiting: list[Gone], *, is_first: bool) -> None:
         def ask() -> None:
             for one in waiting:
-                known = self._known(one, evidence.service_result(str(one.facts.get("invocation"))))
+                known = self._known(one, exit_causes.service_result(str(one.facts.get("invocation"))))
                 self._tell(one, known, ended(known), is_first=is_first)
 
         self._asking = threading.Thread(target=ask, name="visigate-systemd", daemon=True)
         self._asking.start()
 
-    def _known(self, one: Gone, service: evidence.Service = evidence.NOTHING) -> Known:
+    def _known(self, one: Gone, service: exit_causes.Service = exit_causes.NOTHING) -> Known:
         facts = one.facts
         dump, dumped = _dump_of(one)
         ended_at = facts["monotonic"] + max(0.0, dumped - one.last_told) if dump else facts["monotonic"]
         pid, ticks = facts["pid"], facts["ticks"]
         space = facts.get("namespace") or pid_namespace()  # a container's 812 is another than the host's
         kernel = ""
-        if facts["boot_id"] == boot_id() and space == evidence.FIRST_NAMESPACE:
-            kernel = evidence.kernel_says(pid, facts["started"])
+        if facts["boot_id"] == boot_id() and space == exit_causes.FIRST_NAMESPACE:
+            kernel = exit_causes.kernel_says(pid, facts["started"])
         is_here = space == pid_namespace()
-        kills = evidence.oom_kills(facts.get("cgroup") or "")
+        kills = exit_causes.oom_kills(facts.get("cgroup") or "")
         return Known(
             facts=facts,
             dumps=read_dumps(dump),
             kernel=kernel,
             group_kills=(kills or 0) - (facts.get("oom_kills") or 0) if kills is not None else 0,
-            status=evidence.exit_status(pid, ticks) if is_here else None,
+            status=exit_causes.exit_status(pid, ticks) if is_here else None,
             service=service,
             lasted=ended_at - facts["started"],
         )

@@ -18,9 +18,9 @@ from hypothesis import example, given, settings
 
 from tests.detail import programs, raising
 from tests.detail.programs import HANDLED, NAMED, NOTHING, PASSING
-from visigate_logging.detail import adopted
-from visigate_logging.detail.adopted import VARIABLE, Adopted, adopted_by
+from visigate_logging.detail import handled
 from visigate_logging.detail.classification import Classifier
+from visigate_logging.detail.handled import VARIABLE, Handled, being_handled
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler
 
@@ -43,12 +43,12 @@ class Judge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         place, exc, is_handled = record.expected  # type: ignore[attr-defined]
-        found = adopted_by(record)
+        found = being_handled(record)
         wanted = {
             NOTHING: None,
-            HANDLED: Adopted(exc, True),
-            PASSING: Adopted(exc, False),
-            NAMED: Adopted(exc, is_handled),
+            HANDLED: Handled(exc, True),
+            PASSING: Handled(exc, False),
+            NAMED: Handled(exc, is_handled),
         }[place]
         self.seen[place] += 1
         if found != wanted:
@@ -59,7 +59,7 @@ class LateJudge(Judge):
     """Gets records when a MemoryHandler is full: of them only the one that is just being logged may take up any."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if adopted_by(record) is not None:
+        if being_handled(record) is not None:
             super().emit(record)
 
 
@@ -112,11 +112,11 @@ def test_of_many_programs_none_takes_up_a_wrong_one(is_async: bool) -> None:
     run()
 
 
-def found_by(log: Any, **given: Any) -> Adopted | None:
+def found_by(log: Any, **given: Any) -> Handled | None:
     """What the record of a call takes up, made as by a logger."""
-    kept: list[Adopted | None] = []
+    kept: list[Handled | None] = []
     logger = logging.Logger("gate")
-    logger.addFilter(lambda record: kept.append(adopted_by(record)) or True)
+    logger.addFilter(lambda record: kept.append(being_handled(record)) or True)
     log(logger, **given)
     (found,) = kept
     return found
@@ -126,7 +126,7 @@ def helper(logger: Any, message: object, *args: object, **given: Any) -> None:
     logger.error(message, *args, **given)
 
 
-def handling(exc: BaseException, log: Any) -> Adopted | None:
+def handling(exc: BaseException, log: Any) -> Handled | None:
     def call(logger: logging.Logger) -> None:
         try:
             raise exc
@@ -157,7 +157,7 @@ def handling(exc: BaseException, log: Any) -> Adopted | None:
 def test_a_helper_tells_of_an_exception_by_its_text_of_eight_characters_as_words(text, message, is_named) -> None:
     exc = ValueError(text)
     found = handling(exc, lambda logger: helper(logger, message))
-    assert found == (Adopted(exc, True) if is_named else None)
+    assert found == (Handled(exc, True) if is_named else None)
 
 
 GIVEN: dict[str, Any] = {
@@ -172,7 +172,7 @@ GIVEN: dict[str, Any] = {
 @pytest.mark.parametrize("way", GIVEN)
 def test_a_helper_tells_of_an_exception_by_giving_it(way: str) -> None:
     exc = ValueError("x")
-    assert handling(exc, lambda logger: GIVEN[way](logger, exc)) == Adopted(exc, True)
+    assert handling(exc, lambda logger: GIVEN[way](logger, exc)) == Handled(exc, True)
     assert handling(exc, lambda logger: GIVEN[way](logger, ValueError("x"))) is None
 
 
@@ -226,7 +226,7 @@ def test_the_frame_that_logs_is_the_one_that_the_record_names() -> None:
         except KeyError:
             wrapper(logger, "lost")
 
-    assert found_by(adapted) == found_by(wrapped) == Adopted(exc, True)
+    assert found_by(adapted) == found_by(wrapped) == Handled(exc, True)
 
 
 def test_a_record_keeps_what_was_decided_and_its_exc_info() -> None:
@@ -239,16 +239,16 @@ def test_a_record_keeps_what_was_decided_and_its_exc_info() -> None:
     found = found_by(call)
     (record,) = records
     assert record.exc_info is None
-    assert adopted_by(record) is found
-    assert adopted_by(copy.copy(record)) is found
-    assert adopted_by(pickle.loads(pickle.dumps(record))) is None  # as exc_info would be lost
+    assert being_handled(record) is found
+    assert being_handled(copy.copy(record)) is found
+    assert being_handled(pickle.loads(pickle.dumps(record))) is None  # as exc_info would be lost
 
 
 @pytest.mark.parametrize("make", [raising.HostileError, raising.UnprintableError, raising.FalsyError])
 def test_a_hostile_exception_is_taken_up_as_any(make: Any) -> None:
     exc = make()
     assert handling(exc, lambda logger: helper(logger, "cannot grab")) is None
-    assert handling(exc, lambda logger: helper(logger, "cannot grab: %s", 1, extra={"why": exc})) == Adopted(
+    assert handling(exc, lambda logger: helper(logger, "cannot grab: %s", 1, extra={"why": exc})) == Handled(
         exc, True
     )
 
@@ -256,9 +256,9 @@ def test_a_hostile_exception_is_taken_up_as_any(make: Any) -> None:
 def test_loguru_and_structlog_tell_of_the_exception_that_their_caller_handles() -> None:
     loguru = pytest.importorskip("loguru")
     structlog = pytest.importorskip("structlog")
-    kept: list[Adopted | None] = []
+    kept: list[Handled | None] = []
     handler = logging.Handler()
-    handler.emit = lambda record: kept.append(adopted_by(record))  # type: ignore[method-assign]
+    handler.emit = lambda record: kept.append(being_handled(record))  # type: ignore[method-assign]
     logger = logging.Logger("gate")
     logger.addHandler(handler)
     number = loguru.logger.add(handler, format="{message}")
@@ -276,14 +276,14 @@ def test_loguru_and_structlog_tell_of_the_exception_that_their_caller_handles() 
             log.error("lost")
     finally:
         loguru.logger.remove(number)
-    assert kept == [Adopted(exc, True), None] * 3
+    assert kept == [Handled(exc, True), None] * 3
 
 
 def test_outside_of_a_handler_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adopted, "_decide", lambda *_: pytest.fail("looked for an exception"))
+    monkeypatch.setattr(handled, "_decide", lambda *_: pytest.fail("looked for an exception"))
     record = logging.makeLogRecord({"levelno": logging.ERROR})
-    assert adopted_by(record) is None
-    assert adopted.ADOPTED_AS not in vars(record)
+    assert being_handled(record) is None
+    assert handled.HANDLED_AS not in vars(record)
 
 
 def test_detail_classifier_and_recovery_see_the_same_exception(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from visigate_logging.present.moments import moment
+from visigate_logging.present.times import moment
 
 NOW = datetime(2026, 5, 6, 12, 30, 15).astimezone()  # a Wednesday
 

@@ -14,7 +14,7 @@ import pytest
 from tests.records import NOON, detail, write
 from visigate_logging import ErrorStore
 from visigate_logging.cli import main
-from visigate_logging.retention.erasing import TextForms, ValueForms, erase
+from visigate_logging.retention.erasure import TextForms, ValueForms, erase
 from visigate_logging.store.index import index_path
 
 PLATE = "AB12 CDE"

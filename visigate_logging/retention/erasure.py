@@ -15,7 +15,7 @@ import orjson
 
 from visigate_logging.host.files import write_atomically
 from visigate_logging.retention.databases import erase_from_database, is_database
-from visigate_logging.retention.rewriting import rotation_lock, write_anew
+from visigate_logging.retention.rewrite import rotation_lock, write_anew
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

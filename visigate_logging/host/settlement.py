@@ -1,10 +1,10 @@
-"""What became of one record: its handler's thread may answer for it, or its caller who was interrupted meanwhile."""
+"""Settle a record once: by its handler's thread, or by its caller who was interrupted meanwhile."""
 
 from visigate_logging.host.counts import CountSheet
 
 
-class Answer:
-    """What became of one record, counted once: by who answers it, or by its caller who was interrupted meanwhile.
+class Settlement:
+    """Count what became of one record, once; whoever is first, as AMQP 1.0 settles a delivery.
 
     Args:
         counts: the sheet it is counted on.
@@ -13,7 +13,7 @@ class Answer:
     def __init__(self, counts: CountSheet) -> None:
         self._counts = counts
         self.is_accepted = False
-        """Whether the handler answers for the record."""
+        """Whether the handler has taken the record on."""
         self._uncounted = [True]  # a list, because its pop is one step for all threads and for what interrupts
 
     def accept(self) -> None:

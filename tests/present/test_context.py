@@ -6,8 +6,8 @@ import pytest
 
 from tests.records import detail
 from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.present.context import machine, moments, unusual, values
 from visigate_logging.present.facts import Place, facts_of
-from visigate_logging.present.surroundings import machine, moments, unusual, values
 
 CRUMB = {
     "timestamp": "2026-01-02T03:04:05Z",

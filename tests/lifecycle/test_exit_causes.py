@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.lifecycle.gate import BEGIN, Gate
-from visigate_logging.lifecycle import evidence
+from visigate_logging.lifecycle import exit_causes
 from visigate_logging.lifecycle.dumps import Dump, read_dumps
 from visigate_logging.lifecycle.ends import Known, ended
-from visigate_logging.lifecycle.evidence import Service
+from visigate_logging.lifecycle.exit_causes import Service
 
 FACTS = {"name": "camera.py", "pid": 812}
 STARVED = {**FACTS, "memory": [0.91, 0.97]}
@@ -99,24 +99,24 @@ def test_the_kernels_log_is_read_for_a_process_and_its_time(
         return line
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence.os, "read", read_line)
-        assert evidence.kernel_says(pid, since, str(pipe)) == said
+        patch.setattr(exit_causes.os, "read", read_line)
+        assert exit_causes.kernel_says(pid, since, str(pipe)) == said
     os.close(keeper)
-    assert evidence.kernel_says(pid, since, str(tmp_path / "not there")) == ""
+    assert exit_causes.kernel_says(pid, since, str(tmp_path / "not there")) == ""
 
 
 def test_the_status_of_a_process_is_known_until_its_parent_asks() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    ticks = evidence.start_ticks(child.pid)
-    assert evidence.lives(child.pid, ticks)
-    assert not evidence.lives(child.pid, ticks + 1)
-    assert evidence.exit_status(child.pid, ticks) is None
+    ticks = exit_causes.start_ticks(child.pid)
+    assert exit_causes.lives(child.pid, ticks)
+    assert not exit_causes.lives(child.pid, ticks + 1)
+    assert exit_causes.exit_status(child.pid, ticks) is None
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not evidence.lives(child.pid, ticks)
-    assert evidence.exit_status(child.pid, ticks) in (9, 0)  # the system may keep it to itself
+    assert not exit_causes.lives(child.pid, ticks)
+    assert exit_causes.exit_status(child.pid, ticks) in (9, 0)  # the system may keep it to itself
     child.communicate()
-    assert evidence.exit_status(child.pid, ticks) is None
+    assert exit_causes.exit_status(child.pid, ticks) is None
 
 
 def test_systemd_is_asked_for_the_one_run_of_the_service(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

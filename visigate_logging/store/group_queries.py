@@ -8,23 +8,23 @@ from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import UnknownEventError
-from visigate_logging.store.deciding import Decided, prepare_decision, root_of
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import Group, GroupPage, find_groups
 from visigate_logging.store.insights import find_forecasts, insights_of
-from visigate_logging.store.record_questions import RecordQuestions
+from visigate_logging.store.record_queries import RecordQueries
 from visigate_logging.store.search import find, keys_beginning
+from visigate_logging.store.states import Decided, prepare_decision, root_of
 from visigate_logging.store.trends import find_trends
 from visigate_logging.store.varying import releases_of, varying, varying_facets
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
-__all__ = ["GroupQuestions"]
+__all__ = ["GroupQueries"]
 
 EVENTS = 50
 
 
-class GroupQuestions(RecordQuestions):
+class GroupQueries(RecordQueries):
     """Questions about groups; see :class:`~visigate_logging.store.store.ErrorStore`."""
 
     def groups(

@@ -11,7 +11,7 @@ from tests.records import detail, write
 from tests.web.conftest import NOW
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import create_blueprint
-from visigate_logging.web.acting import done_in_words
+from visigate_logging.web.decisions import done_in_words
 
 ONE, TWO = "v1:0011223344556677", f"v1:{100:016x}"
 
