@@ -17,8 +17,8 @@ LIBRARIES = (
 )
 FIELD = (
     "advice arrivals attempts audit backoff blueprint breadcrumbs catchup charts classification clauses cli "
-    "collector composer construct consumers decisions delivery descendants dispatcher doctor erasure "
-    "execution exposition extraction facts faults fetch findings fleet flight gate grouping health holders "
+    "collector composer construct consumers decisions delivery dispatcher doctor erasure "
+    "execution exposition extraction facts faults fetch findings fleet flight gate grouping health "
     "hub ingest insight interning layout lifecycle lint loss merging metrics migrate mistakes nats "
     "notification notifier origin otlp outages pages paths pipeline presence present privacy pseudonyms "
     "reboot recurrence redaction rehearsal rehearse replay report restart retention rewrite rhythm rotation rtsp "

@@ -18,8 +18,7 @@ import tests.without_linux
 import os, sys, time
 from visigate_logging.host import clock, forks
 from visigate_logging.host.buffered_file import _datasync
-from visigate_logging.recovery.descendants import adopt_orphans, end_descendants
-from visigate_logging.recovery.sqlite.holders import holders_of
+from visigate_logging.recovery.proc import adopt_orphans, end_descendants, holders_of
 from pathlib import Path
 
 assert not os.path.exists("/proc/self") and not os.path.exists("/dev/shm")
@@ -29,7 +28,7 @@ assert _datasync is os.fsync
 assert not forks._is_alone()
 adopt_orphans()
 end_descendants(os.getpid())
-assert holders_of(Path("gate.db")) == ""
+assert holders_of([Path("gate.db")]) == ""
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.recovery.databases import DAMAGE, EMPTIED, content, fingerprints, make
-from visigate_logging.recovery.sqlite.generations import shift
+from visigate_logging.recovery.sqlite.backups import shift
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 

@@ -11,8 +11,8 @@ from visigate_logging.health.host import runners
 def backups(subject: Subject) -> Iterator[Finding]:
     """Look whether each procedure has a backup that is whole: a restore takes the newest sound one."""
     from visigate_logging.recovery.application import missing_allowed
+    from visigate_logging.recovery.sqlite.backups import generations
     from visigate_logging.recovery.sqlite.check import problems_of
-    from visigate_logging.recovery.sqlite.generations import generations
     from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 
     with missing_allowed():  # what cannot be imported is among the findings about the file

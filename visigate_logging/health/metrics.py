@@ -185,7 +185,7 @@ def _recoveries(directory: Path) -> Iterator[Family]:
 def _backups(objects: Iterable[Object]) -> Iterator[Family]:
     from visigate_logging.health.host import runners
     from visigate_logging.recovery.application import missing_allowed
-    from visigate_logging.recovery.sqlite.generations import generations
+    from visigate_logging.recovery.sqlite.backups import generations
     from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 
     newest: dict[str, float] = {}

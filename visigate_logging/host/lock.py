@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from visigate_logging.host.files import identity, is_still, open_safely
@@ -76,6 +77,16 @@ class HostLock(ForkAware):
             if is_still(self._fd, self._identity):
                 os.close(self._fd)
             self._fd = None
+
+    @contextlib.contextmanager
+    def tried(self, timeout: float = 0.0) -> Iterator[bool]:
+        """Hold it while the body runs, which is given whether it could be had within ``timeout`` seconds."""
+        is_ours = self.acquire(timeout)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self.release()
 
     def after_fork_in_child(self) -> None:
         """Close the copy, which does not unlock the parent's."""

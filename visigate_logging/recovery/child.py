@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from visigate_logging.options import build
-from visigate_logging.recovery.descendants import adopt_orphans, end_descendants
+from visigate_logging.recovery.proc import adopt_orphans, end_descendants
 from visigate_logging.recovery.process import INSIDE
 from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Outcome, Status

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from visigate_logging.recovery.descendants import end_descendants
+from visigate_logging.recovery.proc import end_descendants
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 INSIDE = "VISIGATE_RECOVERY_SESSION"  # in the environment of a step: the session that must not start recoveries

@@ -1,18 +1,16 @@
 """A backup that is known to be good."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from visigate_logging.recovery.sqlite import check, copy, files
-from visigate_logging.recovery.sqlite.generations import generations, shift
-from visigate_logging.recovery.sqlite.loss import losses
-from visigate_logging.recovery.sqlite.origin import origin_of
-from visigate_logging.recovery.sqlite.report import counted
+from visigate_logging.recovery.sqlite.backups import origin_of, rows_told, shift, sound
 from visigate_logging.recovery.steps.base import Outcome, Status
 
 SHOWN = 5
+FEW = 10  # of so few rows some may well go; all of them may not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,23 +72,33 @@ def _replace(database: Path, new: Path, target: Path, keeping: Keeping) -> Outco
     shift(target, keeping.keep)
     new.replace(target)
     files.sync(target.parent)
-    size = f"{counted(sum(rows.values()), 'row')} in {counted(len(rows), 'table')}"
-    told = f"{database} is backed up to {target}: {size}, checked"
+    told = f"{database} is backed up to {target}: {rows_told(rows)}, checked"
     return Outcome(Status.DONE, told, {"backup": str(target), "rows": rows})
 
 
-def _lost(new: Path, rows: dict[str, int], target: Path, keeping: Keeping) -> list[str]:
-    """Return what the new copy lacks that the last sound generation has."""
-    for last in generations([str(target)]):
+def _lost(new: Path, rows: Mapping[str, int], target: Path, keeping: Keeping) -> list[str]:
+    """Return what the new copy lacks that the last sound generation has: it must not push the good ones out."""
+    now = origin_of(new)
+    for last, before in sound([str(target)]):
         try:
-            before = None if check.problems_of(last) else origin_of(last)
-            had = check.contents(last)[1] if before else {}
+            had = check.contents(last)[1]
         except (OSError, sqlite3.DatabaseError, files.BusyError):
             continue
-        now = origin_of(new)
-        if before is None or now is None:
-            continue
-        if before.application != now.application:
+        if now is not None and before.application != now.application:
             return [f"application_id is {now.application}, and was {before.application} in {last}"]
-        return losses(had, rows, keeping.max_loss, keeping.ignore)
+        return list(_losses(had, rows, keeping))
     return []
+
+
+def _losses(before: Mapping[str, int], now: Mapping[str, int], keeping: Keeping) -> Iterator[str]:
+    """Yield the tables that are gone or empty, or have lost too many rows."""
+    for table, had in before.items():
+        has = now.get(table, 0)
+        if not had or table in keeping.ignore:
+            continue
+        if table not in now:
+            yield f"table {table} with {had} rows is gone"
+        elif not has:
+            yield f"all {had} rows of {table} are gone"
+        elif had >= FEW and has < had * (1 - keeping.max_loss):
+            yield f"{table} has {has} rows, and had {had}"

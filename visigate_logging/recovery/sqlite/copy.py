@@ -11,7 +11,7 @@ from typing import Any
 
 from visigate_logging.exceptions import MissingExtraError
 from visigate_logging.recovery.sqlite.check import address, connect, raise_if_busy
-from visigate_logging.recovery.sqlite.files import SIBLINGS, WAIT, BusyError, sibling, sync
+from visigate_logging.recovery.sqlite.files import WAIT, BusyError, all_of, sibling, sync
 
 STEP = 256  # pages for each step of a backup
 
@@ -150,7 +150,7 @@ def reindex(database: Path, when_locked: Callable[[], None]) -> bool:
 
 def create(source: Path, database: Path, put_aside: Callable[[], None]) -> None:
     """Put a copy of ``source`` where there is no database; whole or not at all, and never over another file."""
-    left = [path for suffix in SIBLINGS if (path := sibling(database, suffix)).exists()]
+    left = [path for path in all_of(database) if path.exists()]
     put_aside()
     new = database.with_name(f".{database.name}.new")
     copy_to_new(source, new)
@@ -163,8 +163,8 @@ def create(source: Path, database: Path, put_aside: Callable[[], None]) -> None:
 
 def copy_to_new(source: Path, new: Path) -> None:
     """Copy a database into a file that does not exist yet, and sync it."""
-    for suffix in SIBLINGS:
-        sibling(new, suffix).unlink(missing_ok=True)
+    for path in all_of(new):
+        path.unlink(missing_ok=True)
     new.touch(0o600)
     copy_database(source, new)
     shutil.copymode(source, new)

@@ -10,6 +10,7 @@ from typing import Any
 
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.host import HostLock
+from visigate_logging.host.files import write_atomically
 
 SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
 WAIT = 2.0  # how long a lock of another process is waited for, seconds
@@ -21,7 +22,7 @@ LOCK = ".visigate.lock"  # our own, and not the folder itself, which every user 
 CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs from the backup
 BLOCK, OVERLAP = 1 << 20, 256
 
-_open_to_the_end: list[int] = []  # closing one of these would drop the locks of an open connection
+_open_to_the_end: list[int] = []
 
 
 class BusyError(RecoveryError):
@@ -33,6 +34,11 @@ def sibling(database: Path, suffix: str) -> Path:
     return database.with_name(database.name + suffix)
 
 
+def all_of(database: Path) -> list[Path]:
+    """Return the paths of a database and of what may stand beside it."""
+    return [sibling(database, suffix) for suffix in SIBLINGS]
+
+
 def is_void(database: Path) -> bool:
     """Return whether there is nothing: SQLite deletes the ``-wal`` of such a file, so open it with care."""
     return not database.exists() or database.stat().st_size == 0
@@ -40,7 +46,7 @@ def is_void(database: Path) -> bool:
 
 def size(database: Path) -> int:
     """Bytes of a database and the files that belong to it."""
-    return sum(path.stat().st_size for s in SIBLINGS if (path := sibling(database, s)).exists())
+    return sum(path.stat().st_size for path in all_of(database) if path.exists())
 
 
 def too_little_space(folder: Path, size: int) -> str:
@@ -53,9 +59,7 @@ def read_through(path: Path) -> Iterator[bytes]:
     """Yield the bytes of a file of a database, in blocks that overlap so that no word is cut."""
     if not path.exists():
         return
-    descriptor = os.open(path, os.O_RDONLY)
-    _open_to_the_end.append(descriptor)
-    offset = 0
+    descriptor, offset = _opened(path), 0
     while block := os.pread(descriptor, BLOCK, offset):
         yield block
         offset += BLOCK - OVERLAP
@@ -71,13 +75,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
-    lock = HostLock(folder / LOCK)
-    if not lock.acquire(WAIT):
-        raise BusyError(f"another recovery or backup is at work in {folder}")
-    try:
+    with HostLock(folder / LOCK).tried(WAIT) as is_ours:
+        if not is_ours:
+            raise BusyError(f"another recovery or backup is at work in {folder}")
         yield
-    finally:
-        lock.release()
 
 
 def put_aside(database: Path, folder: Path, note: Mapping[str, Any]) -> None:
@@ -90,26 +91,23 @@ def put_aside(database: Path, folder: Path, note: Mapping[str, Any]) -> None:
     """
     partial = folder.with_name(f"{folder.name}{UNFINISHED}")
     partial.mkdir(0o700)  # whoever may not read the database may not read its copy
-    for suffix in SIBLINGS:
+    for path in all_of(database):
         with suppress(FileNotFoundError):
-            descriptor = os.open(sibling(database, suffix), os.O_RDONLY)
-            _open_to_the_end.append(descriptor)
-            with (
-                os.fdopen(descriptor, "rb", closefd=False) as source,
-                sibling(partial / database.name, suffix).open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
-    with (partial / NOTE).open("w", encoding="utf-8") as file:
-        json.dump(note, file)
-        file.flush()
-        os.fsync(file.fileno())
-    sync(partial)
+            source = _opened(path)
+            with open(source, "rb", closefd=False) as file, (partial / path.name).open("wb") as copy:
+                shutil.copyfileobj(file, copy, BLOCK)
+            sync(partial / path.name)
+    write_atomically(partial / NOTE, json.dumps(note).encode())
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
     sync(folder.parent)
+
+
+def _opened(path: Path) -> int:
+    """Return a descriptor that stays open: closing it would drop the locks of a connection that is open."""
+    _open_to_the_end.append(os.open(path, os.O_RDONLY))
+    return _open_to_the_end[-1]
 
 
 def earlier(database: Path, event_id: str) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -3,15 +3,14 @@
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
-from visigate_logging.recovery.sqlite import changes, check, copy, files, origin
-from visigate_logging.recovery.sqlite.generations import generations
-from visigate_logging.recovery.sqlite.holders import holders_of
-from visigate_logging.recovery.sqlite.report import Facts, counted, facts_of
+from visigate_logging.recovery.proc import holders_of
+from visigate_logging.recovery.sqlite import changes, check, copy, files
+from visigate_logging.recovery.sqlite.backups import Facts, choose, counted, facts_of, generations, sound
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
 
 SHOWN = 20  # problems that go into the outcome
@@ -50,7 +49,7 @@ class _Restore:
             with files.folder_lock(self.database.parent):
                 return act(self)
         except files.BusyError as error:
-            held = holders_of(self.database)
+            held = holders_of(files.all_of(self.database))
             told = f"{error}{f'; it is open in {held}' if held else ''}; the restore waits until the database is free"
             return Outcome(Status.DEFERRED, told, {"held_by": held})
 
@@ -90,7 +89,7 @@ class _Restore:
         facts = facts_of(*chosen)
         # Looking reads the database and the backup whole; a restore reads the backup twice more and writes both.
         seconds = 4 * (time.monotonic() - started)
-        held = holders_of(self.database) or "no process that can be seen"
+        held = holders_of(files.all_of(self.database)) or "no process that can be seen"
         told = f"{self._what()}; it would be restored from {facts}, in about {seconds:.0f} s; open in {held}"
         details = self._details() | {"backup": str(facts.path), "rows": facts.rows, "held_by": held}
         return Outcome(Status.REFUSED, told, details | {"seconds": seconds})
@@ -113,23 +112,14 @@ class _Restore:
 
     def _choose(self) -> tuple[Path, str] | str:
         """Return the backup, with why it is not the newest; or why there is none."""
-        sound = list(self._sound_backups())
-        if not sound:
+        found = list(sound(self.backups))
+        if not found:
             tried = ", ".join(map(str, generations(self.backups))) or f"none of {', '.join(self.backups)} exists"
             return f"no backup of it is sound; nothing was touched. Tried: {tried}"
-        chosen, passed_over = origin.choose(self.database, sound)
+        chosen, passed_over = choose(self.database, found)
         if chosen is None:
             return f"its backup may be of another database; nothing was touched: {passed_over}"
         return chosen, passed_over
-
-    def _sound_backups(self) -> Iterator[tuple[Path, origin.Origin]]:
-        for path in generations(self.backups):
-            try:
-                its = None if check.problems_of(path) else origin.origin_of(path)
-            except (OSError, sqlite3.DatabaseError, files.BusyError):
-                continue
-            if its is not None:
-                yield path, its
 
     def _reindex(self) -> Outcome | None:
         """Return the outcome; None when indexes are not all that is wrong."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from visigate_logging.options import Count, Number, Seconds
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
-from visigate_logging.recovery.steps.paths import refuse_other_databases
+from visigate_logging.recovery.steps.bounds import refuse_other_databases
 
 
 @dataclass(frozen=True, kw_only=True)

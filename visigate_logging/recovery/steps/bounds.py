@@ -1,4 +1,4 @@
-"""What a step may be pointed at: hosts that are meant, and what would end the host itself."""
+"""What a step may be pointed at: hosts that are meant, files of SQLite, and what would end the host itself."""
 
 import ipaddress
 import re
@@ -37,3 +37,22 @@ def would_reboot(words: Sequence[str]) -> bool:
     names = (PurePath(name).name for word in words for name in re.split(r"[\s;&|]+", word))
     kinds = (name.removesuffix(".target").removesuffix(".service").removeprefix("systemd-") for name in names)
     return any(kind in ENDS_THE_HOST for kind in kinds)
+
+
+def refuse_other_databases(*paths: str) -> None:
+    """Refuse what is no path of a SQLite file.
+
+    Raises:
+        ValueError: saying so.
+    """
+    for path in paths:
+        scheme, found, rest = path.partition("://")
+        if not path:
+            raise ValueError("a path is empty; give that of a SQLite file")
+        if found and scheme.startswith("sqlite"):
+            raise ValueError(f"{path!r} is a URL; write the path of the SQLite file: {rest.lstrip('/') or 'PATH'!r}")
+        if found:
+            raise ValueError(
+                f"{path!r} is not a SQLite file. Databases of a server ({scheme}) are beyond this step: restore them "
+                "with their own tools, by the step command"
+            )

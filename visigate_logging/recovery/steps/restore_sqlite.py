@@ -8,7 +8,7 @@ from typing import ClassVar
 from visigate_logging.options import Seconds
 from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
-from visigate_logging.recovery.steps.paths import refuse_other_databases
+from visigate_logging.recovery.steps.bounds import refuse_other_databases
 
 
 @dataclass(frozen=True, kw_only=True)
