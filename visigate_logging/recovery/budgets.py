@@ -10,13 +10,13 @@ from pathlib import Path
 from visigate_logging.host import HostLock, State, host_seconds
 from visigate_logging.host.directories import make_directory, sync_directory
 from visigate_logging.host.files import write_atomically
+from visigate_logging.options import build
 from visigate_logging.recovery.policy import Budget
 from visigate_logging.recovery.steps.base import Context
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS recovery (key TEXT PRIMARY KEY, budget TEXT NOT NULL) WITHOUT ROWID;"
 REBOOT = "(reboot)"
 DAY = 86_400.0
-_LARGEST = 1e15
 
 
 def full_key(context: Context) -> str:
@@ -56,8 +56,7 @@ class Budgets:
         """Return the budgets of all keys, of the reboot's too."""
         with self.state.transaction() as connection:
             rows = connection.execute("SELECT key, budget FROM recovery ORDER BY key").fetchall()
-        found = {key: json.loads(text) for key, text in rows}
-        return {key: Budget(**values | {"attempts": tuple(values["attempts"])}) for key, values in found.items()}
+        return {key: _budget_of(text) for key, text in rows}
 
     def save(self, key: str, budget: Budget) -> None:
         """Keep a key's budget."""
@@ -144,11 +143,6 @@ def _read(path: Path) -> Context | None:
 def _budget_of(text: str) -> Budget:
     """Return what was kept; a new budget where that is garbage, which must not stop recovery for its key."""
     try:
-        values = json.loads(text)
-        budget = Budget(**values | {"attempts": tuple(map(float, values["attempts"]))})
-    except (ValueError, TypeError, KeyError, OverflowError):
+        return build(Budget, json.loads(text))
+    except ValueError:
         return Budget()
-    needed = (*budget.attempts, budget.failures, budget.rest_until)
-    others = (n for n in (budget.last_error, budget.given_up, budget.running) if n is not None)
-    is_sound = all(type(n) in {int, float} and abs(n) < _LARGEST for n in (*needed, *others))
-    return budget if is_sound else Budget()

@@ -1,8 +1,9 @@
 """One run of a procedure: its steps, their verification, and the lines about them in the audit trail."""
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from visigate_logging.detail.masking import sanitiser
@@ -21,6 +22,7 @@ RELEASE = 10.0  # how long the application's function may take to close its conn
 SHORTEST = 0.1
 
 
+@dataclass
 class Execution:
     """One run.
 
@@ -30,27 +32,21 @@ class Execution:
         budgets: of the host.
         marks: of the host.
         audit: of the host.
-        longest: seconds for the whole run; None: as long as its steps may take.
-        only_resuming: leave out steps that are not gone on with after an interruption.
+        longest: seconds for a run at the start, which goes on with nothing but the steps that resume after an
+            interruption; None for any other, which takes as long as its steps may.
     """
 
-    def __init__(
-        self,
-        procedure: Procedure,
-        context: Context,
-        budgets: Budgets,
-        marks: Marks,
-        audit: Audit,
-        *,
-        longest: float | None = None,
-        only_resuming: bool = False,
-    ) -> None:
-        self._procedure = procedure
-        self._steps = [p for p in procedure.steps if p.step.resumes or not only_resuming]
-        self._context = context
-        self._budgets, self._marks, self._audit = budgets, marks, audit
-        self._deadline = None if longest is None else time.monotonic() + longest
-        self._may_release = not only_resuming and not context.manual
+    procedure: Procedure
+    context: Context
+    budgets: Budgets
+    marks: Marks
+    audit: Audit
+    longest: float | None = None
+
+    def __post_init__(self) -> None:
+        self._at_start = self.longest is not None
+        self._steps = [planned for planned in self.procedure.steps if planned.step.resumes or not self._at_start]
+        self._deadline = time.monotonic() + (self.longest if self.longest is not None else math.inf)
 
     def run(self) -> Outcome:
         """Go through the steps until one helps, refuses or puts off."""
@@ -70,10 +66,10 @@ class Execution:
 
     def judged(self, outcome: Outcome) -> Outcome:
         """Return a step's outcome after the verification; what that does not bear out waits for nothing more."""
-        if outcome.status is Status.DONE and self._procedure.verify is not None:
-            outcome = self._verified(outcome, self._procedure.verify)
+        if outcome.status is Status.DONE and self.procedure.verify is not None:
+            outcome = self._verified(outcome, self.procedure.verify)
             if outcome.status is not Status.DONE:
-                self._marks.clear(self._context)
+                self.marks.clear(self.context)
         return outcome
 
     def plan(self) -> Outcome:
@@ -88,15 +84,15 @@ class Execution:
         return Outcome(Status.REFUSED, text, details | {"dry_run": True})
 
     def _step(self, planned: Planned) -> Outcome:
-        if planned.step.reboots and not self._budgets.may_reboot():
+        if planned.step.reboots and not self.budgets.may_reboot():
             return Outcome(Status.FAILED, "the host was rebooted within a day; not again")
         if planned.step.resumes:
-            sure = planned.step.answers(self._context.codes) is Verdict.YES
-            self._marks.set(self._context, instead=sure)
-        self._audit.write("step begins", self._context, step=planned.name)
+            sure = planned.step.answers(self.context.codes) is Verdict.YES
+            self.marks.set(self.context, instead=sure)
+        self.audit.write("step begins", self.context, step=planned.name)
         outcome = self._perform("step ends", planned)
-        if outcome.status is Status.DEFERRED and self._procedure.release and self._may_release:
-            outcome = self._released(planned, self._procedure.release, outcome)
+        if outcome.status is Status.DEFERRED and self.procedure.release:
+            outcome = self._released(planned, outcome)
         if planned.step.resumes:
             self._settle(outcome)
         return outcome
@@ -108,31 +104,31 @@ class Execution:
         """
         waits = outcome.status in {Status.DEFERRED, Status.DONE}
         waits = waits or bool(outcome.details.keys() & {"died", "timed_out"})
-        waiting = None if waits else self._marks.waiting(self._context)
+        waiting = None if waits else self.marks.waiting(self.context)
         if waiting is not None and (
-            outcome.status is not Status.REFUSED or waiting.event_id == self._context.event_id
+            outcome.status is not Status.REFUSED or waiting.event_id == self.context.event_id
         ):
-            self._marks.clear(self._context)
+            self.marks.clear(self.context)
 
-    def _released(self, planned: Planned, release: str, outcome: Outcome) -> Outcome:
+    def _released(self, planned: Planned, outcome: Outcome) -> Outcome:
         """Return the outcome of a step that was put off, after the application has let go of what is in its way."""
-        try:
-            reopen = self._call_application(find(release), release, asdict(self._context))
-        except Exception as error:  # noqa: BLE001 -- the application's function may raise anything
-            told = f"{outcome.message}; {release} raised {type(error).__name__}: {error}"
-            return replace(outcome, message=told)
-        outcome = self._perform("step ends", planned)
+        if self._at_start or self.context.manual:
+            return outcome
+        name = self.procedure.release
+        reopen, problem = self._call_application(name, lambda: find(name)(asdict(self.context)))
+        if not problem:
+            outcome = self._perform("step ends", planned)
         if callable(reopen):
-            try:
-                self._call_application(reopen, release)
-            except Exception as error:  # noqa: BLE001 -- likewise
-                told = f"{outcome.message}; what {release} returned raised {type(error).__name__}: {error}"
-                return replace(outcome, message=told)
-        return outcome
+            _, problem = self._call_application(f"what {name} returned", reopen)
+        return replace(outcome, message=f"{outcome.message}; {problem}") if problem else outcome
 
-    def _call_application(self, function: Callable[..., Any], name: str, *arguments: Any) -> Any:
-        self._audit.write("release", self._context, step=name)
-        return call(lambda: function(*arguments), name, RELEASE)
+    def _call_application(self, name: str, function: Callable[[], Any]) -> tuple[Any, str]:
+        """Return what a function of the application returns, and in words what it raises."""
+        self.audit.write("release", self.context, step=name)
+        try:
+            return call(function, name, RELEASE), ""
+        except Exception as error:  # noqa: BLE001 -- the application's function may raise anything
+            return None, f"{name} raised {type(error).__name__}: {error}"
 
     def _verified(self, outcome: Outcome, verify: Verify) -> Outcome:
         """Return the outcome of a step, or that it has failed when no attempt of the probe says otherwise."""
@@ -150,27 +146,25 @@ class Execution:
         """Run a step, and write its outcome into the audit trail."""
         started = time.monotonic()
         outcome = self._performed(planned, "run")
-        if outcome.details.get("timed_out") and self._deadline is not None:
+        if outcome.details.get("timed_out") and self._at_start:
             outcome = replace(outcome, status=Status.DEFERRED, message=f"{outcome.message}; it goes on from here")
-        self._audit.write(
-            event, self._context, step=planned.name, **asdict(outcome), seconds=round(time.monotonic() - started, 3)
+        self.audit.write(
+            event, self.context, step=planned.name, **asdict(outcome), seconds=round(time.monotonic() - started, 3)
         )
         return outcome
 
     def _performed(self, planned: Planned, act: str) -> Outcome:
         try:
-            filled = planned.filled(self._context)
+            filled = planned.filled(self.context)
         except ConfigurationError as error:  # what the error brought does not make a step
             return Outcome(Status.REFUSED, str(error))
         if filled.step.reboots and not planned.step.reboots:
             return Outcome(Status.REFUSED, f"what {planned.name} was given would reboot the host; name it in words")
         if filled.step.inside:
-            outcome = attempt(filled.step, self._context, act)
+            outcome = attempt(filled.step, self.context, act)
         else:
-            timeout = filled.step.timeout
-            if self._deadline is not None:
-                timeout = max(SHORTEST, min(timeout, self._deadline - time.monotonic()))
-            outcome = run_in_child(filled.name, filled.parameters, self._context, timeout, act)
+            timeout = min(filled.step.timeout, max(SHORTEST, self._deadline - time.monotonic()))
+            outcome = run_in_child(filled.name, filled.parameters, self.context, timeout, act)
         # The audit trail keeps it, and people are told: what a program prints may hold a secret.
         clean = sanitiser(MAX_OUTCOME)
         return Outcome(outcome.status, clean.text(outcome.message), clean.value(outcome.details))

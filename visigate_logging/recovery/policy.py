@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
 
-from visigate_logging.options import Count, Number, Seconds, Via
+from visigate_logging.options import Count, Number, Range, Seconds, Via
 from visigate_logging.recovery.steps.base import Status
 
 
@@ -67,6 +67,11 @@ class Limits:
     half_open: Seconds = 900.0
 
 
+LONGEST = 1e15
+Moment = Annotated[float, Range(-LONGEST, LONGEST)]
+"""A time on the host's clock, seconds; what is kept may be garbage, with which nobody can count."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What is remembered of one key; times on the host's clock, seconds.
@@ -81,13 +86,13 @@ class Budget:
         running: which attempt has begun and not ended; what interrupts it must not use it up.
     """
 
-    attempts: tuple[float, ...] = ()
-    failures: int = 0
-    rest_until: float = 0.0
-    last_error: float | None = None
-    given_up: float | None = None
+    attempts: tuple[Moment, ...] = ()
+    failures: Annotated[int, Range(0, LONGEST)] = 0
+    rest_until: Moment = 0.0
+    last_error: Moment | None = None
+    given_up: Moment | None = None
     mended: bool = False
-    running: float | None = None
+    running: Moment | None = None
 
 
 class Action(StrEnum):

@@ -66,10 +66,9 @@ class Runner:
         """
         procedure = self.procedures[context.procedure]
         key = full_key(context)
-        lock = host_lock(self._directory, key)
-        if not lock.acquire():
-            return BUSY_RETRY
-        try:
+        with host_lock(self._directory, key).tried() as is_ours:
+            if not is_ours:
+                return BUSY_RETRY
             budget, now = self.budgets.load(key)
             decision, budget = decide(budget, procedure, now, error=error)
             if decision.action is Action.RUN:
@@ -80,8 +79,6 @@ class Runner:
                 return self._finish(self.run(procedure, context), procedure, context)
             waits = decision.action is Action.REST and not budget.mended
             return max(decision.until - now, 0.0) if waits else None
-        finally:
-            lock.release()
 
     def resume(self, context: Context, longest: float) -> float | None:
         """Go on with what was put off or interrupted before this start: it has its attempt already.
@@ -98,10 +95,9 @@ class Runner:
             self.marks.clear(context)
             return None
         key = full_key(context)
-        lock = host_lock(self._directory, key)
-        if not lock.acquire(longest):
-            return BUSY_RETRY
-        try:
+        with host_lock(self._directory, key).tried(longest) as is_ours:
+            if not is_ours:
+                return BUSY_RETRY
             if self.marks.waiting(context) is None:  # who had the lock has finished it
                 return None
             budget, _now = self.budgets.load(key)
@@ -111,8 +107,6 @@ class Runner:
             untold = self._untold(context)
             outcome = execution.judged(untold) if untold and not self._dry_run else self._run(execution)
             return self._finish(replace(outcome, message=f"at the start: {outcome.message}"), procedure, context)
-        finally:
-            lock.release()
 
     def run_by_hand(self, procedure: Procedure, context: Context, *, dry_run: bool = False) -> Outcome:
         """Run a procedure because a person asks for it, whatever its budget.
@@ -120,17 +114,14 @@ class Runner:
         Raises:
             RecoveryError: another process runs it right now.
         """
-        lock = host_lock(self._directory, full_key(context))
-        if not lock.acquire():
-            raise RecoveryError(f"{full_key(context)} is being run by another process; wait for it to end")
-        try:
+        with host_lock(self._directory, full_key(context)).tried() as is_ours:
+            if not is_ours:
+                raise RecoveryError(f"{full_key(context)} is being run by another process; wait for it to end")
             outcome = self.run(procedure, context, dry_run=dry_run)
             if not dry_run:
                 self.audit.write("outcome", context, status=outcome.status, message=outcome.message, by_hand=True)
                 self._clear_done(outcome, context)
             return outcome
-        finally:
-            lock.release()
 
     def standing(self, procedure: Procedure) -> list[dict[str, Any]]:
         """Return how the budgets of a procedure stand, one for each key; nothing is made where nothing is."""
@@ -154,15 +145,7 @@ class Runner:
 
     def _execution(self, procedure: Procedure, context: Context, longest: float | None = None) -> Execution:
         """Return a run; with ``longest`` one at the start."""
-        return Execution(
-            procedure,
-            context,
-            self.budgets,
-            self.marks,
-            self.audit,
-            longest=longest,
-            only_resuming=longest is not None,
-        )
+        return Execution(procedure, context, self.budgets, self.marks, self.audit, longest)
 
     def _note(self, decision: Decision, context: Context, procedure: Procedure) -> None:
         """Write a decision into the audit trail when it is not the one before it; tell of giving up."""
