@@ -20,7 +20,7 @@ FIELD = (
     "collector composer construct consumers decisions delivery dispatcher doctor erasure "
     "execution exposition extraction facts faults fetch findings fleet flight gate grouping health "
     "hub ingest insight interning layout lifecycle lint loss merging metrics migrate mistakes nats "
-    "notification notifier origin otlp outages pages paths pipeline presence present privacy pseudonyms "
+    "notification notifier otlp outages pages paths pipeline presence present privacy proc pseudonyms "
     "reboot recurrence redaction rehearsal rehearse replay report restart retention rewrite rhythm rotation rtsp "
     "schedule selection sentry settings settlement severities silence simulated spool standalone standard "
     "supervision swap timeline trust usb varying watch watchdog web yaml"

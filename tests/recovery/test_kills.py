@@ -22,7 +22,7 @@ import itertools, json, logging, logging.config, os, signal, sqlite3, sys
 from visigate_logging.recovery import execution, runner
 from visigate_logging.options.reading import build
 from visigate_logging.recovery.child import attempt
-from visigate_logging.recovery.sqlite import changes, check, copy, files, origin
+from visigate_logging.recovery.sqlite import changes, check, copy, files, restore
 from visigate_logging.recovery.steps import step_named
 
 folder, phase, moment = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -73,7 +73,7 @@ copy.STEP = 3
 if phase == "looks":
     kill_after(check, "problems_of", 1 + moment % 2)
 elif phase == "chooses":
-    kill_after(origin, "choose")
+    kill_after(restore, "choose")
 elif phase == "puts aside":
     files.shutil.copyfileobj = copy_some
 elif phase == "has put aside":
