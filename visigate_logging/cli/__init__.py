@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_any_encoding()
     words = sys.argv[1:] if argv is None else list(argv)
     args = _parsed(words)
-    from visigate_logging.cli.import_path import application, beside
-    from visigate_logging.cli.locations import find_config, mask_as_configured
-    from visigate_logging.cli.owner import live_as_owner
+    from visigate_logging.cli.acting import live_as_owner
+    from visigate_logging.cli.where import find_config, mask_as_configured
+    from visigate_logging.cli.world import application, beside
 
     is_found = getattr(args, "finds_config", False) and args.config is None
     if is_found:

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import Progress, complain
+from visigate_logging.cli.where import find_log
 from visigate_logging.present.words import meant
 from visigate_logging.store.facets import FACETS
 

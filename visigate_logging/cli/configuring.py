@@ -12,9 +12,9 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json, user
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
-from visigate_logging.cli.import_path import add_path
-from visigate_logging.cli.locations import find_config
 from visigate_logging.cli.output import complain, counted, painted, paragraph, say, say_json
+from visigate_logging.cli.where import find_config
+from visigate_logging.cli.world import add_path
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import read

@@ -11,9 +11,9 @@ from typing import Any
 
 from visigate_logging.cli.arguments import add_json, add_log, add_wide, moment
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import complain, counted, dim, painted, say, say_json
 from visigate_logging.cli.table import Brief, Column, table
+from visigate_logging.cli.where import find_log
 from visigate_logging.detail.plain import plain
 from visigate_logging.health.state_dir import MANY_OUTAGES
 from visigate_logging.host.timeline import Timeline

@@ -14,8 +14,8 @@ import orjson
 
 from visigate_logging.cli.arguments import add_filters, add_json, add_log, days, filters, open_store
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import Progress, complain, say, say_json
+from visigate_logging.cli.where import find_log
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.files import open_safely
 from visigate_logging.migrate.legacy import import_files

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.arguments import add_json, add_log
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.locations import find_config, find_log
 from visigate_logging.cli.output import bold, complain, counted, dim, painted, paragraph, say, say_json
 from visigate_logging.cli.table import Brief, Column, briefly, table
+from visigate_logging.cli.where import find_config, find_log
 from visigate_logging.present.severities import rank, worst_first
 from visigate_logging.present.words import brief_time, local_time, spoken
 

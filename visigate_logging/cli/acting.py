@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from visigate_logging.cli.locations import find_log
+from visigate_logging.cli.where import find_log
 
 
 def live_as_owner(args: argparse.Namespace) -> str:

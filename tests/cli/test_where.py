@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from visigate_logging.cli import main
-from visigate_logging.cli.locations import find_config, find_log
+from visigate_logging.cli.where import find_config, find_log
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_the_configuration_is_found_by_the_environment_here_above_or_for_the_sys
     assert find_config(below) == below / "logging.yaml"
     system = tmp_path / "etc.yaml"
     system.touch()
-    monkeypatch.setattr("visigate_logging.cli.locations.SYSTEM", system)
+    monkeypatch.setattr("visigate_logging.cli.where.SYSTEM", system)
     monkeypatch.setattr("visigate_logging.host.trust.exposure", lambda path, users: None)
     assert find_config(below) == system
     above = tmp_path / "logging.yaml"

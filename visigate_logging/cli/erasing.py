@@ -5,8 +5,8 @@ from pathlib import Path
 
 from visigate_logging.cli.arguments import add_json, add_log
 from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.where import find_log
 
 
 def _erase_arguments(parser: argparse.ArgumentParser) -> None:
