@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from visigate_logging.cli import COMMANDS, build_parser
+from visigate_logging.cli import COMMANDS
+from visigate_logging.cli.parser import parser_of
 
 PAGE = Path(__file__).parent.parent / "docs/options.md"
 HEAD = """# Commands and their options
@@ -16,23 +17,19 @@ Exit codes: 0 done, 1 nothing found or a check failed, 2 wrong usage, 78 a wrong
 
 def page() -> str:
     """Return the page."""
-    (choices,) = (a.choices for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     parts = [HEAD]
     for command in COMMANDS:
-        rows = "\n".join(_rows(choices[command.name]))
+        rows = "\n".join(_rows(parser_of(command)))
         parts.append(f"## `{command.name}`\n{command.help}\n" + (f"\n{rows}\n" if rows else ""))
     return "\n".join(parts)
 
 
-def _rows(parser: argparse.ArgumentParser, above: str = "") -> Iterator[str]:
+def _rows(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, inner in action.choices.items():
-                yield from _rows(inner, f"{above}{name} ")
-        elif not isinstance(action, argparse._HelpAction):
+        if not isinstance(action, argparse._HelpAction):
             name = ", ".join(action.option_strings) or action.metavar or action.dest.upper()
             said = parser._get_formatter()._expand_help(action) if action.help else ""
-            yield f"- `{above}{name}`" + (f": {' '.join(said.split())}" if said else "")
+            yield f"- `{name}`" + (f": {' '.join(said.split())}" if said else "")
 
 
 if __name__ == "__main__":

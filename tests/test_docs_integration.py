@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_until
-from visigate_logging.cli import build_parser
+from visigate_logging.cli import parsed
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/integration.md").read_text("utf-8")
@@ -223,7 +223,7 @@ def test_each_command_line_is_valid() -> None:
     lines = re.findall(r"^visigate-errors ([^\n#]*)", "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)), re.M)
     assert len(lines) >= 6
     for line in lines:
-        assert build_parser().parse_args(shlex.split(line)).run
+        assert parsed(shlex.split(line))
 
 
 def test_every_program_of_the_document_is_run() -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.records import detail, write
-from visigate_logging.cli import build_parser, main
+from visigate_logging.cli import main, parsed
 from visigate_logging.config.load import read
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def test_each_command_line_is_valid():
     lines = re.findall(r"visigate-errors ([^\n|>;)`#]*)", "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)))
     assert len(lines) >= 8
     for line in lines:
-        assert build_parser().parse_args(shlex.split(line)).run
+        assert parsed(shlex.split(line))
     assert {line.split()[0] for line in lines} == {"check", "rehearse", "apply", "status", "doctor"}
 
 

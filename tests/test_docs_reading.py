@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.records import detail, write
-from visigate_logging.cli import COMMANDS, build_parser
+from visigate_logging.cli import COMMANDS, parsed
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.store.store import ErrorStore
@@ -25,7 +25,7 @@ def shell_lines():
 
 @pytest.mark.parametrize("words", shell_lines(), ids=" ".join)
 def test_each_command_line_in_the_documents_is_valid(words):
-    assert build_parser().parse_args(words).run
+    assert parsed(words)
 
 
 def test_each_subcommand_of_the_reading_side_is_documented():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from visigate_logging.cli import build_parser
+from visigate_logging.cli import parsed
 from visigate_logging.recovery.procedures import parse_procedures
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Status
@@ -19,7 +19,7 @@ def test_each_command_line_is_valid():
     lines = re.findall(r"^visigate-errors ([^\n#]*)", TEXT, re.MULTILINE)
     assert len(lines) >= 12
     for line in lines:
-        assert build_parser().parse_args(shlex.split(line)).run
+        assert parsed(shlex.split(line))
 
 
 def test_each_step_and_each_outcome_is_explained():

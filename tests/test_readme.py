@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.cli import build_parser
+from visigate_logging.cli import parsed
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -61,4 +61,4 @@ def test_each_command_of_the_table_is_one() -> None:
     tried = [shlex.split(c + more.get(c, "")) for c in commands if c not in known]
     assert len(tried) >= 15
     for line in tried:
-        assert build_parser().parse_args(line).run
+        assert parsed(line)

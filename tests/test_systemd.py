@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.cli import build_parser
+from visigate_logging.cli import parsed
 
 UNITS = sorted((Path(__file__).parent.parent / "examples" / "systemd").iterdir())
 BIN = "/opt/visigate/.venv/bin"
@@ -34,7 +34,7 @@ def test_what_a_unit_runs_is_a_command_with_options_that_it_has(unit):
     lines = re.findall(rf"^Exec\w+={BIN}/visigate-errors (.*)$", unit.read_text(), flags=re.MULTILINE)
     assert lines
     for line in lines:
-        assert build_parser().parse_args(shlex.split(line)).run
+        assert parsed(shlex.split(line))
 
 
 @pytest.mark.parametrize("timer", [unit for unit in UNITS if unit.suffix == ".timer"], ids=lambda unit: unit.name)

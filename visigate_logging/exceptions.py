@@ -77,7 +77,10 @@ class MissingExtraError(VisigateLoggingError, ImportError):
     """
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"{library} is not installed; install it with: pip install 'visigate-logging[{extra}]'")
+        super().__init__(
+            f"{library} is not installed; it is part of the extra visigate-logging[{extra}]: in a clone, "
+            f"pip install '.[{extra}]'"
+        )
         self.library = library
         self.extra = extra
 

@@ -14,8 +14,11 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+
+from visigate_logging.detail.frames import ExceptionData, Frame
 
 NOW = 1_904_306_400.0  # 2030-05-06 14:00 UTC
 STORED = Path(__file__).parent / "screens"
@@ -37,6 +40,35 @@ COMMANDS = (
     "check",
     "recent --severity debug",
     "recent --sevrity x",
+    "show",
+    "show 000004",
+    "timeline",
+    "power",
+    "resolve 77aa --note mended --by op",
+    "mute d79f --worse --by op",
+    "note 0a1b --text seen --by op",
+    "groups --state all",
+    "reopen 77aa d79f --by op",
+    "resolve nope --by op",
+    "show zz",
+    "groups zzzz",
+    "recent --since soon",
+    "export --limit",
+    "export --format csv --type BarrierError",
+    "apply logging.yaml --confirm soon",
+    "check no-such.yaml",
+    "rehearse --against logging.yaml",
+    "forward --once",
+    "notify outbox",
+    "erase --key plate",
+    "backup gate.db",
+    "serve --port 99999",
+    "convert-config config.json",
+    "init",
+    "index check",
+    "completion tcsh",
+    "--help",
+    "recent --help",
     "mial",
 )
 FORMS = {"80 columns": (80, "utf-8"), "120 columns": (120, "utf-8"), "Latin-1": (80, "latin-1"), "pipe": (0, "utf-8")}
@@ -45,6 +77,28 @@ VARIES = (
     (r"logging\.yaml [0-9a-f]{12}", "logging.yaml HASH"),
     (r"(details\.index-\d+|-\d+\.sqlite3)", "details.index-N"),
     (r"(?m)^( +bytes +|bytes\t)\d+", r"\1N"),
+)
+
+
+BARRIER = ExceptionData(
+    "BarrierError",
+    "gate.errors",
+    "the barrier did not report its position within 5 s",
+    notes=("the relay clicked",),
+    frames=(
+        Frame(
+            "/usr/lib/python3/dist-packages/serial/serialposix.py", 565, "read", "serial", "raise Timeout()", False
+        ),
+        Frame(
+            "/opt/gate/gate/barrier.py",
+            42,
+            "lift",
+            "gate.barrier",
+            "position = self.relay.ask(Command.LIFT, timeout=settings.barrier.timeout, tries=settings.barrier.tries)",
+            in_app=True,
+            values={"settings": "Settings(barrier=Barrier(timeout=5, tries=3, device='/dev/ttyUSB0', rate=115200))"},
+        ),
+    ),
 )
 
 
@@ -103,7 +157,13 @@ def make_a_gate(directory: Path) -> None:
             module="gate.barrier",
             function="lift",
             category="barrier",
-            additional_info={"relay": 4, "tries": [1, 2, 3]},
+            additional_info={"relay": 4, "tries": [1, 2, 3], "asked": "/dev/serial/by-id/usb-" + 60 * "0"},
+            message="barrier stuck\nasked three times",
+            file="/opt/gate/gate/barrier.py",
+            exceptions=(
+                BARRIER,
+                replace(BARRIER, type="TimeoutError", message="no answer", relation="cause", parent=0),
+            ),
         )
     )
     write(Path("logs/errors/details.jsonl"), *sorted(records, key=lambda record: record.timestamp))

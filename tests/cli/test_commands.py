@@ -15,7 +15,9 @@ import pytest
 
 from tests.forked import run_each
 from tests.records import detail, write
-from visigate_logging.cli import COMMANDS, build_parser, main
+from visigate_logging.cli import COMMANDS, main
+from visigate_logging.cli.command import Command
+from visigate_logging.cli.parser import parser_of
 
 NOW = datetime.now(UTC)
 if NOW.minute < 6:  # the six errors below are within one hour, which bursts are counted by
@@ -290,14 +292,7 @@ def test_bash_completes_subcommands_and_their_options(capsys):
     ],
 )
 def test_every_subcommand_that_prints_data_takes_json(command):
-    parser = build_parser()
-    text = next(
-        choice.format_help()
-        for action in parser._actions
-        for name, choice in (action.choices or {}).items()
-        if name == command
-    )
-    assert "--json" in text
+    assert "--json" in parser_of(Command(command)).format_help()
 
 
 def test_a_command_that_reads_imports_nothing_of_what_makes_masks_mails_or_forwards_records(log):

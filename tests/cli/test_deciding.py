@@ -42,7 +42,7 @@ def test_what_is_resolved_or_muted_leaves_the_list_and_is_counted_beside_it(run)
     assert run("mute", "v1:1", "--until", "2d", "--more", "100", "--worse")[0] == 0
     assert open_keys(run) == []
     code, out, err = run("groups")
-    assert (code, out, err) == (1, "", "besides: 1 resolved, 1 muted; see --state\nno open groups\n")
+    assert (code, out, err) == (1, "", "no open groups\nbesides: 1 resolved, 1 muted; see --state\n")
     assert open_keys(run, "--state", "muted") == ["v1:1"]
     assert sorted(open_keys(run, "--state", "all")) == ["v1:0", "v1:1"]
     shown = [line.split("\t")[2] for line in run("groups", "--state", "all")[1].splitlines()[1:]]
@@ -71,7 +71,7 @@ def test_merging_and_its_end(run):
 
 def test_what_fails_is_said_and_does_not_keep_the_others_from_being_done(run):
     code, out, err = run("resolve", "v1:9", "v1:1", "--json")
-    assert (code, err) == (1, "v1:9: no group has the key 'v1:9'\n")
+    assert (code, err) == (1, "v1:9: no group has the key 'v1:9'; see visigate-errors recent, groups --state all\n")
     (done,) = orjson.loads(out)
     assert (done["key"], done["who"], done["state"]) == ("v1:1", getpass.getuser(), "resolved")
     assert run("mute", "v1:1", "--until", "soon")[0] == 2

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from visigate_logging.cli import main
-from visigate_logging.cli.init import SHIPPED
+from visigate_logging.cli.commands.init import SHIPPED
 
 MAIL = [
     "--mail-server",

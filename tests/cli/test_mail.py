@@ -64,7 +64,7 @@ def test_a_test_mail_is_sent_and_each_step_is_told(config, server, capsys):
 
 
 def test_the_step_that_failed_is_told_with_what_to_do(config, capsys, monkeypatch):
-    monkeypatch.setattr("visigate_logging.cli.mail.LONGEST", 0.1)
+    monkeypatch.setattr("visigate_logging.cli.commands.mail.LONGEST", 0.1)
     with RawServer(say_nothing) as silent:
         config(silent, timeout=0.1)
         assert main(["mail", "test"]) == 1

@@ -95,7 +95,7 @@ def test_a_missing_extra_is_named(config, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "apprise", None)
     config(urls=["json://127.0.0.1/x"])
     assert main(["check"]) == 78
-    assert "pip install 'visigate-logging[notify]'" in "".join(capsys.readouterr())
+    assert "pip install '.[notify]'" in "".join(capsys.readouterr())
     services._apprise.cache_clear()
 
 

@@ -212,7 +212,9 @@ def test_a_backup_that_would_push_out_good_ones_is_refused_and_logged(gate, caps
     assert "all 300 rows of permits are gone" in capsys.readouterr().out
     assert "all 300 rows of permits are gone" in (gate / "told.log").read_text()
     assert main(["backup", "gate.db", "--ignore", "permits"]) == 0
-    assert main(["backup", "gate.db", "--max-loss", "2"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["backup", "gate.db", "--max-loss", "2"])
+    assert "'2' is not a number from 0 to 1" in capsys.readouterr().err
 
 
 def test_doctor_judges_the_age_of_a_backup(gate, capsys):

@@ -11,7 +11,7 @@ import pytest
 from tests.delivery.conftest import entry
 from tests.records import NOON, detail, write
 from visigate_logging.cli import main
-from visigate_logging.cli.rehearse import rehearsed
+from visigate_logging.cli.commands.rehearse import rehearsed
 from visigate_logging.delivery.incidents import Incidents
 from visigate_logging.delivery.tables import SCHEMA
 from visigate_logging.delivery.throttle import Windows

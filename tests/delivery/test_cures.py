@@ -125,7 +125,7 @@ SAID = [
 def tried(tmp_path, monkeypatch, capsys):
     """The step and the cure that ``mail test`` tells for a server and options."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("visigate_logging.cli.mail.LONGEST", 0.5)
+    monkeypatch.setattr("visigate_logging.cli.commands.mail.LONGEST", 0.5)
 
     def tried(mailhost, **options):
         handler = {"class": "visigate_logging.ThrottledSMTPHandler", "mailhost": mailhost, "severity": "ERROR"}

@@ -1,108 +1,67 @@
-"""Declare the arguments that many subcommands share, and read what was given."""
+"""What subcommands take, as data; the arguments that many share; and how what was given is read."""
 
 import argparse
-import glob
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from visigate_logging.cli.output import Progress, complain
-from visigate_logging.cli.where import find_log
-from visigate_logging.present.words import meant
 from visigate_logging.store.facets import FACETS
-
-if TYPE_CHECKING:
-    from visigate_logging.store.store import ErrorStore
-
 
 MOST_DAYS = 36_500
 
 
-def add_log(parser: argparse.ArgumentParser) -> None:
-    """``--log``: where the details are."""
-    parser.add_argument(
-        "--log",
-        type=Path,
-        metavar="PATH",
-        help="the details file or its directory (default: VISIGATE_LOG, else what the logging.yaml names "
-        "that is found here, above, or in /etc/visigate, else logs/errors/details.jsonl)",
-    )
+class Argument(NamedTuple):
+    """One argument, as ``add_argument`` takes it."""
+
+    name: str
+    keywords: Mapping[str, Any]
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """``--json``: for programs."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+class Group(NamedTuple):
+    """Arguments that belong together.
 
-
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """``--type``, ``--since`` and the others that say which errors are meant."""
-    group = parser.add_argument_group("which errors")
-    group.add_argument("--group", metavar="GROUP", help="only this group, by its key or the beginning of it")
-    add_facets(group)
-    group.add_argument(
-        "--since", type=moment, metavar="WHEN", help="from then on: 2h, 3d, yesterday, 08:00, 2026-05-04T12:30"
-    )
-    group.add_argument("--until", type=moment, metavar="WHEN", help="before then")
-    group.add_argument("--text", help="only with this in messages, traceback or additional information")
-
-
-def add_facets(parser: Any) -> None:
-    """``--type`` and the other facets, on a parser or a group of one."""
-    for facet in FACETS:
-        parser.add_argument(
-            f"--{facet.name}", metavar=facet.name.upper(), help=f"only this {facet.name}, such as {facet.example}"
-        )
-    parser.add_argument(
-        "--facet",
-        action="append",
-        type=_facet,
-        default=[],
-        metavar="NAME=VALUE",
-        help="only this value of a facet of the application's own, such as camera=entrance",
-    )
-
-
-def _facet(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is no facet; give its name and value, such as camera=entrance")
-    return name, value
-
-
-def add_wide(parser: argparse.ArgumentParser) -> None:
-    """``--wide``: tables as wide as they are."""
-    parser.add_argument("--wide", action="store_true", help="show all columns whole, however wide the terminal is")
-
-
-def facets(store: "ErrorStore", args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :func:`add_facets` declared, as ``ErrorStore.groups`` takes it and as errors have it.
-
-    ``warn`` and ``warning`` stand for ``WARNING``; what no error has is said, with what may be meant.
+    Args:
+        title: above them in the help; empty for those of which one must be given, and no second.
+        arguments: them.
     """
-    asked = dict(args.facet) | {facet.name: getattr(args, facet.name) for facet in FACETS}
-    given = {name: value for name, value in asked.items() if value is not None}
-    known = store.choices() if given else {}
-    return {name: _occurring(name, value, known.get(name)) for name, value in given.items()}
+
+    title: str
+    arguments: "Arguments"
 
 
-def _occurring(name: str, value: str, known: Sequence[str] | None) -> str:
-    from visigate_logging.store.facets import spelt
-
-    if known is None or (found := spelt(value, known)) is None:
-        if known is not None:
-            complain(f"no error has the {name} {value!r}{meant(value, known)}")
-        return value
-    return found
+Arguments = Iterable[Argument | Group]
 
 
-def filters(store: "ErrorStore", args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :func:`add_filters` declared, as ``ErrorStore.recent`` takes it."""
-    group = store.group_key(args.group) if args.group else None
-    return facets(store, args) | {"group": group} | {name: getattr(args, name) for name in ("since", "until", "text")}
+def argument(spec: str, said: str, **keywords: Any) -> Argument:
+    """Return one argument.
+
+    Args:
+        spec: as in a synopsis: ``--limit N`` takes a value, ``--json`` none, ``id ID`` is told by its place.
+        said: what it is for; its default, where it has one, is added.
+        keywords: as ``add_argument`` takes them.
+    """
+    name, _, metavar = spec.partition(" ")
+    if metavar:
+        keywords["metavar"] = metavar
+    elif name.startswith("-"):
+        keywords.setdefault("action", "store_true")
+    if isinstance(default := keywords.get("default"), str | int | float) and default != "":
+        said += f" (default: {default})"
+    return Argument(name, {"help": said, **keywords})
 
 
-def moment(text: str) -> datetime:
+def declare(parser: argparse._ActionsContainer, arguments: Arguments) -> None:
+    """Declare arguments on a parser, or on a group of one."""
+    for one in arguments:
+        if isinstance(one, Argument):
+            parser.add_argument(one.name, **one.keywords)
+        elif one.title:
+            declare(parser.add_argument_group(one.title), one.arguments)
+        else:
+            declare(parser.add_mutually_exclusive_group(required=True), one.arguments)
+
+
+def moment(text: str) -> Any:
     """Return a time that was given; see :func:`visigate_logging.present.times.moment`."""
     from visigate_logging.present import times
 
@@ -125,7 +84,7 @@ def user(text: str) -> str:
 
 def positive(text: str) -> int:
     """Return a whole number above zero."""
-    if not text.isdigit() or int(text) == 0:
+    if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
@@ -143,15 +102,97 @@ def days(text: str) -> int:
     return found
 
 
-def open_store(args: argparse.Namespace) -> "ErrorStore":
-    """Open the store that the arguments name; it tells on a terminal how far it is.
+def within(least: float, most: float, unit: str = "") -> Any:
+    """Return what reads a number between two others, in a unit."""
 
-    That there is no log is said on standard error: it is none when nothing has gone wrong yet, but also when the
-    path is wrong.
-    """
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            what = f"a number of {unit}" if unit else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {least:g} to {most:g}")
+        return value
+
+    return read
+
+
+def facet(text: str) -> tuple[str, str]:
+    """Return name and value of a facet; one that is called as something else is asked for by that."""
     from visigate_logging.store.store import ErrorStore
 
-    store = ErrorStore(args.log or find_log(), progress=Progress("indexing"))
-    if store.path.parent.is_dir() and not any(store.path.parent.glob(f"{glob.escape(store.path.name)}*")):
-        complain(f"{store.path}: no such file; if errors have been logged, name their log with --log")
-    return store
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is no facet; give its name and value, such as camera=entrance")
+    taken = {*names_of(ErrorStore.recent), *names_of(ErrorStore.groups), *names_of(ErrorStore.follow)}
+    if name in taken:
+        option = f"; for that there is --{name}" if name in ("group", "limit", "since", "until", "text") else ""
+        raise argparse.ArgumentTypeError(f"{name!r} cannot be the name of a facet here{option}")
+    return name, value
+
+
+def names_of(function: Any) -> tuple[str, ...]:
+    """Return the names of what a function takes."""
+    code = function.__code__
+    return tuple(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+LOG = argument(
+    "--log PATH",
+    "the details file or its directory (default: VISIGATE_LOG, else what the logging.yaml names that is found here, "
+    "above, or in /etc/visigate, else logs/errors/details.jsonl)",
+    type=Path,
+)
+JSON = argument("--json", "print JSON, for programs")
+WIDE = argument("--wide", "show all columns whole, however wide the terminal is")
+STATE_DIR = argument("--state-dir PATH", "state_dir of the handlers (default: state, beside the log)", type=Path)
+PATHS = (
+    argument(
+        "--path DIRECTORY",
+        "where the application's own classes are; those of the configuration and of work are looked into anyway",
+        action="append",
+        type=Path,
+        default=[],
+    ),
+    argument("--no-path", "look for classes in what is installed alone"),
+)
+CONFIG = (
+    argument(
+        "--config FILE",
+        "default: VISIGATE_CONFIG, else logging.yaml here or above, else /etc/visigate/logging.yaml",
+        type=Path,
+    ),
+    *PATHS,
+)
+FACET = (
+    *(argument(f"--{f.name} {f.name.upper()}", f"only this {f.name}, such as {f.example}") for f in FACETS),
+    argument(
+        "--facet NAME=VALUE",
+        "only this value of a facet of the application's own, such as camera=entrance",
+        action="append",
+        type=facet,
+        default=[],
+    ),
+)
+SINCE = "from then on: 2h, 3d, yesterday, 08:00, 2026-05-04T12:30"
+FILTERS = Group(
+    "which errors",
+    (
+        argument("--group GROUP", "only this group, by its key or the beginning of it"),
+        *FACET,
+        argument("--since WHEN", SINCE, type=moment),
+        argument("--until WHEN", "before then", type=moment),
+        argument("--text TEXT", "only with this in messages, traceback or additional information"),
+    ),
+)
+
+
+def limit(default: int, said: str = "at most so many") -> Argument:
+    """Return ``--limit``."""
+    return argument("--limit N", said, type=positive, default=default)
+
+
+def last_days(default: int) -> Argument:
+    """Return ``--days``."""
+    return argument("--days N", "of the last days, with today", type=days, default=default)

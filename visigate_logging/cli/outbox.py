@@ -1,14 +1,18 @@
-"""What waits in an outbox: listed, tried now, or removed."""
+"""What waits in an outbox: listed, tried now, or removed; and whose outbox it is."""
 
 import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from visigate_logging.cli.arguments import CONFIG, JSON, Argument, argument
 from visigate_logging.cli.command import DONE, FAILED, USAGE
-from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.table import Column, table
-from visigate_logging.exceptions import StateError
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import read
+from visigate_logging.config.source import refuse
+from visigate_logging.exceptions import ConfigurationError, StateError
 from visigate_logging.present.words import counted, spoken
 
 if TYPE_CHECKING:
@@ -18,8 +22,61 @@ if TYPE_CHECKING:
     from visigate_logging.delivery.throttle import Waiting
     from visigate_logging.handlers.throttled import ThrottledHandler
 
-
 PATIENCE = 5.0
+COLUMNS = (
+    Column("STATE"),
+    Column("ID"),
+    Column("SUBJECT", stretches=True),
+    Column("TO", dropped=2),
+    Column("WHY", dropped=1),
+)
+
+
+def arguments(noun: str) -> tuple[Argument, ...]:
+    """Return what a command for a kind of message takes."""
+    test = f"test: connect, log in and send a test {noun}; outbox: the {noun}s that wait or were refused"
+    outbox = "with outbox: list them, send what waits now, or remove some"
+    return (
+        argument("action", test, choices=("test", "outbox")),
+        argument("what", outbox, nargs="?", choices=("list", "retry", "drop"), default="list"),
+        argument("ids ID", f"for drop: the {noun}s' ids, as the list has them", nargs="*"),
+        argument("--all", f"for drop: all {noun}s"),
+        *CONFIG,
+        argument("--handler NAME", f"the {noun} handler, when the file has several"),
+        JSON,
+    )
+
+
+def chosen(
+    args: argparse.Namespace, kind: "type[ThrottledHandler]", what: str, how_to_have_one: str
+) -> "tuple[str, ThrottledHandler]":
+    """Return name and object of the handler of a kind that is named, or is the only one.
+
+    Raises:
+        ConfigurationError: there is none, or there are several, or it cannot be made.
+    """
+    wanted, config = args.handler, args.config
+    source = read(config)
+    found = {str(made.key[1]): made for made in examine(source) if made.makes(kind)}
+    is_known = wanted in found if wanted else len(found) == 1
+    about = tuple(f"handlers.{name}" for name in found)
+    wrong = [p for p in source.errors if not (is_known and p.key) or p.key.startswith(about)]
+    if wrong:
+        raise refuse(source, wrong)
+    if not is_known:
+        if not found:
+            raise ConfigurationError("handlers", f"{what} handlers of this file are: none. {how_to_have_one}")
+        problem = f"{what} handlers of this file are: {', '.join(found)}"
+        raise ConfigurationError("handlers", f"{problem}; choose one with --handler")
+    name = wanted or next(iter(found))
+    try:
+        handler: ThrottledHandler = found[name].factory(**{p.name: value for p, value in found[name].arguments()})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"handlers.{name}.{error.key}", error.problem) from error
+    if not handler.routes:
+        place = source.place(found[name].key)
+        raise ConfigurationError(f"handlers.{name}", f"{handler.off} ({config}:{place.line}:{place.column})")
+    return name, handler
 
 
 def outbox(name: str, handler: "ThrottledHandler", args: argparse.Namespace) -> int:
@@ -36,22 +93,9 @@ def outbox(name: str, handler: "ThrottledHandler", args: argparse.Namespace) -> 
 
 def _list(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
     listed = [one for pipeline in pipelines for one in _listed(pipeline)]
-    if args.json:
-        say_json(listed)
-    elif listed:
-        shown = [(m["state"], m["id"], m["subject"], " ".join(m["recipients"]), m["reason"]) for m in listed]
-        columns = (
-            Column("STATE"),
-            Column("ID"),
-            Column("SUBJECT", stretches=True),
-            Column("TO", dropped=2),
-            Column("WHY", dropped=1),
-        )
-        say(table(columns, shown))
-    else:
-        noun = pipelines[0].channel.noun
-        say(f"no {noun}s in {', '.join(str(p.outbox.spool.directory) for p in pipelines)}")
-    return DONE
+    rows = [(m["state"], m["id"], m["subject"], " ".join(m["recipients"]), m["reason"]) for m in listed]
+    none = f"no {pipelines[0].channel.noun}s in {', '.join(str(p.outbox.spool.directory) for p in pipelines)}"
+    return answer(args, listed, [table(COLUMNS, rows) if rows else none])
 
 
 def _listed(pipeline: "Pipeline") -> list[dict[str, Any]]:
@@ -107,17 +151,13 @@ def _retry(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
         while pipeline.turn() == 0.0:
             continue
     left = [message_id for pipeline in pipelines for message_id in pipeline.outbox.spool.waiting()]
-    if args.json:
-        refused = [message_id for pipeline in pipelines for message_id in pipeline.outbox.spool.refused.waiting()]
-        say_json({"waiting": left, "refused": refused})
-    else:
-        noun = pipelines[0].channel.noun
-        command = "mail" if noun == "mail" else "notify"
-        say(
-            f"{len(left)} {noun}s wait; visigate-errors {command} test says why"
-            if left
-            else f"no {noun} waits any more"
-        )
+    refused = [message_id for pipeline in pipelines for message_id in pipeline.outbox.spool.refused.waiting()]
+    noun = pipelines[0].channel.noun
+    command = "mail" if noun == "mail" else "notify"
+    told = (
+        f"{len(left)} {noun}s wait; visigate-errors {command} test says why" if left else f"no {noun} waits any more"
+    )
+    answer(args, {"waiting": left, "refused": refused}, [told])
     return FAILED if left else DONE
 
 

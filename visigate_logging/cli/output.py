@@ -7,9 +7,14 @@ import re
 import sys
 import time
 import unicodedata
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.detail.plain import plain
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 PAINT = re.compile(r"\x1b\[\d+m")
@@ -69,9 +74,24 @@ def complain(text: str) -> None:
     sys.stderr.write(plain(text) + "\n")
 
 
-def counted(number: int, what: str) -> str:
-    """So many of something: ``1 error``, ``2 errors``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str = "") -> int:
+    """Write what a command has found, and return its exit code.
+
+    Args:
+        args: of the command; ``json`` says for whom.
+        data: what was found, for programs.
+        lines: the same for people.
+        nothing: what is said on standard error where nothing was found, which is a failure.
+    """
+    if args.json:
+        say_json(data)
+    else:
+        for line in lines:
+            say(line)
+    if nothing and not data:
+        complain(nothing)
+        return FAILED
+    return DONE
 
 
 def has_colour() -> bool:
@@ -100,28 +120,50 @@ def as_written(text: str) -> str:
     return text if text.isascii() else text.encode(encoding, "visigate_logging").decode(encoding)
 
 
-def paragraph(head: str, text: str) -> str:
-    """Return text beside its head, on a terminal in lines that fit it."""
-    if not sys.stdout.isatty():
-        return f"{head}{as_written(plain(text, one_line=True))}".rstrip()
-    import textwrap
+def paragraph(head: str, text: str, colour: str = "") -> str:
+    """Return text beside its head, on a terminal in lines that fit it.
 
-    indent = width(PAINT.sub("", head))
-    lines = textwrap.wrap(
-        as_written(plain(text, one_line=True)), max(terminal_columns() - indent, 20), break_on_hyphens=False
-    )
-    return "\n".join(f"{head if n == 0 else ' ' * indent}{line}" for n, line in enumerate(lines or [""])).rstrip()
+    Args:
+        head: what stands before the first line; as much room is left before the others.
+        text: from records as they are; it becomes one paragraph.
+        colour: of the text.
+    """
+    return _beside(head, plain(text, one_line=True), colour)
+
+
+def block(head: str, text: str, colour: str = "") -> str:
+    """Return the same of a text that keeps its own lines."""
+    first, *others = plain(text).rstrip().split("\n")
+    rest = " " * width(PAINT.sub("", head))
+    return "\n".join([_beside(head, first, colour), *(_beside(rest, line, colour) for line in others)])
+
+
+def _beside(head: str, text: str, colour: str) -> str:
+    text = as_written(text)
+    lines, indent = [text], width(PAINT.sub("", head))
+    if sys.stdout.isatty() and indent + width(text) > terminal_columns():
+        import textwrap
+
+        lines = textwrap.wrap(text, max(terminal_columns() - indent, 20), break_on_hyphens=False) or [""]
+    shown = [painted(line, colour) if colour and line else line for line in lines]
+    return "\n".join(f"{head if n == 0 else ' ' * indent}{line}" for n, line in enumerate(shown)).rstrip()
 
 
 def terminal_columns() -> int:
     """Return how wide the terminal is; ``COLUMNS`` in the environment says it first."""
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def width(text: str) -> int:
-    """Columns that a text takes on a terminal."""
+    """Return how many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

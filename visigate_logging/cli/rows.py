@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visigate_logging.cli.command import DONE, FAILED
-from visigate_logging.cli.output import complain, say, say_json
+from visigate_logging.cli.arguments import argument
+from visigate_logging.cli.command import FAILED
+from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.table import Column, table
+from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
 
 if TYPE_CHECKING:
@@ -20,28 +22,22 @@ KINDS = ("added", "changed", "deleted")
 LONGEST = 40  # characters of a value that are shown
 
 
-def add_row_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what ``recover rows`` takes beside the name of the procedure."""
-    parser.add_argument(
-        "--aside", type=Path, metavar="FOLDER", help="the damaged files; for rows (default: of the last restore)"
-    )
-    parser.add_argument("--table", help="show the rows of this table; for rows")
-    parser.add_argument(
-        "--apply",
-        metavar="TABLE",
-        help="bring the damaged file's rows of this table back in one transaction; for rows",
-    )
-    parser.add_argument("--only", choices=KINDS, help="of these rows alone; for rows")
-    parser.add_argument(
-        "--rows",
-        type=_numbers,
-        metavar="N,N",
-        help="of the rows with these numbers alone, as --table shows; for rows",
-    )
-
-
 def _numbers(text: str) -> set[int]:
+    if not all(part.strip().isdecimal() for part in text.split(",")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are no numbers of rows; give them as --table shows them, such as 1,2"
+        )
     return {int(part) for part in text.split(",")}
+
+
+ROWS = (
+    argument("--aside FOLDER", "the damaged files; for rows (default: of the last restore)", type=Path),
+    argument("--table TABLE", "show the rows of this table; for rows"),
+    argument("--apply TABLE", "bring the damaged file's rows of this table back in one transaction; for rows"),
+    argument("--only KIND", f"of these rows alone: {', '.join(KINDS)}; for rows", choices=KINDS),
+    argument("--rows N,N", "of the rows with these numbers alone, as --table shows; for rows", type=_numbers),
+)
+"""What `rows` takes beside the name of the procedure."""
 
 
 def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
@@ -51,13 +47,8 @@ def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
     found = [line for line in _lines(folder) if _is_chosen(line, args)]
     if args.apply:
         return _apply(database, found, args)
-    if args.json:
-        say_json(found)
-    elif args.table:
-        _show(found)
-    else:
-        _summarise(folder, found)
-    return DONE if found else FAILED
+    lines = _shown(found) if args.table else _summarised(folder, found)
+    return answer(args, found, map(plain, lines) if found else (), nothing="no row differs")
 
 
 def _database(procedure: "Procedure") -> Path:
@@ -103,28 +94,29 @@ def _is_chosen(line: Mapping[str, Any], args: argparse.Namespace) -> bool:
     )
 
 
-def _summarise(folder: Path, found: list[dict[str, Any]]) -> None:
+def _summarised(folder: Path, found: list[dict[str, Any]]) -> Iterator[str]:
     counts: dict[str, Counter[str]] = {}
     for line in found:
         counts.setdefault(line["table"], Counter())[line["change"]] += 1
-    say(f"What differs from the backup in {folder}:")
+    yield f"What differs from the backup in {folder}:"
     cells = [(name, *(str(kinds[kind]) for kind in KINDS)) for name, kinds in counts.items()]
     columns = [Column("TABLE", stretches=True), *(Column(kind.upper(), right=True) for kind in KINDS)]
-    say(table(columns, cells))
-    say("The rows: --table TABLE. To bring rows of the damaged file back: --apply TABLE [--only added] [--rows 1,2]")
+    yield table(columns, cells)
+    yield "The rows: --table TABLE. To bring rows of the damaged file back:"
+    yield "--apply TABLE [--only added] [--rows 1,2]"
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _shown(found: list[dict[str, Any]]) -> Iterator[str]:
     for line in found:
         key = ", ".join(f"{name}={value}" for name, value in line["key"].items())
-        say(f"{line['number']:>5} {line['change']:<7} {key}")
+        yield f"{line['number']:>5} {line['change']:<7} {key}"
         row, backup = line["row"] or {}, line["backup"] or {}
         for name in row or backup:
             old, new = _short(backup.get(name)), _short(row.get(name))
             if line["change"] != "changed":
-                say(f"              {name}: {new if row else old}")
+                yield f"              {name}: {new if row else old}"
             elif backup.get(name) != row.get(name):
-                say(f"              {name}: {old} in the backup, {new} in the damaged file")
+                yield f"              {name}: {old} in the backup, {new} in the damaged file"
 
 
 def _short(value: object) -> str:
@@ -146,8 +138,5 @@ def _apply(database: Path, found: list[dict[str, Any]], args: argparse.Namespace
         raise RecoveryError(f"no row was brought back: {error}") from error
     counts = Counter(line["change"] for line in found)
     told = ", ".join(f"{n} {kind}" for kind, n in counts.items())
-    if args.json:
-        say_json({"table": args.apply, **counts})
-    else:
-        say(f"{args.apply} in {database} is again as in the damaged file for these rows: {told}")
-    return DONE
+    done = f"{args.apply} in {database} is again as in the damaged file for these rows: {told}"
+    return answer(args, {"table": args.apply, **counts}, [done])

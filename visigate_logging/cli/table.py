@@ -1,10 +1,10 @@
 """Lay out tables: for a terminal, columns that fit it; for a pipe, tab-separated values as they are."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from visigate_logging.cli.output import as_written, bold, terminal_columns, width
+from visigate_logging.cli.output import as_written, bold, painted, terminal_columns, width
 from visigate_logging.detail.plain import plain
 
 LEAST = 36
@@ -31,12 +31,14 @@ class Column(NamedTuple):
         right: whether it stands to the right, as numbers do.
         stretches: whether it is cut where the terminal is too narrow for all.
         dropped: when it is left out to make room: the highest first; 0 for never.
+        colours: of values, where colours are shown.
     """
 
     header: str
     right: bool = False
     stretches: bool = False
     dropped: int = 0
+    colours: Mapping[str, str] = {}
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, wide: bool = False) -> str:
@@ -55,7 +57,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, wide: bo
     widths = [max(width(row[i]) for row in cells) for i in range(len(columns))]
     room = sum(widths) + 2 * len(widths) if wide else terminal_columns()
     shown = _narrowed(columns, widths, room)
-    lines = [[_cell(row[i], widths[i], columns[i].right) for i in shown] for row in cells]
+    lines = [[_cell(row[i], widths[i], columns[i]) for i in shown] for row in cells]
     texts = ["  ".join(line).rstrip() for line in lines]
     return "\n".join([bold(texts[0]), *texts[1:]])
 
@@ -82,10 +84,11 @@ def as_text(cell: Cell, *, whole: bool) -> str:
     return as_written(plain(text, one_line=True))
 
 
-def _cell(text: str, columns: int, right: bool) -> str:
+def _cell(text: str, columns: int, column: Column) -> str:
     text = fitted(text, columns)
     padding = " " * (columns - width(text))
-    return padding + text if right else text + padding
+    shown = painted(text, column.colours[text]) if text in column.colours else text
+    return padding + shown if column.right else shown + padding
 
 
 def fitted(text: str, columns: int) -> str:
@@ -96,6 +99,12 @@ def fitted(text: str, columns: int) -> str:
     while width(text) >= columns:
         text = text[:-1]
     return text + "…"
+
+
+def one_line(text: str, taken: int = 0) -> str:
+    """Return a text on one line of the terminal, of which some columns are taken."""
+    text = as_written(plain(text, one_line=True))
+    return fitted(text, terminal_columns() - taken) if sys.stdout.isatty() else text
 
 
 def briefly(ids: Iterable[str], *, ends: bool) -> dict[str, Brief]:

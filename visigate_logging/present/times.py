@@ -3,8 +3,8 @@
 import re
 from datetime import datetime, time, timedelta
 
-EXAMPLES = "2h, 3d, yesterday, 08:00 or 2026-05-04T12:30"
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+EXAMPLES = "30s, 2h, 3d, yesterday, 08:00 or 2026-05-04T12:30"
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS = {"today": 0, "yesterday": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -13,7 +13,7 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     """Return the time that a text names, in the host's own zone.
 
     Args:
-        text: so many minutes, hours, days or weeks ago (``90m``, ``2h``, ``3d``, ``1w``); ``now``; ``today``,
+        text: so many seconds, minutes, hours, days or weeks ago (``30s``, ``2h``, ``3d``); ``now``; ``today``,
             ``yesterday`` or the last day of a name (``monday``), with a time of the day or from midnight on; a time
             of the day alone (``08:00``), the last that there was; or ISO 8601.
         now: the time to count from; the present when not given.
@@ -25,8 +25,8 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     words = text.strip().lower().split()
     if words == ["now"]:
         return now
-    if ago := re.fullmatch(r"(\d+)([mhdw])(?: ago)?", " ".join(words)):
-        return _shifted(now, timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+    if ago := re.fullmatch(r"(\d+)([smhdw])(?: ago)?", " ".join(words)):
+        return _shifted(now, timedelta(**{UNITS[ago[2]]: int(ago[1])}))
     if words and (back := _days_back(words[0], now)) is not None:
         return _at(now - timedelta(days=back), _time(words[1]) if len(words) == 2 else time())
     if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", text.strip()):

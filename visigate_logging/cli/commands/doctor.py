@@ -1,0 +1,36 @@
+"""Look at all that errors depend on, and say what to do."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+from visigate_logging.cli.arguments import CONFIG, JSON, argument
+from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.output import answer, painted, paragraph
+from visigate_logging.health.checks import diagnose
+from visigate_logging.health.findings import Finding
+
+ARGUMENTS = (
+    *CONFIG,
+    argument("--user USER", "the user that the application runs as (default: who asks)"),
+    argument("--seen", "what was lost so far is known: let it be no fault any more"),
+    argument("--offline", "ask no mail server and no target"),
+    argument("--quiet", "print what is not well, and nothing else"),
+    JSON,
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what is well and what is not, for people and for monitoring."""
+    findings = diagnose(args.config, user=args.user, seen=args.seen, offline=args.offline)
+    shown = [finding for finding in findings if not (args.quiet and finding.well)]
+    answer(args, [asdict(finding) for finding in findings], _told(shown))
+    return DONE if all(finding.well for finding in findings) else FAILED
+
+
+def _told(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        mark = painted("ok  ", "green") if finding.well else painted("FAIL", "red")
+        yield paragraph(f"{mark}  ", f"{finding.about}: {finding.text}")
+        if finding.cure and not finding.well:
+            yield paragraph("      ", finding.cure)

@@ -1,0 +1,20 @@
+"""Count the errors of groups, but do not tell of them."""
+
+import argparse
+
+from visigate_logging.cli.arguments import argument, positive
+from visigate_logging.cli.decisions import KEYS, NOTE, coming, decide
+
+ARGUMENTS = (
+    argument("--until WHEN", "for 2h, 3d, or until 2026-05-04, …T12:30", type=coming),
+    argument("--more N", "until N more have come", type=positive),
+    argument("--worse", "until it is more severe, or more than twice as frequent in a day"),
+    NOTE,
+    *KEYS,
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Mute each, until one of the ends that are given."""
+    args.more = args.more or 0
+    return decide(args, "mute", "until", "more", "worse")

@@ -1,0 +1,37 @@
+"""Show the newest errors, the newest first."""
+
+import argparse
+
+from visigate_logging.cli.arguments import FILTERS, JSON, LOG, WIDE, argument, limit
+from visigate_logging.cli.output import answer, complain
+from visigate_logging.cli.records import COLUMNS, row
+from visigate_logging.cli.selection import filters, open_store, warn_of_unreadable
+from visigate_logging.cli.table import briefly, table
+
+PAGED = True
+ARGUMENTS = (
+    LOG,
+    JSON,
+    WIDE,
+    limit(10),
+    argument("--cursor CURSOR", "go on after the last page; it is told on standard error"),
+    FILTERS,
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the newest errors, and how to go on."""
+    store = open_store(args)
+    page = store.recent(args.limit, cursor=args.cursor, **filters(store, args))
+    warn_of_unreadable(store)
+    ids = briefly((record.event_id for record in page), ends=True)
+    rows = [row(record, ids[record.event_id]) for record in page]
+    lines = [table(COLUMNS, rows, wide=args.wide)] if rows else []
+    more = f"there are more: --cursor {page.cursor}" if page.cursor else ""
+    if page.searched_back_to:
+        more = f"searched back to {page.searched_back_to:%Y-%m-%d %H:%M}; go on with --cursor {page.cursor}"
+    nothing = more or f"no such errors in {store.path}"
+    code = answer(args, [record.to_dict() for record in page], lines, nothing=nothing)
+    if rows and more:
+        complain(more)
+    return code
