@@ -28,7 +28,7 @@ FIELD = (
     "supervision swap timeline trust usb varying watch watchdog web yaml"
 )
 """Words of the field that mean here what they mean elsewhere."""
-OTHERS = "acting deciding erasing where world"
+OTHERS = ""
 """Words that are neither, and are to go; none may be added."""
 
 

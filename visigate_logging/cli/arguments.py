@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from visigate_logging.store.facets import FACETS
+from visigate_logging.store.facets import FACETS, GROUP
 
 MOST_DAYS = 36_500
 
@@ -125,9 +125,9 @@ def facet(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is no facet; give its name and value, such as camera=entrance")
-    taken = {*names_of(ErrorStore.recent), *names_of(ErrorStore.groups), *names_of(ErrorStore.follow)}
+    taken = {GROUP, *names_of(ErrorStore.recent), *names_of(ErrorStore.groups), *names_of(ErrorStore.follow)}
     if name in taken:
-        option = f"; for that there is --{name}" if name in ("group", "limit", "since", "until", "text") else ""
+        option = f"; for that there is --{name}" if name in (GROUP, "limit", "since", "until", "text") else ""
         raise argparse.ArgumentTypeError(f"{name!r} cannot be the name of a facet here{option}")
     return name, value
 

@@ -13,8 +13,8 @@ from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.selection import open_store
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import DecisionError, UnknownEventError
-from visigate_logging.present.times import UNITS
 from visigate_logging.present.states import decision_in_words
+from visigate_logging.present.times import UNITS
 
 
 def coming(text: str) -> datetime:

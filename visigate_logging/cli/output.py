@@ -70,8 +70,19 @@ def say_json(value: Any, *, line: bool = False) -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error; what a record says in it is shown as text."""
-    sys.stderr.write(plain(text) + "\n")
+    """Write to standard error, on a terminal in lines that fit it; what a record says is shown as text."""
+    lines = plain(text).split("\n")
+    if sys.stderr.isatty():
+        import textwrap
+
+        room = terminal_columns()
+        lines = [
+            textwrap.fill(line, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+            if len(line) > room
+            else line
+            for line in lines
+        ]
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str = "") -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from visigate_logging.cli.arguments import CONFIG, argument, within
+from visigate_logging.cli.checks import is_fine, told
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
 from visigate_logging.cli.output import complain, say
-from visigate_logging.cli.problems import is_fine, told
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.confirm import is_abandoned, put, put_back, put_on_trial
 from visigate_logging.config.load import read

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from visigate_logging.cli.arguments import JSON, PATHS, argument, user
+from visigate_logging.cli.checks import is_fine, told
 from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.locations import find_config
 from visigate_logging.cli.output import answer, say_json
-from visigate_logging.cli.problems import is_fine, told
 from visigate_logging.config.check import check
 from visigate_logging.config.load import read
 

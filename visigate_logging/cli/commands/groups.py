@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from visigate_logging.cli.arguments import FACET, JSON, LOG, WIDE, argument, last_days, limit
-from visigate_logging.cli.bars import ARROWS, bursts, sparkline
+from visigate_logging.cli.charts import ARROWS, bursts, sparkline
 from visigate_logging.cli.output import answer, bold, complain, dim, paragraph
 from visigate_logging.cli.records import brief, brief_time_of
 from visigate_logging.cli.selection import facets, open_store

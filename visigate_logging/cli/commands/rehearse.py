@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visigate_logging.cli.arguments import CONFIG, JSON, LOG, argument, moment
+from visigate_logging.cli.checks import is_fine
 from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.output import answer, bold, complain
-from visigate_logging.cli.problems import is_fine
 from visigate_logging.cli.selection import everything, open_store
 from visigate_logging.config.check import check
 from visigate_logging.config.load import read

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from visigate_logging.cli.arguments import JSON, LOG, last_days
-from visigate_logging.cli.bars import sparkline
+from visigate_logging.cli.charts import sparkline
 from visigate_logging.cli.output import answer, bar, bold, dim, painted, paragraph, width
 from visigate_logging.cli.selection import open_store, warn_of_unreadable
 from visigate_logging.detail.plain import plain

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from visigate_logging.cli.arguments import JSON, LOG, WIDE, argument, last_days
-from visigate_logging.cli.bars import ARROWS, bursts
+from visigate_logging.cli.charts import ARROWS, bursts
 from visigate_logging.cli.output import answer, bold, complain, dim
 from visigate_logging.cli.selection import open_store
 from visigate_logging.cli.table import Column, briefly, one_line, table
