@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.delivery.conftest import error
-from visigate_logging.delivery.digest import Digest, Item
+from visigate_logging.delivery.digest import Digest, Item, together
 from visigate_logging.delivery.mail import MailTemplate, compose, subject_of, trial_message
 from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ExceptionData, Frame
@@ -260,3 +260,12 @@ def test_a_test_mail_says_that_it_is_one():
     )
     assert "a test of mails" in message["Subject"]
     assert message["Auto-Submitted"] == "auto-generated"
+
+
+def test_groups_whose_errors_came_within_seconds_are_told_with_one_another():
+    names = {"v1:a": 100.0, "v1:b": 104.0, "v1:c": 109.5}
+    items = [item(detail=error(name, error_message=name), since=since) for name, since in names.items()]
+    quiet = item(0, at_rest=True, told=1, told_at=1.0, since=100.0, detail=error("v1:d", error_message="quiet"))
+    told = [one.beside for one in together([*items, quiet])]
+    assert told == [("CameraError: v1:b",), ("CameraError: v1:a",), (), ()]
+    assert "With: CameraError: v1:b\n" in text(mail(*together(items)))

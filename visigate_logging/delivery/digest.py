@@ -1,7 +1,7 @@
 """What a message tells, as sections of labelled facts; how they look is left to the channel."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from visigate_logging.delivery.throttle import Incident
 from visigate_logging.detail.record import ErrorDetail
@@ -12,6 +12,10 @@ from visigate_logging.present.words import counted, local, rate, spoken
 
 _LONGEST_TITLE = 70
 _ON_TOP = ("Site", "Link", "Where")
+_BESIDE = 5.0
+"""Seconds within which the first errors of two groups are of one incident."""
+_MOST_BESIDE = 10
+"""Groups of a digest, the worst, that are told with one another."""
 _STILL = 120.0
 """Seconds after an error for which an incident is said to go on."""
 
@@ -26,6 +30,7 @@ class Item:
         at_rest: whether the mail tells the end of the incident.
         now: when it was decided on, on the host's clock.
         recovery: what a recovery did about it, and when.
+        beside: titles of the groups in this digest that came with it.
     """
 
     group: Incident
@@ -33,6 +38,7 @@ class Item:
     at_rest: bool = False
     now: float | None = None
     recovery: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,20 @@ class Digest:
     def folded(self) -> int:
         """Return how many errors are told of only as part of a count."""
         return sum(item.group.untold for item in self.items) - self.told
+
+
+def together(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the groups of a digest, each with the titles of those whose first untold errors came with its own."""
+    worst = [item for item in items if item.group.untold][:_MOST_BESIDE]
+    return tuple(
+        replace(item, beside=tuple(title(other.detail) for other in worst if _came_with(item, other)))
+        for item in items
+    )
+
+
+def _came_with(item: Item, other: Item) -> bool:
+    untold = item is not other and item.group.untold > 0
+    return untold and abs(item.group.since - other.group.since) <= _BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,8 @@ def _on_top(fact: Fact) -> int:
 
 def _about(item: Item, url: str | None) -> list[Fact]:
     page = link(url, item.detail.event_id) if url else ""
-    return [Fact(*one) for one in (("Link", page), *_times(item), ("Recovery", item.recovery))]
+    told = (("Link", page), *_times(item), ("With", "; ".join(item.beside)), ("Recovery", item.recovery))
+    return [Fact(*one) for one in told]
 
 
 def title(detail: ErrorDetail, longest: int = _LONGEST_TITLE) -> str:

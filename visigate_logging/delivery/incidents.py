@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from visigate_logging.delivery.digest import Digest, Item, title
+from visigate_logging.delivery.digest import Digest, Item, title, together
 from visigate_logging.delivery.entries import OTHER, Entry
 from visigate_logging.delivery.mail import thread_id
 from visigate_logging.delivery.recoveries import Recoveries
@@ -229,7 +229,7 @@ class Incidents(Tables):
             recovery = self._recoveries.of(detail.error_type, group.began)
             items.append(Item(group, detail, is_at_rest(group, now, self._windows), now, recovery))
         sheet = sheet_of(connection, self._handler)
-        digest = Digest(tuple(items), sheet, decision.held_back)
+        digest = Digest(together(items), sheet, decision.held_back)
         sheet["delivered"] += digest.told
         sheet["folded"] += digest.folded
         sheet["pending"] -= digest.told + digest.folded

@@ -14,6 +14,7 @@ from visigate_logging.config.check import check, examine
 from visigate_logging.config.load import read
 from visigate_logging.config.source import ERROR, NOTE, Source
 from visigate_logging.exceptions import VisigateLoggingError
+from visigate_logging.health.recurrence import ahead
 from visigate_logging.health.backups import backups
 from visigate_logging.health.findings import Finding, Subject
 from visigate_logging.health.forwarding import forwarding, targets
@@ -196,7 +197,7 @@ def _mail_server(subject: Subject) -> Iterator[Finding]:
                 yield Finding("mail server", False, f"{error.step}: {error.problem}", error.cure)
 
 
-CHECKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, backups, forwarding)
+CHECKS = (_trial, _processes, _sums, _failures, _owners, _disk, _clock, backups, ahead, forwarding)
 
 
 def _notifications(subject: Subject) -> Iterator[Finding]:
