@@ -67,6 +67,9 @@ WRONG = {
     "pattern": ({"message": "("}, "procedures.p.message"),
     "verify without probe": ({"verify": {"attempts": 1}}, "procedures.p.verify.probe"),
     "verify never": ({"verify": {"probe": TCP, "attempts": 0}}, "procedures.p.verify.attempts"),
+    "nothing that looks before": ({"before": {}, "steps": [{"command": {"argv": ["true"]}}]}, "procedures.p.before"),
+    "notify looks at nothing": ({"before": {}, "steps": [{"notify": {"message": "a"}}]}, "procedures.p.before"),
+    "never likely enough": ({"before": {"probability": 1.5}}, "procedures.p.before.probability"),
     "unknown in verify": ({"verify": {"probe": TCP, "attempt": 1}}, "procedures.p.verify.attempt"),
     "no backups": (
         {"steps": [{"restore_sqlite": {"database": "a", "backups": []}}]},

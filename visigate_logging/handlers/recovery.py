@@ -135,11 +135,12 @@ class RecoveryHandler(Unlocked):
         if self._recent.is_repeat(detail.event_id, detail.repeats):
             settlement.fold()
         else:
-            self._dispatcher.put(_context(record, procedure, codes), settlement)
+            self._dispatcher.put(context_of(record, procedure, codes), settlement)
         note_kept(record, vars(detail))
 
 
-def _context(record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> Context:
+def context_of(record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> Context:
+    """Return what its steps are told of the error that calls for a procedure."""
     detail = detail_of(record)
     return Context(
         procedure=procedure.name,

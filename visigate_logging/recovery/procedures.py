@@ -73,6 +73,17 @@ class Verify:
     grace: Seconds = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """When what only looks of a procedure is to look before an error has come.
+
+    Args:
+        probability: from which on its group is likely enough to be back within 7 days.
+    """
+
+    probability: Annotated[float, Range(0.1, 0.9)] = 0.7
+
+
 class ClassName(str):
     """The name of an exception class, or the path by which the class calls itself."""
 
@@ -136,6 +147,7 @@ class Procedure(Limits):
         message: regular expression, searched in what was logged, then in the messages of the chain; what its
             named groups find can be a ``key``, and stands for ``{group}`` in the texts of steps.
         status: HTTP status, as 404, 4xx or a list: of an exception of the chain, else of those texts.
+        before: when its steps that only look are called by a forecast; none that acts ever is.
         release: ``package.module:function`` of the application, called in its own process when a step is put off
             because the application itself is in the way; it closes what is open, and may return a function that
             opens it again.
@@ -145,6 +157,7 @@ class Procedure(Limits):
     steps: tuple[PlannedStep, ...]
     exceptions: tuple[Annotated[ClassName, Via(ClassName.read, "a name", raw=True)], ...] = ()
     verify: Verify | None = None
+    before: Before | None = None
     key: tuple[str, ...] = ()
     logger: str = ""
     module: str = ""
@@ -162,11 +175,20 @@ class Procedure(Limits):
             planned["verify.probe"] = self.verify.probe
         for place, one in planned.items():
             _fill(one.parameters, f"{place}.{one.name}", dict.fromkeys((*PLACEHOLDERS, *groups), ""))
+        if self.before and not self.looks:
+            raise ConfigurationError("before", "needs a step that only looks, as probe_tcp, or verify with such a probe")
         if self.release:
             try:
                 find(self.release)
             except ValueError as error:
                 raise ConfigurationError("release", str(error)) from error
+
+    @property
+    def looks(self) -> tuple[Planned, ...]:
+        """What of it only looks: such steps, else the probe that judges them."""
+        judge = (self.verify.probe,) if self.verify else ()
+        steps, probe = ([p for p in some if not (p.step.mends or p.step.inside)] for some in (self.steps, judge))
+        return tuple(steps or probe)
 
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
         """Return whether its conditions hold for a record whose chain of exceptions has these codes."""
