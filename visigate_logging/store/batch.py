@@ -1,5 +1,6 @@
 """What is learned of some lines of a log: where each record stands, and what it is searched by."""
 
+from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import orjson
 from visigate_logging.store.clocks import Clocks
 from visigate_logging.store.identity import id_bytes, identify
 from visigate_logging.store.index import Index, Row
-from visigate_logging.store.interning import MOST_TRIED, carried_facet, claim, numbers_of, part_numbers
+from visigate_logging.store.interning import FUTURE, MOST_TRIED, PAST, carried_facet, claim, numbers_of, part_numbers
 from visigate_logging.store.lines import HEAD, ID, ID_AT, MESSAGE, RECORD_START, TAIL, WORDS, WORDS_END, Line, parse
 from visigate_logging.store.times import QUARTER, parse_timestamp
 
@@ -17,17 +18,22 @@ __all__ = ["Batch", "Newest", "Part"]
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- see below
 """Without a zone, as the times are that our writers make: all of them are UTC."""
-fromisoformat, fromhex = datetime.fromisoformat, bytes.fromhex
+fromisoformat, from_bytes = datetime.fromisoformat, int.from_bytes
 
 
 class Newest:
-    """Of one group in one batch: first and last time, and the line of the record that was last."""
+    """Of one group in one batch: first and last time, the line of the record that was last.
 
-    __slots__ = ("first", "last", "line")
+    Args:
+        tried: hashes of its messages whose older keys were looked for; None when that were enough.
+    """
 
-    def __init__(self, at: int, line: bytes) -> None:
-        self.first = self.last = at
-        self.line = line
+    __slots__ = ("first", "last", "line", "tried")
+
+    def __init__(self, tried: set[int] | None) -> None:
+        self.first, self.last = FUTURE, PAST
+        self.line = b""
+        self.tried = tried
 
 
 class Part(NamedTuple):
@@ -65,7 +71,7 @@ class Batch:
         self._index = index
         self._source = part.source
         self._carried_to = part.carried
-        self._claimed: set[int] = set()
+        self._met: dict[tuple[bytes, ...], tuple[int, int, str, Newest]] = {}
         self._at: int | None = None
 
     def skimmer(self) -> Callable[[int, bytes], bool]:
@@ -73,8 +79,8 @@ class Batch:
 
         What is between them is looked at when the record is read. It runs a million times: it calls little.
         """
-        index, source, rows, groups, of = self._index, self._source, self.rows, self.groups, self.clocks.of
-        head_of, tail_of, known, parted = HEAD.match, TAIL.match, index.facets, index.split_groups
+        source, rows, at_clock, met = self._source, self.rows, self.clocks.at, self._met
+        head_of, tail_of, parted = HEAD.match, TAIL.match, self._index.split_groups
 
         def skim(offset: int, line: bytes) -> bool:
             head, tail = head_of(line), tail_of(line, line.rfind(MESSAGE))
@@ -82,41 +88,57 @@ class Batch:
                 return False
             text, kind, module = head.groups()
             message, seconds, repeats = tail.groups()
-            like = line[tail.end() : WORDS_END], kind, module
             try:
                 since = fromisoformat(text.decode()) - EPOCH
-                stamped = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-                number = line[ID_AT:-3].decode()
-                tie = fromhex(number[16:])
-                if int(number[:12], 16) != stamped // 1000 and RECORD_START in line[1:]:
-                    return False  # perhaps the beginning of one line and the end of another
-                facet, group, boot = known[like]
+                number = unhexlify(line[ID_AT:-3])
             except ValueError:
                 return False
-            except KeyError:
+            stamped = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+            if from_bytes(number[:6]) != stamped // 1000 and RECORD_START in line[1:]:
+                return False  # perhaps the beginning of one line and the end of another
+            like = line[tail.end() : WORDS_END], kind, module
+            found = met.get(like) or self._recall(like)
+            if found is None or found[1] in parted:
                 return self._learn(offset, line, like)
-            if group in parted:
+            facet, group, boot, newest = found
+            tried = newest.tried
+            if tried is not None and hash(message) not in tried and not self._claim(newest, group, line, message):
                 return False
-            clock, shift = of(boot, float(seconds), stamped, self._at) if boot else (0, 0)
+            clock, shift = at_clock(boot, float(seconds), stamped, self._at) if boot else (0, 0)
             at = self._at = stamped + shift
-            if group not in self._claimed:
-                self._claim(group, line, message)
-            newest = groups.get(group)
-            if newest is None or at < newest.last:
-                self._note(group, at, line)
-            else:
+            if at >= newest.last:
                 newest.last, newest.line = at, line
-            rows.append((at, tie, source, offset, len(line), facet, clock, 1 if repeats else 0))
+            if at < newest.first:
+                newest.first = at
+            rows.append((at, number[8:], source, offset, len(line), facet, clock, 1 if repeats else 0))
             return True
 
         return skim
 
-    def _claim(self, group: int, line: bytes, message: bytes) -> None:
-        tried = self._index.claimed.get(group, ())
-        if hash(message) not in tried:
+    def _recall(self, like: tuple[bytes, ...]) -> tuple[int, int, str, Newest] | None:
+        """Return what is known of lines with the same words, if such were met before."""
+        known = self._index.facets.get(like)
+        if known is None:
+            return None
+        found = self._met[like] = *known, self._newest(known[1])
+        return found
+
+    def _newest(self, group: int) -> Newest:
+        if group not in self.groups:
+            tried = self._index.claimed.setdefault(group, set())
+            self.groups[group] = Newest(tried if len(tried) < MOST_TRIED else None)
+        return self.groups[group]
+
+    def _claim(self, newest: Newest, group: int, line: bytes, message: bytes) -> bool:
+        """Look for older keys of a message that is new; what is no record is none."""
+        try:
             claim(self._index, group, orjson.loads(line), message)
-        if len(tried) >= MOST_TRIED:
-            self._claimed.add(group)
+        except orjson.JSONDecodeError:
+            return False
+        self._met.clear()  # it may have made another group of this one
+        if newest.tried and len(newest.tried) >= MOST_TRIED:
+            newest.tried = None
+        return True
 
     def _learn(self, offset: int, line: bytes, like: tuple[bytes, ...]) -> bool:
         """Take a line whose words are new; where they are plain, the next with the same is taken by its ends."""
@@ -163,11 +185,12 @@ class Batch:
             self.carried[at, whole[8:]] = carried_facet(self._index, facet, record), stamped // QUARTER
         return True
 
+    def noted(self) -> dict[int, Newest]:
+        """Return the groups of which there were records."""
+        return {group: newest for group, newest in self.groups.items() if newest.line}
+
     def _note(self, group: int, at: int, line: bytes) -> None:
-        newest = self.groups.get(group)
-        if newest is None:
-            self.groups[group] = Newest(at, line)
-        elif at >= newest.last:
+        newest = self._newest(group)
+        newest.first = min(newest.first, at)
+        if at >= newest.last:
             newest.last, newest.line = at, line
-        elif at < newest.first:
-            newest.first = at

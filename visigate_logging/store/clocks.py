@@ -71,15 +71,19 @@ class Clocks:
         """
         if type(seconds) not in (float, int) or not 0 <= seconds < MOST_SECONDS:  # type: ignore[operator]
             return 0, 0
-        epoch = at - int(seconds * 1_000_000)  # type: ignore[operator]  # a number, as was just seen
+        return self.at(boot, float(seconds), at, before)  # type: ignore[arg-type]  # a number, as was just seen
+
+    def at(self, boot: str, seconds: float, at: int, before: int | None) -> tuple[int, int]:
+        """Return the same for seconds that can be."""
+        epoch = at - int(seconds * 1_000_000)
         clock = self._current
         if clock.boot != boot or not -TOLERANCE < epoch - clock.epoch < TOLERANCE:
             found = self._find(boot, epoch, at, before)
             if found is None:
                 return 0, 0
             self._current = clock = found
-        if seconds >= clock.until:  # type: ignore[operator]
-            clock.until, clock.epoch = float(seconds), epoch  # type: ignore[arg-type]
+        if seconds >= clock.until:
+            clock.until, clock.epoch = seconds, epoch
         if at > clock.last:
             clock.last = at
         elif at < clock.first:

@@ -59,9 +59,10 @@ def take(index: Index, lines: Iterable[tuple[int, bytes, str]], part: Part) -> T
                 for found in parse(line, offset):
                     batch.add(found, line[found.offset - offset :][: found.length])
     _count(index, _insert(index, batch.rows, part.lasting), part, batch.carried)
-    _note_groups(index, batch.groups)
+    noted = batch.noted()
+    _note_groups(index, noted)
     index.db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", batch.damage)
-    times = [at for newest in batch.groups.values() for at in (newest.first, newest.last)]
+    times = [at for newest in noted.values() for at in (newest.first, newest.last)]
     return Taken(number, position, min(times, default=None), max(times, default=None), batch.clocks)
 
 

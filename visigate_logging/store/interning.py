@@ -9,7 +9,7 @@ from visigate_logging.store.index import Index
 from visigate_logging.store.keys import LONGEST, group_key, older_keys
 from visigate_logging.triage.splits import part_of
 
-__all__ = ["MOST_TRIED", "carried_facet", "claim", "numbers_of", "part_numbers", "title"]
+__all__ = ["FUTURE", "MOST_TRIED", "PAST", "carried_facet", "claim", "numbers_of", "part_numbers", "title"]
 
 MOST_TRIED = 50
 """Messages of a group whose older keys are looked for: they differ by message, and most groups have but one."""
