@@ -97,9 +97,10 @@ def test_of_lines_with_the_same_words_one_is_parsed(tmp_path, monkeypatch):
 
 def test_a_line_that_is_damaged_between_its_ends_costs_itself_alone(tmp_path):
     torn = detail(2).to_json().replace(b'"function":"', b'"function":"\0')
+    fresh = detail(6, message="another").to_json().replace(b'"function":"', b'"function":"\0')
     glued = detail(3).to_json()[:-60] + detail(4).to_json()  # of one millisecond, which does not tell them apart
-    log = write(tmp_path / "details.jsonl", detail(1), torn + b"\n", glued + b"\n", detail(5))
+    log = write(tmp_path / "details.jsonl", detail(1), torn + b"\n", fresh + b"\n", glued + b"\n", detail(5))
     with ErrorStore(log) as store:
         assert {record.event_id for record in store.recent()} == {detail(n).event_id for n in (1, 4, 5)}
-        assert [place["length"] for place in store.unreadable()] == [len(torn) + 1]
+        assert [place["length"] for place in store.unreadable()] == [len(fresh) + 1, len(torn) + 1]
         assert store.statistics(days=10_000)["total_errors"] == 3

@@ -14,11 +14,11 @@ from visigate_logging.config.check import check, examine
 from visigate_logging.config.load import read
 from visigate_logging.config.source import ERROR, NOTE, Source
 from visigate_logging.exceptions import VisigateLoggingError
-from visigate_logging.health.recurrence import ahead
 from visigate_logging.health.backups import backups
 from visigate_logging.health.findings import Finding, Subject
 from visigate_logging.health.forwarding import forwarding, targets
 from visigate_logging.health.host import host_status
+from visigate_logging.health.recurrence import ahead
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.owner import made_by_root
 from visigate_logging.present.words import local_time

@@ -176,7 +176,7 @@ class Procedure(Limits):
         for place, one in planned.items():
             _fill(one.parameters, f"{place}.{one.name}", dict.fromkeys((*PLACEHOLDERS, *groups), ""))
         if self.before and not self.looks:
-            raise ConfigurationError("before", "needs a step that only looks, as probe_tcp, or verify with such a probe")
+            raise ConfigurationError("before", "needs a step that only looks, as probe_tcp, or verify with one")
         if self.release:
             try:
                 find(self.release)

@@ -108,7 +108,7 @@ class Batch:
             at = self._at = stamped + shift
             if at >= newest.last:
                 newest.last, newest.line = at, line
-            if at < newest.first:
+            if at < newest.first:  # noqa: PLR1730 -- a call costs more than all of the comparison
                 newest.first = at
             rows.append((at, number[8:], source, offset, len(line), facet, clock, 1 if repeats else 0))
             return True
