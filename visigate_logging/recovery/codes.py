@@ -1,6 +1,9 @@
-"""What an error number says about the fault."""
+"""Error numbers, and what one says about the fault."""
 
+import errno
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any, NamedTuple, Self
 
 ERROR, CORRUPT, CANTOPEN, NOTADB = 1, 11, 14, 26
 
@@ -25,3 +28,26 @@ def verdict_of(code: int | None) -> Verdict:
     if primary in {CORRUPT, NOTADB}:
         return Verdict.YES
     return Verdict.ASK if primary in {ERROR, CANTOPEN} else Verdict.NO
+
+
+class Code(NamedTuple):
+    """An error number: of SQLite or of the operating system."""
+
+    kind: str
+    number: int
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Make one from its name."""
+        import sqlite3
+
+        kind, home = ("sqlite", sqlite3) if str(value).startswith("SQLITE_") else ("errno", errno)
+        number = getattr(home, str(value), None)
+        if not isinstance(number, int):
+            raise ValueError("is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")
+        return cls(kind, number)
+
+    def is_in(self, codes: Mapping[str, int]) -> bool:
+        """Return whether it is among the codes of an error; SQLite's extended codes belong to their primary code."""
+        code = codes.get(self.kind)
+        return code is not None and (code == self.number or (self.kind == "sqlite" and code & 0xFF == self.number))

@@ -1,19 +1,18 @@
 """Procedures as the configuration has them: for which errors, which steps, how often."""
 
-import errno
 import importlib
 import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 from visigate_logging.detail.conditions import Status, search, status_of
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import Fault, KeyPath, Range, Seconds, Via, build, error_of, path_of, read
 from visigate_logging.recovery.application import find
-from visigate_logging.recovery.codes import Verdict
+from visigate_logging.recovery.codes import Code, Verdict
 from visigate_logging.recovery.policy import Limits
 from visigate_logging.recovery.steps import step_named
 from visigate_logging.recovery.steps.base import Context, Step
@@ -105,29 +104,6 @@ class ClassName(str):
         if not (isinstance(found, type) and issubclass(found, BaseException)):
             raise ValueError(f"is {found!r}, not a class of exceptions")
         return cls(f"{found.__module__}.{found.__qualname__}")
-
-
-class Code(NamedTuple):
-    """An error number: of SQLite or of the operating system."""
-
-    kind: str
-    number: int
-
-    @classmethod
-    def read(cls, value: Any) -> Self:
-        """Make one from its name."""
-        import sqlite3
-
-        kind, home = ("sqlite", sqlite3) if str(value).startswith("SQLITE_") else ("errno", errno)
-        number = getattr(home, str(value), None)
-        if not isinstance(number, int):
-            raise ValueError("is neither a code of SQLite nor of errno, like SQLITE_CORRUPT")
-        return cls(kind, number)
-
-    def is_in(self, codes: Mapping[str, int]) -> bool:
-        """Return whether it is among the codes of an error; SQLite's extended codes belong to their primary code."""
-        code = codes.get(self.kind)
-        return code is not None and (code == self.number or (self.kind == "sqlite" and code & 0xFF == self.number))
 
 
 @dataclass(frozen=True, kw_only=True)
