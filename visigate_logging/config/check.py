@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal
 
 from visigate_logging.config.named import check_named
 from visigate_logging.config.objects import Object, check_object, check_value, space_hint
-from visigate_logging.config.paths import check_paths
+from visigate_logging.config.paths import check_paths, check_trust
 from visigate_logging.config.references import followed
 from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
 from visigate_logging.config.source import WARNING, Problem, Source, is_reference
 from visigate_logging.config.standard import TRUTH
-from visigate_logging.config.trust import check_trust
 from visigate_logging.options import Via, meant, possible
 from visigate_logging.options.faults import KeyPath
 

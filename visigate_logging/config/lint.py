@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from visigate_logging.config.named import look_around, texts
+from visigate_logging.config.named import look_around
 from visigate_logging.config.objects import Object
 from visigate_logging.config.source import WARNING, Source, dotted
 from visigate_logging.options import is_secret
@@ -53,11 +53,10 @@ def _behind_queue(made: Object) -> Iterator[tuple[int, str]]:
 
 
 def _look_for_secrets(source: Source, made: Object) -> None:
-    for parameter, value in made.arguments():
-        for key, text in texts((*made.key, parameter.name), value):
-            if key not in source.replaced and text and (is_secret(key) or _IN_URL.search(text)):
-                cure = f"write ${{NAME}} or file:PATH instead, or: chmod o-r {source.path}"
-                source.add(key, f"a password in a file that every user can read: {cure}", WARNING)
+    for key, text in made.texts():
+        if key not in source.replaced and text and (is_secret(key) or _IN_URL.search(text)):
+            cure = f"write ${{NAME}} or file:PATH instead, or: chmod o-r {source.path}"
+            source.add(key, f"a password in a file that every user can read: {cure}", WARNING)
 
 
 def _look_for_idle_attributes(source: Source, made: Object) -> None:

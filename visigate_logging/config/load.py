@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from visigate_logging.config.source import Place, Problem, Source, as_written, dotted
-from visigate_logging.config.yaml_mistakes import why_unreadable
+from visigate_logging.config.source import Problem, Source, as_written, dotted
+from visigate_logging.config.yaml_mistakes import place_of, why_unreadable
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options.faults import KeyPath
 
@@ -45,8 +45,8 @@ def read(path: str | os.PathLike[str], content: bytes | None = None) -> Source:
     try:
         _parse(source)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        (line, column), text = why_unreadable(source.content, error)
-        source.problems.append(Problem(Place(line, column), "", text))
+        place, text = why_unreadable(source.content, error)
+        source.problems.append(Problem(place, "", text))
     source.unreadable = bool(source.problems)
     return source
 
@@ -83,7 +83,7 @@ def _walk(source: Source, root: yaml.Node) -> Iterator[tuple[KeyPath, yaml.Scala
             yield key, node
         seen: set[str | int] = set()
         for name, mark, child in _children(node):
-            place = source.places[as_written((*key, name))] = _place(mark.start_mark)
+            place = source.places[as_written((*key, name))] = place_of(mark.start_mark)
             if name in seen:
                 source.problems.append(Problem(place, dotted((*key, name)), "is here twice; leave one"))
             seen.add(name)
@@ -104,10 +104,6 @@ def _children(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node
 
 def _is_in_line(node: yaml.Node) -> bool:
     return bool(node.value) and (isinstance(node, yaml.ScalarNode) or getattr(node, "flow_style", None) is True)
-
-
-def _place(mark: yaml.Mark | None) -> Place:
-    return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
 
 
 def _fill(source: Source, key: KeyPath, node: yaml.ScalarNode) -> None:

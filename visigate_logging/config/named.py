@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -21,35 +20,19 @@ _SURE = 0.88
 
 def check_named(source: Source, made: Object) -> None:
     """Note exceptions of the standard library that it has not; nothing else is imported."""
-    for key, name in _exceptions(made):
+    for key, name in made.texts() if made.is_ours else ():
         home, _, word = name.rpartition(".")
-        if home.partition(".")[0] in sys.stdlib_module_names:
+        if "exceptions" in key[-2:] and home.partition(".")[0] in sys.stdlib_module_names:
             _check_class(source, key, home, word, ERROR)
 
 
 def look_around(source: Source, made: Object) -> None:
     """Note what else is not there, or not here: that need be no mistake."""
-    for key, name in _exceptions(made):
-        _look_at_exception(source, key, name)
-    for parameter, value in made.arguments() if made.is_ours else ():
-        for key, text in texts((*made.key, parameter.name), value):
+    for key, text in made.texts() if made.is_ours else ():
+        if "exceptions" in key[-2:]:
+            _look_at_exception(source, key, text)
+        else:
             _look_at_text(source, key, text)
-
-
-def texts(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the texts at and below a key."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, Mapping | list):
-        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from texts((*key, name), inner)
-
-
-def _exceptions(made: Object) -> Iterator[tuple[KeyPath, str]]:
-    for parameter, value in made.arguments() if made.is_ours else ():
-        for key, name in texts((*made.key, parameter.name), value):
-            if "exceptions" in key[-2:]:
-                yield key, name
 
 
 def _look_at_exception(source: Source, key: KeyPath, name: str) -> None:

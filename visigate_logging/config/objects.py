@@ -10,7 +10,7 @@ from typing import Any
 from visigate_logging.config.formats import check_format
 from visigate_logging.config.references import followed, resolved
 from visigate_logging.config.signature import Parameter, Signature, signature
-from visigate_logging.config.source import Source, is_reference
+from visigate_logging.config.source import Source, is_reference, leaves
 from visigate_logging.config.standard import STYLE
 from visigate_logging.options import meant, possible, read
 from visigate_logging.options.faults import KeyPath
@@ -64,6 +64,18 @@ class Object:
     def arguments(self) -> Iterator[tuple[Parameter, Any]]:
         """Yield what the constructor is given."""
         return ((p, self.given[name]) for name, p in self.parameters.items() if name in self.given)
+
+    def texts(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yield the texts that the constructor is given, at any depth."""
+        for parameter, value in self.arguments():
+            found = leaves((*self.key, parameter.name), value)
+            yield from ((key, text) for key, text in found if isinstance(text, str))
+
+    def paths(self) -> Iterator[tuple[KeyPath, str, bool]]:
+        """Yield the paths that the constructor is given, and whether each is of a directory."""
+        for parameter, value in self.arguments():
+            if parameter.is_path and isinstance(value, str) and not is_reference(value):
+                yield (*self.key, parameter.name), value, parameter.name.endswith("_dir")
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,58 @@
-"""Whether a file could be written, and who would have to do what."""
+"""Files that a configuration names: whether they can be written, and whether nobody else can change them."""
 
 import logging
 import os
+import shutil
 import stat
-import typing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from visigate_logging.config.objects import Object
-from visigate_logging.config.signature import Parameter
-from visigate_logging.config.source import WARNING, Source, is_reference
+from visigate_logging.config.source import ERROR, WARNING, Source
+from visigate_logging.host.trust import exposure, trusted_users
+from visigate_logging.options.faults import KeyPath
 
 
 def check_paths(source: Source, made: Object, user: str | None) -> None:
     """Note files and directories of an object that a user could not write."""
-    for parameter, value in made.arguments():
-        if not isinstance(value, str) or not is_path(parameter) or is_reference(value):
-            continue
-        key = (*made.key, parameter.name)
-        if value.startswith("~"):
+    for key, path, is_directory in made.paths():
+        if path.startswith("~"):
             source.add(key, "~ is not expanded: write the path out", WARNING)
-        is_directory = parameter.name.endswith("_dir")
-        problem = obstacle(value, user, directory=is_directory, makes_parents=not made.makes(logging.FileHandler))
-        if problem:
+        makes_parents = not made.makes(logging.FileHandler)
+        if problem := obstacle(path, user, directory=is_directory, makes_parents=makes_parents):
             source.add(key, problem)
+
+
+def check_trust(source: Source, objects: Iterable[Object], user: str | None) -> None:
+    """Note who else could change the file, directories of logs and state, and the programs of steps.
+
+    Args:
+        source: the file.
+        objects: what it makes.
+        user: whom the application runs as; default the user of this process, for whom root is told by the file.
+    """
+    if not source.path.exists():
+        return
+    trusted = trusted_users(user)
+    if user is None and os.geteuid() == 0 and not source.is_to_run:
+        trusted |= {os.stat(source.path).st_uid}  # root looks at a file that is for its owner's application
+    for key, path, what in ((), str(source.path), "this file"), *_to_trust(objects):
+        found = exposure(path, trusted)
+        if found is not None:
+            place = "it" if str(found.path) == os.path.abspath(path) else found.path
+            text = f"{what} can be changed by {found.who}, through {place}: {found.cure}"
+            source.add(key, text, WARNING if found.is_group else ERROR)
+
+
+def _to_trust(objects: Iterable[Object]) -> Iterator[tuple[KeyPath, str, str]]:
+    for made in objects:
+        for key, path, is_directory in made.paths():
+            if "\0" not in path:
+                yield key, path if is_directory else os.path.dirname(path) or ".", "what is in this directory"
+        for key, program in made.texts() if made.is_ours else ():
+            found = shutil.which(program) if key[-2:-1] == ("argv",) else None
+            if found is not None and (key[-1] == 0 or os.path.isabs(program)):
+                yield key, found, "this program"
 
 
 def obstacle(path: str, user: str | None = None, *, directory: bool = False, makes_parents: bool = True) -> str:
@@ -67,12 +96,6 @@ def user_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def is_path(parameter: Parameter) -> bool:
-    """Return whether a parameter is a path."""
-    kinds: tuple[Any, ...] = (parameter.kind, *typing.get_args(parameter.kind))
-    return parameter.name == "filename" or os.PathLike in {typing.get_origin(kind) or kind for kind in kinds}
 
 
 def _wrong_kind(place: Path, found: Path, *, directory: bool) -> str:

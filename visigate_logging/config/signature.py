@@ -1,6 +1,8 @@
 """What a class can be given: names, types and defaults, from its constructor, so that nothing is written twice."""
 
 import inspect
+import os
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,12 @@ class Parameter:
     def required(self) -> bool:
         """Return whether it must be given."""
         return self.default is EMPTY
+
+    @property
+    def is_path(self) -> bool:
+        """Return whether it is a path."""
+        kinds = (self.kind, *typing.get_args(self.kind))
+        return self.name == "filename" or os.PathLike in {typing.get_origin(kind) or kind for kind in kinds}
 
 
 @dataclass(frozen=True)

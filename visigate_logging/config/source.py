@@ -5,9 +5,10 @@ import logging.config
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from visigate_logging import options
+from visigate_logging.config.yaml_mistakes import Place
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import NOTHING, Fault, KeyPath, is_secret
 
@@ -15,13 +16,6 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 """A note is about what is right, and may still not be what was meant; it stands in nobody's way."""
 _SHORTEST_SECRET = 4
 """Characters of a secret that is looked for in the words of others; a shorter one is in any sentence."""
-
-
-class Place(NamedTuple):
-    """Line and column in the file, both counted from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, order=True)
@@ -121,7 +115,7 @@ class Source:
                 value = value[part]
             except (LookupError, TypeError):
                 return []
-        return [secret for path, secret in _leaves(key, value) if is_secret(path)]
+        return [secret for path, secret in leaves(key, value) if str(secret) and is_secret(path)]
 
     @property
     def errors(self) -> list[Problem]:
@@ -175,12 +169,10 @@ def refuse(source: Source, problems: list[Problem]) -> ConfigurationError:
     return ConfigurationError(first.key, "\n".join(told))
 
 
-def _leaves(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _leaves((*key, name), inner)
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            yield from _leaves((*key, i), inner)
-    elif isinstance(value, str | int | float) and str(value):
+def leaves(key: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str | int | float]]:
+    """Yield the texts and numbers at and below a key."""
+    if isinstance(value, Mapping | list | tuple):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves((*key, name), inner)
+    elif isinstance(value, str | int | float):
         yield key, value

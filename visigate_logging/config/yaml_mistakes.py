@@ -6,35 +6,39 @@ one text, a quote that is missing takes in all up to the next one.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
+_TOO_DEEP = "values are nested too deeply"
 _NO_COLON = re.compile(r"\s*(?:- )?[\w.()]+\s*(#.*)?$")
 _NO_SPACE = re.compile(r"\s*(?:- )?(\w+):([^\s:/].*)$")
 _ALONE = re.compile(r"""(?<![\w\\])["']|["'](?!\w)""")
 _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:''|[^'])*'|(?:^|\s)#.*$""")
 
 
-class Where(NamedTuple):
-    """Line and column, both counted from 1."""
+class Place(NamedTuple):
+    """Line and column in the file, both counted from 1."""
 
     line: int
     column: int
 
 
 class Halt(NamedTuple):
-    """Where the parser has stopped: its words, that place, and where what it was reading begins, counted from 0."""
+    """Where the parser has stopped: its words, that place, and where what it was reading begins."""
 
     problem: str
-    line: int
-    column: int
+    at: Place
     context: str
-    begin: int
-    begin_column: int
+    begin: Place
 
 
-Reason = tuple[Where, str]
+Reason = tuple[Place, str]
+
+
+def place_of(mark: yaml.Mark | None) -> Place:
+    """Return where a mark of the parser's stands; without one, the beginning."""
+    return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
 
 
 def why_unreadable(content: bytes, error: Exception) -> Reason:
@@ -46,22 +50,24 @@ def why_unreadable(content: bytes, error: Exception) -> Reason:
     """
     if not isinstance(error, yaml.YAMLError):
         is_deep = isinstance(error, RecursionError)  # else a date such as 2026-13-45
-        return Where(1, 1), "values are nested too deeply" if is_deep else f"a value cannot be: {error}"
+        return Place(1, 1), _TOO_DEEP if is_deep else f"a value cannot be: {error}"
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as not_text:
-        line = content.count(b"\n", 0, not_text.start) + 1
-        column = not_text.start - content.rfind(b"\n", 0, not_text.start)
         byte = content[not_text.start]
-        return Where(line, column), f"this is not YAML: the byte {byte:#x} is not UTF-8; save the file as UTF-8"
+        where = _place_in(content.decode("latin-1"), not_text.start)
+        return where, f"this is not YAML: the byte {byte:#x} is not UTF-8; save the file as UTF-8"
     if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        return Where(line, column), f"this is not YAML: the character {text[error.position]!r} cannot be in it"
+        where = _place_in(text, error.position)
+        return where, f"this is not YAML: the character {text[error.position]!r} cannot be in it"
     lines, halt = text.splitlines() or [""], _halt(text, error)
     found = next(filter(None, (guess(lines, halt) for guess in _GUESSES)), None)
-    where, words = found or (Where(halt.line + 1, halt.column + 1), halt.problem)
+    where, words = found or (halt.at, halt.problem)
     return where, f"this is not YAML: {words}"
+
+
+def _place_in(text: str, position: int) -> Place:
+    return Place(text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
 def _halt(text: str, error: yaml.YAMLError) -> Halt:
@@ -70,31 +76,25 @@ def _halt(text: str, error: yaml.YAMLError) -> Halt:
     except yaml.YAMLError as plain:
         error = plain
     except RecursionError:
-        return Halt("values are nested too deeply", 0, 0, "", 0, 0)
-    mark: Any = getattr(error, "problem_mark", None)
-    begin: Any = getattr(error, "context_mark", None) or mark
+        return Halt(_TOO_DEEP, Place(1, 1), "", Place(1, 1))
+    mark = getattr(error, "problem_mark", None)
+    begin = (getattr(error, "context_mark", None) or mark) if mark else None
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    context = getattr(error, "context", None) or ""
-    if mark is None:
-        return Halt(problem, 0, 0, context, 0, 0)
-    return Halt(problem, mark.line, mark.column, context, begin.line, begin.column)
+    return Halt(problem, place_of(mark), getattr(error, "context", None) or "", place_of(begin))
 
 
 def _tab(lines: Sequence[str], halt: Halt) -> Reason | None:
-    for number, line in enumerate(lines[: halt.line + 1], 1):
+    for number, line in enumerate(lines[: halt.at.line], 1):
         if "\t" in line[: len(line) - len(line.lstrip())]:
-            return Where(number, line.index("\t") + 1), "a tab; indent with spaces"
+            return Place(number, line.index("\t") + 1), "a tab; indent with spaces"
     return None
 
 
 def _open_quote(lines: Sequence[str], halt: Halt) -> Reason | None:
-    for number, line in enumerate(lines[: halt.line + 1], 1):
-        rest = _QUOTED.sub("", line)
-        if found := _ALONE.search(rest):
-            sign = found[0]
-            return Where(
-                number, line.rindex(sign) + 1
-            ), f"a quote {sign} alone: close it, or put the value in the other"
+    for number, line in enumerate(lines[: halt.at.line], 1):
+        if found := _ALONE.search(_QUOTED.sub("", line)):
+            where = Place(number, line.rindex(found[0]) + 1)
+            return where, f"a quote {found[0]} alone: close it, or put the value in the other"
     return None
 
 
@@ -102,26 +102,23 @@ def _open_bracket(lines: Sequence[str], halt: Halt) -> Reason | None:
     if "flow" not in halt.context:
         return None
     sign = "]" if "sequence" in halt.context else "}"
-    line = lines[halt.begin]
-    if halt.begin == halt.line and sign in line[halt.begin_column :]:
-        return Where(
-            halt.begin + 1, halt.begin_column + 1
-        ), "a value that begins with [ or { is a list; put it in quotes"
-    return Where(halt.begin + 1, halt.begin_column + 1), f"what begins here has no {sign} at its end"
+    if halt.begin.line == halt.at.line and sign in _line(lines, halt.begin)[halt.begin.column - 1 :]:
+        return halt.begin, "a value that begins with [ or { is a list; put it in quotes"
+    return halt.begin, f"what begins here has no {sign} at its end"
 
 
 def _sign(lines: Sequence[str], halt: Halt) -> Reason | None:
     if "cannot start any token" not in halt.problem and "scanning an alias" not in halt.context:
         return None
-    column = halt.begin_column if "alias" in halt.context else halt.column
-    sign = lines[halt.line][column : column + 1]
-    return Where(halt.line + 1, column + 1), f"no value can begin with {sign}; put it in quotes"
+    where = Place(halt.at.line, halt.begin.column if "alias" in halt.context else halt.at.column)
+    sign = _line(lines, where)[where.column - 1 : where.column]
+    return where, f"no value can begin with {sign}; put it in quotes"
 
 
 def _text_behind_bracket(lines: Sequence[str], halt: Halt) -> Reason | None:
-    line = lines[halt.line] if halt.line < len(lines) else ""
-    if "expected <block end>" in halt.problem and re.search(r": *(\[.*\]|\{.*\}|\".*\"|'.*') *[^\s#,]", line):
-        return Where(halt.line + 1, halt.column + 1), "text behind a value; put the whole value in quotes"
+    is_bracket = re.search(r": *(\[.*\]|\{.*\}|\".*\"|'.*') *[^\s#,]", _line(lines, halt.at))
+    if "expected <block end>" in halt.problem and is_bracket:
+        return halt.at, "text behind a value; put the whole value in quotes"
     return None
 
 
@@ -129,36 +126,40 @@ def _joined_lines(lines: Sequence[str], halt: Halt) -> Reason | None:
     """Two lines that have become one text, because the first has no colon, or no space behind it."""
     if "mapping values" not in halt.problem and "expected ':'" not in halt.problem:
         return None
-    first = halt.begin if "simple key" in halt.context else halt.line
-    for number in (first, *(n for n in range(halt.line - 1, -1, -1) if lines[n].strip())):
-        line = lines[number] if number < len(lines) else ""
+    first = halt.begin.line if "simple key" in halt.context else halt.at.line
+    for number in (first, *(n for n in range(halt.at.line - 1, 0, -1) if lines[n - 1].strip())):
+        line = _line(lines, Place(number, 1))
         if found := _NO_SPACE.match(line):
-            return Where(number + 1, found.start(1) + 1), f"write a space behind the colon: {found[1]}: {found[2]}"
+            return Place(number, found.start(1) + 1), f"write a space behind the colon: {found[1]}: {found[2]}"
         if _NO_COLON.match(line):
             word = line.split("#")[0].strip().removeprefix("- ")
-            column = len(line) - len(line.lstrip()) + 1
-            return Where(number + 1, column), f"a colon is missing behind {word}; write {word}:"
-        if number < halt.line:
+            where = Place(number, len(line) - len(line.lstrip()) + 1)
+            return where, f"a colon is missing behind {word}; write {word}:"
+        if number < halt.at.line:
             break
     if "expected ':'" in halt.problem:
-        return Where(halt.begin + 1, halt.begin_column + 1), f"a colon is missing in {lines[halt.begin].strip():.60}"
+        return halt.begin, f"a colon is missing in {_line(lines, halt.begin).strip():.60}"
     return None
 
 
 def _second_colon(lines: Sequence[str], halt: Halt) -> Reason | None:
     if "mapping values" not in halt.problem:
         return None
-    what = f"a second colon in {lines[halt.line].strip():.60}" if halt.line < len(lines) else "a colon"
-    return Where(halt.line + 1, halt.column + 1), f"{what}; put the value in quotes"
+    line = _line(lines, halt.at).strip()
+    return halt.at, f"{f'a second colon in {line:.60}' if line else 'a colon'}; put the value in quotes"
 
 
 def _indentation(lines: Sequence[str], halt: Halt) -> Reason | None:
     if "expected <block end>" not in halt.problem and "block sequence entries" not in halt.problem:
         return None
-    before = next((line for line in reversed(lines[: halt.line]) if line.strip()), "")
-    spaces, here = len(before) - len(before.lstrip()), halt.column
+    before = next((line for line in reversed(lines[: halt.at.line - 1]) if line.strip()), "")
+    spaces, here = len(before) - len(before.lstrip()), halt.at.column - 1
     text = f"indented by {here} spaces, which fits no line above (the one before has {spaces})"
-    return Where(halt.line + 1, halt.column + 1), f"{text}; write it below what it belongs to"
+    return halt.at, f"{text}; write it below what it belongs to"
+
+
+def _line(lines: Sequence[str], place: Place) -> str:
+    return lines[place.line - 1] if place.line <= len(lines) else ""
 
 
 _GUESSES: tuple[Callable[[Sequence[str], Halt], Reason | None], ...] = (
