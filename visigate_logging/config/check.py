@@ -1,6 +1,5 @@
 """All that is wrong with a configuration, each with its line and with what is possible."""
 
-import logging
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -12,10 +11,13 @@ from visigate_logging.config.settings import Settings
 from visigate_logging.config.signature import signature
 from visigate_logging.config.source import WARNING, Problem, Source, is_reference
 from visigate_logging.config.standard import TRUTH
-from visigate_logging.options import Via, meant, possible
+from visigate_logging.options import Level, Via, meant, possible
 from visigate_logging.options.faults import KeyPath
 
 _OBJECTS = ("formatters", "filters", "handlers")
+_HOLDERS = ("handlers", "loggers")
+_NAMES = {"formatter": "formatters", "filters": "filters", "handlers": "handlers", "target": "handlers"}
+"""Keys whose values name others, and where these stand."""
 _TRUE = ("true", "yes", "on", "1")
 _SURE = 0.85
 """How alike the name of a section must be to a known one, from 0 to 1, to be taken for a slip of the pen."""
@@ -139,31 +141,17 @@ def _check_mapping(source: Source, key: KeyPath, given: Any, kinds: Mapping[str,
 
 def _check_references(source: Source) -> None:
     """Note levels that do not exist, and names that nothing has."""
-    holders: list[tuple[KeyPath, Any]] = [(("root",), source.section("root"))]
-    for section in ("handlers", "loggers"):
-        holders += [((section, name), given) for name, given in source.section(section).items()]
-    for key, given in holders:
+    named = [((section, name), given) for section in _HOLDERS for name, given in source.section(section).items()]
+    for key, given in [(("root",), source.section("root")), *named]:
         holder = source.referred(given) if is_reference(given) else given
-        if isinstance(holder, Mapping):
-            _check_holder(source, key, holder)
-
-
-def _check_holder(source: Source, key: KeyPath, given: Mapping[str, Any]) -> None:
-    if given.get("level") is not None:
-        _check_level(source, (*key, "level"), given["level"])
-    for name, section in (("formatter", "formatters"), ("filters", "filters"), ("handlers", "handlers")):
-        if name in given:
-            _check_names(source, (*key, name), given[name], section)
-    if key[0] == "handlers" and isinstance(given.get("target"), str):
-        _check_names(source, (*key, "target"), given["target"], "handlers")
-
-
-def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None:
-    if isinstance(named, list):
-        for i, name in enumerate(named):
-            _check_name(source, (*key, i), name, section)
-    elif named is not None:
-        _check_name(source, key, named, section)
+        for name, value in holder.items() if isinstance(holder, Mapping) else ():
+            if name == "level" and value is not None:
+                check_value(source, (*key, name), value, Level)
+            elif name in _NAMES and value is not None:
+                at = (*key, name)
+                each = {(*at, i): one for i, one in enumerate(value)} if isinstance(value, list) else {at: value}
+                for place, one in each.items():
+                    _check_name(source, place, one, _NAMES[name])
 
 
 def _check_name(source: Source, key: KeyPath, name: Any, section: str) -> None:
@@ -176,14 +164,6 @@ def _check_name(source: Source, key: KeyPath, name: Any, section: str) -> None:
     elif not isinstance(name, str | int) or name not in known:
         absent = f"there is no {source.shown(key, name)} under {section}"
         source.add(key, f"{absent}{possible(name, map(str, known))}")
-
-
-def _check_level(source: Source, key: KeyPath, level: Any) -> None:
-    known = logging.getLevelNamesMapping()
-    level = check_value(source, key, level, int | str)
-    if isinstance(level, str) and level not in known:
-        text = f"{source.shown(key, level)} is no level; possible are {', '.join(known)}{meant(level, known)}"
-        source.add(key, text)
 
 
 def _find_unused(source: Source) -> None:
