@@ -147,7 +147,7 @@ def _check_references(source: Source) -> None:
         for name, value in holder.items() if isinstance(holder, Mapping) else ():
             if name == "level" and value is not None:
                 check_value(source, (*key, name), value, Level)
-            elif name in _NAMES and value is not None:
+            elif name in _NAMES and not (value is None or isinstance(value, Mapping)):  # a mapping is another target
                 at = (*key, name)
                 each = {(*at, i): one for i, one in enumerate(value)} if isinstance(value, list) else {at: value}
                 for place, one in each.items():
