@@ -2,6 +2,7 @@
 
 import pytest
 
+from visigate_logging.config.check import examine
 from visigate_logging.config.load import read
 from visigate_logging.exceptions import ConfigurationError
 
@@ -123,3 +124,13 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 def test_the_hash_is_of_the_content(source):
     assert source("a: 1").hash == source("a: 1").hash != source("a: 1 ").hash
+
+
+def test_the_target_of_a_forwarder_is_no_name_of_a_handler_and_that_of_a_memory_handler_is(source):
+    handlers = "  out: {class: visigate_logging.ForwardHandler, target: {http: {url: 'http://127.0.0.1:9/'}}}\n"
+    forwarded = source(f"version: 1\nhandlers:\n{handlers}")
+    examine(forwarded)
+    assert forwarded.errors == []
+    memory = source("version: 1\nhandlers:\n  m: {class: logging.handlers.MemoryHandler, capacity: 5, target: out}\n")
+    examine(memory)
+    assert [problem.key for problem in memory.errors] == ["handlers.m.target"]
