@@ -1,6 +1,7 @@
 """The rooms of the package import one way, as docs/design.md has it."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -155,6 +156,15 @@ def test_heavy_libraries_are_imported_only_inside_functions(path: Path) -> None:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]
         assert not {n.split(".")[0] for n in names} & HEAVY, f"{path}: {names}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if dotted(p)[:1] != ["host"]], ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_locks_durable_writes_and_texts_of_utc_are_made_in_host_alone(path: Path) -> None:
+    assert not re.search(
+        r"\bflock\(|\bf(data)?sync\(|\bgmtime\(|\+00:00|\bUTC\)\.(strftime|isoformat)", path.read_text()
+    )
 
 
 def test_every_room_of_the_table_is_known() -> None:

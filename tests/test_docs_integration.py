@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.delivery.servers import Server
 from tests.waiting import wait_until
 from visigate_logging.cli import parsed
 
@@ -37,6 +38,18 @@ def place(tmp_path: Path) -> Path:
     for name, code in PROGRAMS.items():
         (tmp_path / name).write_text(code)
     return tmp_path
+
+
+@pytest.fixture
+def mails(place: Path) -> Iterator[list[Any]]:
+    """What a mail server gets from the shipped configuration, when errors are mailed at once."""
+    configuration = place / "logging.yaml"
+    with Server() as server:
+        text = configuration.read_text()
+        for key, value in {"mailhost": f"127.0.0.1:{server.port}", "toaddrs": "admin@example.org"}.items():
+            text = re.sub(rf"^    {key}: .*", f"    {key}: {value}", text, count=1, flags=re.M)
+        configuration.write_text(text.replace("    # severity: CRITICAL ", "    severity: ERROR ", 1))
+        yield server.inbox.mails
 
 
 def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -132,12 +145,13 @@ def test_structlog(place: Path) -> None:
 
 
 @pytest.mark.parametrize("preload", [False, pytest.param(True, marks=pytest.mark.stress)], ids=["", "preload"])
-def test_gunicorn(place: Path, preload: bool) -> None:
+def test_gunicorn(place: Path, preload: bool, mails: list[Any]) -> None:
     more = ["--preload"] if preload else []
     with serving(
         place, lambda port: [str(BIN / "gunicorn"), *more, "-w", "2", "-b", f"127.0.0.1:{port}", "app:app"]
     ) as url:
         check_flask(place, url)
+        wait_until(lambda: mails)
 
 
 def test_what_gunicorn_itself_meets_is_recorded(place: Path) -> None:
@@ -154,12 +168,13 @@ def test_what_gunicorn_itself_meets_is_recorded(place: Path) -> None:
 
 
 @pytest.mark.stress
-def test_uwsgi(place: Path) -> None:
+def test_uwsgi(place: Path, mails: list[Any]) -> None:
     server = BIN / "uwsgi"
     if not server.exists():
         pytest.skip("there is no uwsgi for this version of Python")
     with serving(place, lambda port: [str(server), "--ini", "uwsgi.ini", "--http", f"127.0.0.1:{port}"]) as url:
         check_flask(place, url)
+        wait_until(lambda: mails)
 
 
 MASTERS_RECORD = """
@@ -175,7 +190,9 @@ application = app.app
 
 @pytest.mark.stress
 @pytest.mark.parametrize("options", [[], ["--enable-threads"], ["--py-call-uwsgi-fork-hooks"]], ids=" ".join)
-def test_uwsgi_forks_a_master_that_has_logged_and_ends_promptly(place: Path, options: list[str]) -> None:
+def test_uwsgi_forks_a_master_that_has_logged_and_ends_promptly(
+    place: Path, options: list[str], mails: list[Any]
+) -> None:
     server = BIN / "uwsgi"
     if not server.exists():
         pytest.skip("there is no uwsgi for this version of Python")
@@ -185,13 +202,15 @@ def test_uwsgi_forks_a_master_that_has_logged_and_ends_promptly(place: Path, opt
         output = place / "server.txt"
         wait_until(lambda: output.read_text().count("spawned uWSGI worker") == 3)
         assert [ask(f"{url}/log") for _ in range(30)] == [200] * 30
+        if "--enable-threads" in options:  # else uWSGI gives the interpreter to no thread between two requests
+            wait_until(lambda: mails)
         began = time.monotonic()
     assert time.monotonic() - began < 12, "a worker did not begin, and uWSGI waits 60 s for it"
     assert sum(record["message"] == "in a worker" for record in recorded(place)) == 30
 
 
 @pytest.mark.stress
-def test_celery(place: Path) -> None:
+def test_celery(place: Path, mails: list[Any]) -> None:
     (place / "queue").mkdir()
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "1", "--without-gossip", "--without-mingle"],
@@ -203,6 +222,7 @@ def test_celery(place: Path) -> None:
         sent = run(place, "-c", "import tasks; tasks.read_plate.delay('XY 9')")
         assert sent.returncode == 0, sent.stderr
         wait_until(lambda: types(place) == ["KeyError"], 60)
+        wait_until(lambda: mails)
     finally:
         worker.terminate()
         worker.wait(30)

@@ -66,6 +66,11 @@ class Interrupted:
         """Raise in another thread with ``PyThreadState_SetAsyncExc``; none is sent before the last has arrived."""
         arrived = threading.Event()
         is_over = False
+        swallows = sys.unraisablehook
+
+        def swallowed(told: Any) -> None:
+            arrived.set()  # in a destructor or callback of the interpreter's, which lets nothing out
+            swallows(told)
 
         def work() -> None:
             while not is_over:
@@ -73,15 +78,18 @@ class Interrupted:
                     while not is_over:
                         self.log()
                 except Stop:
+                    self.inside = False  # before the next may come: what arrived here would end the thread
                     self.caught += 1
                     arrived.set()
 
+        sys.unraisablehook = swallowed
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         chance = random.Random()
         while self.raised < self.count:
             arrived.clear()
             while not self.inside:  # else it may arrive between two tries
+                assert thread.is_alive(), "it was interrupted where nobody catches it"
                 time.sleep(0)
             self.raised += 1
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
@@ -89,6 +97,7 @@ class Interrupted:
             time.sleep(chance.uniform(0, 0.0005))
         is_over = True
         thread.join(10)
+        sys.unraisablehook = swallows
 
 
 def in_time(action: Callable[[], object]) -> bool:

@@ -1,11 +1,14 @@
 """A record that comes from a destructor while the interpreter ends is written, even if it is the first."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import visigate_logging
 
 PROCESS = """
 import logging, os, sys
@@ -80,3 +83,15 @@ def test_with_each_handler_it_is_taken_in_or_counted_as_dropped(tmp_path, name, 
     if name == "recovery":  # which no thread can be started for any more
         assert "'accepted': 1" in said
         assert "'pending': 0" in said
+
+
+@pytest.mark.parametrize("handler", [*FILES.values(), *OTHERS.values(), "visigate_logging.ForwardHandler()"])
+def test_logging_knows_of_a_handler_when_it_is_whole(handler: str, tmp_path: Path, monkeypatch) -> None:
+    """What closes all handlers, in another thread or in a child that is forked in that moment, may meet it."""
+    monkeypatch.chdir(tmp_path)
+    add, then = logging._addHandlerRef, {}  # type: ignore[attr-defined]
+    monkeypatch.setattr(logging, "_addHandlerRef", lambda one: then.update({one: {*vars(one)}}) or add(one))
+    made = eval(handler, {"visigate_logging": visigate_logging})  # as the processes above make it
+    made.close()
+    of_logging = {*vars(logging.Handler())}
+    assert {*vars(made)} - of_logging == then[made] - of_logging

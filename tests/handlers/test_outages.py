@@ -197,7 +197,7 @@ def test_a_sync_that_fails_is_said_once_and_so_is_one_that_works_again(tmp_path,
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(buffered_file, "_datasync", fail)
+        broken.setattr(buffered_file, "force", fail)
         handler = make(tmp_path / "a.log")
         log(handler, "one")
         wait_until(said)

@@ -129,7 +129,7 @@ class Syncs:
     def __init__(self, monkeypatch):
         self.times = []
         self.inodes = set()
-        real = buffered_file._datasync
+        real = buffered_file.force
 
         def datasync(fd):
             status = os.fstat(fd)
@@ -138,7 +138,7 @@ class Syncs:
                 self.times.append(time.monotonic())
             real(fd)
 
-        monkeypatch.setattr(buffered_file, "_datasync", datasync)
+        monkeypatch.setattr(buffered_file, "force", datasync)
 
     def __len__(self):
         return len(self.times)

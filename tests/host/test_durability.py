@@ -63,12 +63,12 @@ def test_a_line_of_the_audit_trail_and_the_name_of_its_file(tmp_path: Path, call
         "mkdir state",
         f"fsync {tmp_path.name}/",
         "write recovery.jsonl",
-        "fsync recovery.jsonl",
+        "fdatasync recovery.jsonl",
         "fsync state/",
     ]
     calls.clear()
     audit.write("done", CONTEXT)
-    assert calls == ["write recovery.jsonl", "fsync recovery.jsonl"]
+    assert calls == ["write recovery.jsonl", "fdatasync recovery.jsonl"]
 
 
 def test_the_mark_of_a_recovery_that_has_begun_and_of_one_that_is_finished(tmp_path: Path, calls: list[str]) -> None:
@@ -78,7 +78,7 @@ def test_the_mark_of_a_recovery_that_has_begun_and_of_one_that_is_finished(tmp_p
     calls.clear()
     marks = Marks(tmp_path)
     marks.set(CONTEXT)
-    assert calls == ["fsync new file", "rename new file", "fsync recovery/"]
+    assert calls == ["fdatasync new file", "rename new file", "fsync recovery/"]
     calls.clear()
     marks.clear(CONTEXT)
     assert [call.partition(" ")[0] for call in calls] == ["unlink", "fsync"]
@@ -91,21 +91,20 @@ def test_a_mail_in_the_outbox(tmp_path: Path, calls: list[str]) -> None:
     calls.clear()
     outbox = Spool(tmp_path / "outbox")
     outbox.stage("1", ["admin@example.org"], b"Subject: no picture\n\n")
-    assert calls == ["fsync new file", "rename new file", "fsync outbox/"]
+    assert calls == ["fdatasync new file", "rename new file", "fsync outbox/"]
     calls.clear()
     outbox.publish("1")
     assert calls == ["rename 1.staged", "fsync outbox/"]
 
 
 def test_a_critical_record_and_the_name_of_its_file(tmp_path: Path, calls: list[str], monkeypatch) -> None:
-    monkeypatch.setattr("visigate_logging.host.buffered_file._datasync", os.fdatasync)  # found before it was recorded
     handler = JsonFileHandler(tmp_path / "details.jsonl")
     monkeypatch.setattr(handler._upkeep._task, "wake", lambda: None)  # which would sync as well, at the same time
     calls.clear()
     handler.handle(logging.LogRecord("gate", logging.CRITICAL, __file__, 1, "the barrier is stuck", (), None))
     at_return = calls.copy()
     handler.close()
-    assert at_return[:3] == ["write details.jsonl", "fdatasync details.jsonl", f"fdatasync {tmp_path.name}/"]
+    assert at_return[:3] == ["write details.jsonl", "fdatasync details.jsonl", f"fsync {tmp_path.name}/"]
 
 
 COMMIT = """

@@ -30,7 +30,7 @@ def tmp_path():
 def calls(monkeypatch):
     """The system calls that matter to a power cut, in their order."""
     made = []
-    for name in ("fsync", "rename", "write"):
+    for name in ("fsync", "fdatasync", "rename", "write"):
         real = getattr(os, name)
 
         def recorded(*args, _name=name, _real=real, **kwargs):
@@ -47,7 +47,7 @@ def _is_directory(fd):
 
 def test_content_is_on_the_medium_before_its_name_and_the_name_before_it_returns(tmp_path, calls):
     write_atomically(tmp_path / "file", b"content")
-    assert calls == ["fsync", "rename", "fsync directory"]
+    assert calls == ["fdatasync", "rename", "fsync directory"]
 
 
 def test_what_cannot_be_written_leaves_what_was_there_and_nothing_beside_it(tmp_path, monkeypatch):
@@ -56,7 +56,7 @@ def test_what_cannot_be_written_leaves_what_was_there_and_nothing_beside_it(tmp_
     def full(_fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(tmp_path / "file", b"after")
     assert (tmp_path / "file").read_bytes() == b"before"

@@ -59,6 +59,7 @@ def test_a_garbage_budget_is_a_new_one(tmp_path: Path, number: int) -> None:
             connection.execute("UPDATE recovery SET budget = ?", (content.decode("latin-1"),))
         budget, now = budgets.load("database")
         assert sum(budget.attempts) + budget.failures + budget.rest_until + now < 1e17
+        assert budgets.all() == {"database": budget}
     budgets.state.close()
 
 

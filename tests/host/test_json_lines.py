@@ -28,11 +28,11 @@ def test_what_is_no_line_of_its_own_costs_itself_alone(tmp_path):
 
 def test_a_line_that_must_last_is_on_the_medium_when_append_returns(tmp_path, monkeypatch):
     calls = []
-    write, fsync = os.write, os.fsync
-    monkeypatch.setattr(os, "write", lambda *args: calls.append("write") or write(*args))
-    monkeypatch.setattr(os, "fsync", lambda *args: calls.append("fsync") or fsync(*args))
+    for name in ("write", "fsync", "fdatasync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, _name=name, _real=real: calls.append(_name) or _real(*args))
     JsonLines(tmp_path / "trail.jsonl", max_bytes=1000, syncs=True).append({})
-    assert calls == ["write", "fsync", "fsync"]  # of the line, and of the new file's name
+    assert calls == ["write", "fdatasync", "fsync"]  # of the line, and of the new file's name
 
 
 def _append_many(path):

@@ -193,6 +193,29 @@ def test_who_forgets_a_state_leaves_no_connection_open(tmp_path):
         db.execute("SELECT 1")
 
 
+AT_EXIT = """
+import atexit, sqlite3, sys
+from visigate_logging.host import State
+
+def close():
+    state.close()
+    try:
+        db.execute("SELECT 1")
+    except sqlite3.ProgrammingError as error:
+        print(error)
+
+state = State(sys.argv[1])
+atexit.register(close)  # as logging.shutdown: weakref's own, which it registers later, comes before
+with state.transaction() as db:
+    pass
+"""
+
+
+def test_who_closes_a_state_while_the_interpreter_ends_has_closed_it(tmp_path):
+    done = subprocess.run([sys.executable, "-c", AT_EXIT, tmp_path], capture_output=True, check=True, text=True)
+    assert done.stdout == "Cannot operate on a closed database.\n"
+
+
 def test_no_connection_is_open_while_the_process_forks(state):
     add(state)
     assert state._connection is not None

@@ -100,6 +100,6 @@ def rob() -> None:
 
 
 if __name__ == "__main__":
-    os.fsync = lambda fd: None  # nobody cuts the power here
+    os.fsync = os.fdatasync = lambda fd: None  # nobody cuts the power here
     Task.wake = lambda self: None  # type: ignore[method-assign] # no thread: it looks when it is told to
     main()

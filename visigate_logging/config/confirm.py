@@ -7,7 +7,6 @@ file next takes what was there before, and puts it back.
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from visigate_logging.host.clock import boot_id
 from visigate_logging.host.directories import followed
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.forks import process_lives
+from visigate_logging.host.lock import try_lock
 
 
 def put(path: Path, content: bytes) -> None:
@@ -68,11 +68,7 @@ def _lives(path: Path, boot: str = "", pid: str = "") -> bool:
     if pid:
         return boot == (boot_id() or "-") and process_lives(int(pid))
     with _beside(path, ".unconfirmed").open("rb") as mark:  # of version 0.1.0, which kept it locked
-        try:
-            fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not try_lock(mark.fileno(), shared=True)
 
 
 def before_abandoned(path: Path) -> bytes | None:

@@ -1,7 +1,6 @@
 """What version 0.1.0 may have left: errors that a process had counted in shared memory when it was killed."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import stat
@@ -13,6 +12,7 @@ import orjson
 
 from visigate_logging.delivery.journal import Journal
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host.lock import try_lock
 
 _HEAD = struct.Struct("@32sQI")
 """Of a group: time of its last error, how many, length of the first one's record, which follows as JSON."""
@@ -31,9 +31,9 @@ def take_over(owner: str, places: Iterable[Path], journal: Journal) -> None:
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(fd, "rb") as page:
-                fcntl.flock(page, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as its process lives, it has the lock
+                is_left = try_lock(fd)  # as long as its process lives, it has the lock
                 found = os.fstat(fd)
-                if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink:
+                if is_left and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink:
                     for detail, count in _groups(page.read()):
                         journal.append(detail, count)
                     path.unlink()

@@ -7,10 +7,10 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from visigate_logging.detail import masking
-from visigate_logging.detail.event_ids import rfc3339
 from visigate_logging.detail.forms import plain_form
 from visigate_logging.detail.log_record import OWN_COUNT, given_with, task_of
 from visigate_logging.detail.values import Sanitiser, safe_str, word
+from visigate_logging.host.clock import rfc3339
 from visigate_logging.host.forks import in_forked_child
 
 MAX_TEXT = 1000

@@ -1,25 +1,10 @@
-"""When a record was made, and the id that no other has."""
+"""The id of an event that no other has."""
 
 import itertools
 import os
-import time
 from collections.abc import Iterator
 
 from visigate_logging.host.forks import in_forked_child
-
-_second: tuple[int, str] = (-1, "")
-
-
-def rfc3339(microseconds: int) -> str:
-    """Return a time since the epoch as UTC text, RFC 3339."""
-    global _second  # noqa: PLW0603 -- the text of the last second; replaced whole, so threads cannot mix it
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    known, text = _second
-    if known != seconds:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        _second = (seconds, text)
-    return f"{text}.{fraction:06d}Z"
-
 
 _count: Iterator[int]
 

@@ -14,7 +14,7 @@ from visigate_logging.detail import fingerprint, masking, texts, written
 from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.context import add_surroundings, is_turn
 from visigate_logging.detail.description import Describer
-from visigate_logging.detail.event_ids import new_id, rfc3339
+from visigate_logging.detail.event_ids import new_id
 from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.redaction import Redactor
@@ -22,6 +22,7 @@ from visigate_logging.detail.repeats import earlier_report
 from visigate_logging.detail.spans import span_of
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
+from visigate_logging.host.clock import rfc3339
 from visigate_logging.host.timeline import last_changes
 
 MAX_ORIGINS = 1024

@@ -14,6 +14,7 @@ from typing import Any
 
 from visigate_logging.host.directories import make_directory
 from visigate_logging.host.files import open_safely
+from visigate_logging.host.sync import force
 
 KEY_FILE = Path("logs/errors/state/pseudonyms.key")
 """Where the key is by default, for all processes of the gate."""
@@ -85,7 +86,7 @@ def read_key(path: Path) -> bytes:
         if not (key := file.read(32)):
             file.write(os.urandom(32))  # appended: of two who make it at once, the first one's counts for both
             file.flush()
-            os.fsync(fd)
+            force(fd)
             file.seek(0)
             key = file.read(32)
     return key

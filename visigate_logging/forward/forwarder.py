@@ -15,9 +15,9 @@ from visigate_logging.forward.progress import SCHEMA, Changes, Progress, load, s
 from visigate_logging.forward.selection import LANES
 from visigate_logging.forward.target import Accepted, Later, Outcome, Refused
 from visigate_logging.forward.telling import StateTeller
-from visigate_logging.forward.times import rfc3339
+from visigate_logging.forward.times import microseconds
 from visigate_logging.host import HostLock, Sheet, State, host_counts
-from visigate_logging.host.clock import utc_text
+from visigate_logging.host.clock import rfc3339, utc_text
 from visigate_logging.host.directories import make_directory
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.json_lines import JsonLines
@@ -164,7 +164,7 @@ class Forwarder:
                 return found
             backfill = self.options.backfill
             if backfill is not None:
-                books = Progress.begin({}, rfc3339(datetime.now(UTC) - backfill))
+                books = Progress.begin({}, rfc3339(microseconds(datetime.now(UTC) - backfill)))
             else:
                 books = Progress.begin(self._start if self._start is not None else self._follower.end())
             store(connection, self.name, books, Changes())

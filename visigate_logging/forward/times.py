@@ -24,11 +24,6 @@ def not_older(timestamp: Any, max_age: float) -> datetime:
     return when if now - timedelta(seconds=max_age) < when < now + _EARLY else now
 
 
-def nanoseconds(when: datetime) -> int:
-    """Return nanoseconds since 1970."""
-    return (when - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def rfc3339(when: datetime) -> str:
-    """Return a time as text, in UTC with microseconds."""
-    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def microseconds(when: datetime) -> int:
+    """Return microseconds since 1970."""
+    return (when - _EPOCH) // timedelta(microseconds=1)

@@ -23,8 +23,8 @@ class FlightRecorder(logging.Handler):
 
     @checked
     def __init__(self, capacity: Annotated[int, Range(1, 1000)] = 50, *, max_age: Seconds = 300.0) -> None:
-        super().__init__(logging.INFO)
         self.trail = Trail(capacity, max_age)
+        super().__init__(logging.INFO)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter the record, then keep it; without the handler's lock, which nothing here needs."""

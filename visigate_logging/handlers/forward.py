@@ -56,7 +56,7 @@ class ForwardHandler(logging.Handler):
         ConfigurationError: an option cannot be; ``key`` names it.
     """
 
-    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
+    @checked
     def __init__(
         self,
         target: TargetTable = None,

@@ -44,9 +44,9 @@ class JsonFileHandler(SharedRotatingFileHandler):
         if age or keep_per_group or keep_free:
             size = kwargs.get("maxBytes", args[2] if len(args) > 2 else 0)
             self._retention = Retention(log, age=age, per_group=keep_per_group, max_bytes=size, free=keep_free)
+        self._recent = Recent()
         super().__init__(*args, **kwargs)
         self.setFormatter(DetailFormatter())
-        self._recent = Recent()
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one; from then on the state of the machine is sampled for errors."""

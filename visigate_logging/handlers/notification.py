@@ -47,7 +47,7 @@ class NotificationHandler(ThrottledHandler):
 
     default_name = "notify"
 
-    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
+    @checked
     def __init__(
         self,
         urls: Urls = None,

@@ -42,7 +42,7 @@ class RecoveryHandler(Unlocked):
         ConfigurationError: an option cannot be; names its key.
     """
 
-    @checked  # before logging knows of the handler: one that is refused must not be flushed at exit
+    @checked
     def __init__(
         self,
         procedures: Mapping[str, Any],
@@ -54,12 +54,12 @@ class RecoveryHandler(Unlocked):
         self._procedures = parse_procedures(procedures, allow_reboot=allow_reboot)
         self._state_dir = Path(state_dir).absolute()
         make_ready()
-        super().__init__(level)
-        self.addFilter(_nothing if is_inside() else _is_foreign)
         self._counts = CountSheet("recovery")
         self._dispatcher = Dispatcher(self, self._procedures, self._state_dir, self._counts, dry_run=dry_run)
         self._recent = Recent()
         self._resumed = False
+        super().__init__(level)
+        self.addFilter(_nothing if is_inside() else _is_foreign)
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and finish what an earlier process has left unfinished.

@@ -60,7 +60,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
     _retention: Retention | None = None
     """What goes from the file; set before the constructor here, by a class that knows what is in it."""
 
-    @checked  # before logging knows of the handler: logging.shutdown would meet one that is half made
+    @checked
     def __init__(
         self,
         filename: str | os.PathLike[str],
@@ -76,7 +76,6 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         buffer_bytes: Size = 1_048_576,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__()
         self.baseFilename, self.mode = os.path.abspath(filename), mode
         self.encoding = encoding or "utf-8"
         self.errors = errors or "backslashreplace"
@@ -95,6 +94,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
         self._upkeep = FileUpkeep(self._file, self._counts, self._state, clear, self.close)
         self._closed = False
         watch_forks(self)
+        super().__init__()
         if not delay:
             self._file.open()
             if self._file.trouble:

@@ -13,6 +13,7 @@ from visigate_logging.host import CountSheet
 from visigate_logging.host.files import identity, is_still
 from visigate_logging.host.settlement import reason_of
 from visigate_logging.host.shared_file import SharedFile
+from visigate_logging.host.sync import force
 
 NOT_WRITABLE = "file not writable"
 """The reason under which dropped lines are counted."""
@@ -148,7 +149,7 @@ class BufferedFile:
         for fd, known in taken:
             try:
                 if self._syncs and is_still(fd, known):
-                    _datasync(fd)
+                    force(fd)
             except OSError as error:
                 if error.errno != errno.EINVAL:  # a device or a pipe, which has nothing to sync
                     trouble = error
@@ -176,6 +177,3 @@ class BufferedFile:
                 self.sync()
             self.file.close()
         return lost
-
-
-_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

@@ -12,6 +12,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from visigate_logging.host.sync import force
+
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -45,7 +47,7 @@ def make_directory(path: str | os.PathLike[str], mode: int = 0o777) -> None:
     with opened_directory(path.parent) as above, contextlib.suppress(FileExistsError):
         os.mkdir(path.name, mode & 0o755, dir_fd=above)
         with contextlib.suppress(OSError):  # a file system that cannot
-            os.fsync(above)  # what is made durable in it would go with it
+            force(above)  # what is made durable in it would go with it
         if is_root():
             place = os.fstat(above)
             os.chown(path.name, place.st_uid, place.st_gid, dir_fd=above, follow_symlinks=False)
@@ -65,7 +67,7 @@ def rename(path: str | os.PathLike[str], name: str) -> None:
 def sync_directory(path: str | os.PathLike[str]) -> None:
     """Let a power cut not take back what was made, renamed or removed in a directory."""
     with opened_directory(path) as directory:
-        os.fsync(directory)
+        force(directory)
 
 
 def followed(path: str | os.PathLike[str]) -> Path:

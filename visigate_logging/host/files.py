@@ -11,6 +11,7 @@ import os
 import stat
 
 from visigate_logging.host.directories import is_root, opened_directory, refused
+from visigate_logging.host.sync import force
 
 
 def open_safely(
@@ -74,13 +75,13 @@ def write_atomically(
                     os.fchmod(fd, stat.S_IMODE(like.st_mode) & 0o777)
                 file.write(content)
                 file.flush()
-                os.fsync(fd)
+                force(fd)
             os.rename(new, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):  # interrupted right after it was renamed
                 os.unlink(new, dir_fd=directory)
             raise
-        os.fsync(directory)
+        force(directory)
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.host.sync import force
+
 Cursor = Mapping[str, int]
 """For each file, by its name for ever, the bytes that have been read; plain data, to be kept by the reader."""
 
@@ -62,7 +64,7 @@ class Follower:
                 start, size = cursor.get(name, 0), os.fstat(fd).st_size
                 lines = _whole_lines(fd, start, limit) if size > start else b""
                 if lines:
-                    os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
+                    force(fd)
                 if lines or size < start:  # cut off by a power failure: what came after is all new
                     return Batch(lines, self.moved(cursor, name, min(start, size) + len(lines)))
         return Batch(b"", cursor)

@@ -1,6 +1,5 @@
 """A small file of JSON lines that many processes append to: what happened, for people and programs to look up."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -38,9 +37,7 @@ class JsonLines:
         try:
             file.append(text)
             if self._syncs:
-                for fd in file.unsynced():
-                    os.fsync(fd)
-                    os.close(fd)
+                file.sync()
         finally:
             file.close()
 

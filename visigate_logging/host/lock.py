@@ -14,6 +14,23 @@ from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 _POLL = 0.02
 
 
+def try_lock(fd: int, *, shared: bool = False) -> bool:
+    """Lock an open file, unless somebody else has; it is let go when nobody has that any more who opened it.
+
+    Args:
+        fd: of the file (https://man7.org/linux/man-pages/man2/flock.2.html).
+        shared: beside others that share it, rather than alone.
+
+    Raises:
+        OSError: it cannot be locked at all.
+    """
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class HostLock(ForkAware):
     """An exclusive ``flock`` on a file, let go when its process dies, however it dies.
 
@@ -49,20 +66,15 @@ class HostLock(ForkAware):
             return False
         fd = self._open()
         known, deadline = identity(os.fstat(fd)), time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    os.close(fd)
-                    return False
+        try:
+            while not (locked := try_lock(fd)) and time.monotonic() < deadline:
                 time.sleep(_POLL)
-            except BaseException:
+            if locked:
+                self._fd, self._identity = fd, known  # no call from here: one that is interrupted would keep the lock
+        finally:
+            if self._fd is None:
                 os.close(fd)
-                raise
-            else:
-                self._fd, self._identity = fd, known  # no call between: one that is interrupted would keep the lock
-                return True
+        return locked
 
     def _open(self) -> int:
         fd = open_safely(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, self._mode)

@@ -16,6 +16,7 @@ from typing import Literal
 from visigate_logging.host.directories import make_directory, opened_directory
 from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.rotation import Rotation
+from visigate_logging.host.sync import force
 
 _MOST_TRIES = 20
 _LOOKED_AT = 65_536
@@ -189,6 +190,18 @@ class SharedFile:
                 current.append(os.dup(directory))
         taken, self._left = self._left, []
         return [left for left, known in taken if is_still(left, known)] + current
+
+    def sync(self) -> None:
+        """Force to the medium what was appended.
+
+        Raises:
+            OSError: it cannot be forced.
+        """
+        for fd in self.unsynced():
+            try:
+                force(fd)
+            finally:
+                os.close(fd)
 
     def forget(self) -> None:
         """Close the parent's descriptors, in a forked child, so that it opens its own."""

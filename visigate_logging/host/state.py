@@ -96,9 +96,10 @@ class State(ForkAware):
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
         with self._lock:
-            closing, self._connection, self._closing = self._closing, None, None
-            if closing is not None:
-                closing()
+            connection, self._connection = self._connection, None
+            if connection is not None and self._closing is not None:
+                self._closing.detach()  # and not called: at exit weakref lets none of these act any more
+                connection.close()
 
     def before_fork(self) -> None:
         """Close the connection, or leave a mark when a transaction does not end in time."""
@@ -118,7 +119,7 @@ class State(ForkAware):
         if self._connection is not None and self._closing is not None:
             self._closing.detach()
             self._connection.give_up()
-            self._connection = self._closing = None
+            self._connection = None
 
     def _begin(self, timeout: float) -> "sqlite3.Connection":
         import sqlite3

@@ -13,6 +13,9 @@ class Unlocked(logging.Handler):
     ``logging.shutdown`` holds the lock while a thread of the handler's reports; and what interrupts a thread between
     taking a lock and noting it, as a signal handler's exit can, leaves it held for good. What emits must therefore
     be ready for many threads at once.
+
+    A constructor calls this one's last: from then on ``logging.shutdown`` knows of the handler and closes it, also in
+    a child that is forked in that moment.
     """
 
     def handle(self, record: logging.LogRecord) -> Any:

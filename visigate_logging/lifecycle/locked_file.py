@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visigate_logging.host.directories import opened_directory
 from visigate_logging.host.files import identity, is_still, open_safely
+from visigate_logging.host.lock import try_lock
 
 _HIGHEST = 1024
 _ROOM = 24
@@ -39,15 +40,13 @@ class LockedFile:
             self.fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _high_number())
             if is_still(low, self._identity):
                 os.close(low)
-            self._lock()
+            self._must_be_held()
+            if not try_lock(self.fd):
+                raise BlockingIOError(errno.EWOULDBLOCK, "somebody else has locked it", str(path))
         except BaseException:
             with contextlib.suppress(OSError):
                 unlink(path)
             raise
-
-    def _lock(self) -> None:
-        self._must_be_held()
-        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _must_be_held(self) -> None:
         if not self.is_held:

@@ -6,7 +6,6 @@ and not locked is of one that ended without a word.
 """
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import orjson
 
 from visigate_logging.host.directories import opened_directory
 from visigate_logging.host.files import identity, is_still
+from visigate_logging.host.lock import try_lock
 from visigate_logging.host.machine import UNREADABLE
 from visigate_logging.lifecycle.locked_file import unlink
 
@@ -95,8 +95,7 @@ def _lock(name: str, folder: int) -> int | None:
     fd = None
     try:
         fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_nlink:
+        if try_lock(fd) and os.fstat(fd).st_nlink:
             return fd
     except OSError:  # another user's, for one
         pass
@@ -141,9 +140,7 @@ def start_ticks(pid: int) -> int:
 def _read(path: Path) -> Mapping[str, Any] | None:
     """Return what a process tells; None when it is gone."""
     with contextlib.suppress(OSError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file.fileno(), shared=True):
             facts = _facts(file.readline())
             return facts if facts and "said_goodbye" not in facts else None
     return None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import orjson
 
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.host.clock import rfc3339
 from visigate_logging.host.log_files import log_files
+from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.store.imported import imported_log, legacy_tie
 from visigate_logging.store.lines import read_lines
-from visigate_logging.store.times import from_micros, micros
+from visigate_logging.store.times import micros
 
 _OTHER_NAMES = {"type": "error_type", "message": "error_message"}
 """Names in the files that VisiGate's own module wrote, and those of the design document."""
@@ -32,7 +33,7 @@ def import_files(log: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]
     """
     target = imported_log(log)
     known = _known(target)
-    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    file = SharedFile(target)
     try:
         for path in paths:
             try:
@@ -43,12 +44,12 @@ def import_files(log: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]
             if detail.event_id in known:
                 yield path, "known"
                 continue
-            os.write(descriptor, detail.to_json() + b"\n")
+            file.append(detail.to_json() + b"\n")
             known.add(detail.event_id)
             yield path, "imported"
-        os.fsync(descriptor)
+        file.sync()
     finally:
-        os.close(descriptor)
+        file.close()
 
 
 def _known(target: Path) -> set[str]:
@@ -74,7 +75,7 @@ def read_legacy(path: Path) -> ErrorDetail:
     detail = ErrorDetail.from_record(_log_record(data, when))
     return dataclasses.replace(
         detail,
-        timestamp=from_micros(micros(when), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        timestamp=rfc3339(micros(when)),
         error_type=kind,
         error_message=detail.message,
         module=str(data.get("module") or detail.module),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from visigate_logging.host.files import write_atomically
+from visigate_logging.host.sync import force
 from visigate_logging.retention.databases import erase_from_database, is_database
 from visigate_logging.retention.rewrite import rotation_lock, write_anew
 
@@ -180,7 +181,7 @@ def _overwrite(path: Path, change: Callable[[bytes], bytes]) -> None:
                 changed = True
             offset += len(line)
         if changed:
-            os.fsync(target.fileno())
+            force(target.fileno())
 
 
 def _erase_from_mail(path: Path, forms: TextForms) -> None:

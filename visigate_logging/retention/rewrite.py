@@ -14,6 +14,7 @@ from visigate_logging.host import HostLock
 from visigate_logging.host.directories import rename, sync_directory
 from visigate_logging.host.files import open_safely
 from visigate_logging.host.log_files import log_files
+from visigate_logging.host.sync import force
 
 __all__ = ["Change", "rewrite_log", "rotation_lock", "write_anew"]
 
@@ -97,12 +98,12 @@ def write_anew(path: Path, change: Change) -> None:
                 else:
                     file.writelines(map(change, source))
                 file.flush()
-                os.fsync(fd)
+                force(fd)
                 rename(temporary, path.name)
                 if path.suffix != ".gz":
                     file.writelines(map(change, source))  # from where it was read to
                     file.flush()
-                    os.fsync(fd)
+                    force(fd)
             if not path.stat().st_size:
                 path.unlink()
         finally:

@@ -5,11 +5,12 @@ fault out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
 
+from visigate_logging.host.clock import utc_text
 from visigate_logging.host.files import write_atomically
 
 __all__ = ["keep_some", "kept_path"]
@@ -68,7 +69,7 @@ def _before(lines: Iterable[tuple[str, Line]], span: timedelta) -> str:
     """Return the time a span before the last of some records."""
     last = max((time for _, (time, _) in lines), default="")
     try:
-        return (datetime.fromisoformat(last).astimezone(UTC) - span).strftime("%Y-%m-%dT%H:%M:%S")
+        return utc_text((datetime.fromisoformat(last).astimezone() - span).timestamp())[:-1]
     except (ValueError, OverflowError):
         return ""
 

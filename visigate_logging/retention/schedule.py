@@ -5,10 +5,10 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from visigate_logging.host.clock import monotonic
+from visigate_logging.host.clock import monotonic, utc_text
 from visigate_logging.host.log_files import log_files
 from visigate_logging.retention.rewrite import rewrite_log, rotation_lock
 from visigate_logging.retention.samples import keep_some
@@ -123,8 +123,7 @@ class Retention:
     def _limit(self, more: timedelta = timedelta()) -> bytes | None:
         if self._age is None:
             return None
-        when = datetime.fromtimestamp(self._wall(), UTC) - timedelta(seconds=self._age) - more
-        return when.strftime("%Y-%m-%dT%H:%M:%S").encode()
+        return utc_text(self._wall() - self._age - more.total_seconds()).encode()[:-1]
 
     def _keep_some(self, leaving: Path) -> None:
         keep_some(self._log, leaving, self._per_group, self._max_bytes, timedelta(seconds=self._age or QUIET_FOR))
@@ -133,7 +132,7 @@ class Retention:
 def _first_time(path: Path) -> bytes:
     """Return the time of the first record of a file; of one that cannot be told, one that is never old."""
     if path.suffix == ".gz":
-        return datetime.fromtimestamp(os.stat(path).st_mtime, UTC).isoformat().encode()
+        return utc_text(os.stat(path).st_mtime).encode()
     with path.open("rb") as file:
         match = TIMESTAMP.match(file.readline(200))
     return match[1] if match else b"9"

@@ -3,17 +3,19 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import UnknownEventError
+from visigate_logging.host.clock import rfc3339
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import Group, GroupPage, find_groups
 from visigate_logging.store.insights import find_forecasts, insights_of
 from visigate_logging.store.record_queries import RecordQueries
 from visigate_logging.store.search import find, keys_beginning
 from visigate_logging.store.states import Decided, prepare_decision, root_of
+from visigate_logging.store.times import micros
 from visigate_logging.store.trends import find_trends
 from visigate_logging.store.varying import releases_of, varying, varying_facets
 from visigate_logging.triage.decisions import Decision
@@ -196,7 +198,7 @@ class GroupQueries(RecordQueries):
             DecisionError: it cannot be made so.
             StoreError: it cannot be kept.
         """
-        ends = until.astimezone(UTC).isoformat() if until else ""
+        ends = rfc3339(micros(until)) if until else ""
         asked = Decision("", "", who, action, key, note, release, ends, more, worse, into, where)
 
         def prepared(db: sqlite3.Connection) -> Decision:

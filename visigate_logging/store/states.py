@@ -12,6 +12,7 @@ import orjson
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import DecisionError, UnknownEventError
+from visigate_logging.host.clock import rfc3339
 from visigate_logging.store.counts import day_of
 from visigate_logging.store.facets import family_of
 from visigate_logging.store.search import locate_in_time
@@ -119,7 +120,7 @@ def prepare_decision(
     made = replace(
         asked,
         id=uuid.uuid4().hex,
-        time=from_micros(now, UTC).isoformat().replace("+00:00", "Z"),
+        time=rfc3339(now),
         who=mask(" ".join(asked.who.split()))[:LONGEST_NAME],
         note=mask(asked.note.strip())[:LONGEST_NOTE],
     )

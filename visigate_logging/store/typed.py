@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC
 from typing import Any
 
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.store.times import from_micros, parse_timestamp
+from visigate_logging.host.clock import utc_text
+from visigate_logging.store.times import parse_timestamp
 
 __all__ = ["ErrorDetail", "ExceptionData", "Frame", "about", "read_record", "typed"]
 
@@ -22,7 +22,7 @@ def read_record(data: Mapping[str, Any], at: int) -> ErrorDetail:
     """
     record = ErrorDetail.from_dict(typed(data))
     if parse_timestamp(data["timestamp"]) != at:
-        record.__dict__["about"] = from_micros(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        record.__dict__["about"] = utc_text(at // 1_000_000)
     return record
 
 

@@ -9,7 +9,7 @@ import orjson
 from visigate_logging.forward.client import Reply, verdict
 from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
 from visigate_logging.forward.targets.posting import Posting
-from visigate_logging.forward.times import nanoseconds, not_older
+from visigate_logging.forward.times import microseconds, not_older
 from visigate_logging.options import Seconds
 
 _WEEK = 7 * 86_400.0
@@ -61,7 +61,7 @@ def _loki(target: Http, records: Sequence[Record]) -> tuple[str, bytes]:
     for record in records:
         key = tuple(str(record.get(name) or "") for name in ("service", "host", "severity"))
         when = not_older(record.get("timestamp"), target.max_age)
-        streams.setdefault(key, []).append([str(nanoseconds(when)), orjson.dumps(record).decode()])
+        streams.setdefault(key, []).append([f"{microseconds(when)}000", orjson.dumps(record).decode()])
     labelled = [
         {"stream": {"service": service, "host": host, "level": level.lower()} | dict(target.labels), "values": values}
         for (service, host, level), values in streams.items()

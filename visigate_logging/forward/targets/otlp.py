@@ -14,7 +14,7 @@ from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 from visigate_logging.forward.client import Reply, verdict
 from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
 from visigate_logging.forward.targets.posting import Posting
-from visigate_logging.forward.times import nanoseconds, not_older
+from visigate_logging.forward.times import microseconds, not_older
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -115,7 +115,7 @@ def _request(records: Sequence[Record]) -> "ExportLogsServiceRequest":
 def _fill(log: "LogRecord", record: Record) -> None:
     from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 
-    log.time_unix_nano = nanoseconds(not_older(record.get("timestamp"), _FOR_EVER))
+    log.time_unix_nano = microseconds(not_older(record.get("timestamp"), _FOR_EVER)) * 1000
     log.observed_time_unix_nano = time.time_ns()
     severity = str(record.get("severity") or "ERROR")
     log.severity_text = severity

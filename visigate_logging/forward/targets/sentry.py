@@ -16,7 +16,8 @@ import orjson
 from visigate_logging._version import __version__
 from visigate_logging.forward.client import Client, Reply, Timeout, Tls, verdict
 from visigate_logging.forward.target import Later, Outcome, Record
-from visigate_logging.forward.times import not_older, rfc3339
+from visigate_logging.forward.times import microseconds, not_older
+from visigate_logging.host.clock import rfc3339, utc_text
 from visigate_logging.options import Seconds, Via
 
 _DSN = re.compile(r"(https?)://(\w+)(?::\w+)?@([\w.\-\[\]:]+)(/(?:[\w.\-]+/)*)(\d+)")
@@ -114,7 +115,7 @@ def _limit(reply: Reply) -> float:
 
 def _envelope(record: Record, target: Sentry) -> bytes:
     event = orjson.dumps(event_of(record, target.environment, target.max_age))
-    header = orjson.dumps({"event_id": record["event_id"], "sent_at": rfc3339(not_older(None, 0))})
+    header = orjson.dumps({"event_id": record["event_id"], "sent_at": utc_text(timespec="microseconds")})
     item = orjson.dumps({"type": "event", "content_type": "application/json", "length": len(event)})
     return b"\n".join([header, item, event, b""])
 
@@ -127,7 +128,7 @@ def event_of(record: Record, environment: str = "production", max_age: float = _
         environment: of the installation.
         max_age: seconds; of an older record the time is now, and its own in ``extra``.
     """
-    when = rfc3339(not_older(record.get("timestamp"), max_age))
+    when = rfc3339(microseconds(not_older(record.get("timestamp"), max_age)))
     extra = dict(record.get("additional_info") or {})
     if when != record.get("timestamp"):
         extra["original_timestamp"] = record.get("timestamp")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from visigate_logging.host.clock import utc_text
 from visigate_logging.recovery.sqlite.check import connect, contents, problems_of, raise_if_busy
 from visigate_logging.recovery.sqlite.files import BusyError, is_void, read_through
 
@@ -56,10 +57,9 @@ class Facts:
     passed_over: str
 
     def __str__(self) -> str:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.made))
         age = (time.time() - self.made) / 3600
         note = f"; not from the newest, for {self.passed_over}" if self.passed_over else ""
-        return f"{self.path}, made {when} ({age:.1f} hours ago), with {rows_told(self.rows)}{note}"
+        return f"{self.path}, made {utc_text(self.made)} ({age:.1f} hours ago), with {rows_told(self.rows)}{note}"
 
 
 def facts_of(backup: Path, passed_over: str = "") -> Facts:

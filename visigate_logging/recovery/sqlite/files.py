@@ -11,6 +11,7 @@ from typing import Any
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.host import HostLock
 from visigate_logging.host.files import write_atomically
+from visigate_logging.host.sync import force
 
 SPARE = 1.1  # free space wanted, as a multiple of what is going to be written
 WAIT = 2.0  # how long a lock of another process is waited for, seconds
@@ -135,6 +136,6 @@ def sync(path: Path) -> None:
     """Make a closed file's contents, or a folder's names, last through a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        force(descriptor)
     finally:
         os.close(descriptor)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from visigate_logging.host.clock import utc_text
 from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
 from visigate_logging.recovery.proc import holders_of
 from visigate_logging.recovery.sqlite import changes, check, copy, files
@@ -31,7 +32,7 @@ class _Restore:
     """One restore."""
 
     def __init__(self, database: Path, backups: Sequence[str], context: Context) -> None:
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = utc_text().replace("-", "").replace(":", "")
         self.database = database
         self.backups = backups
         self.context = context
