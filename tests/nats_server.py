@@ -62,6 +62,15 @@ class Hub:
 
     close = kill
 
+    def stop_still(self) -> None:
+        """Let it take what is sent, and answer nothing, until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def add(self, section: str, user: str) -> None:
+        """Have a further section, and one more user, from the next start on."""
+        self._text = f"{section}\n" + self._text.replace("  users: [\n", f"  users: [\n    {user}\n")
+
     def url(self, user: str = "north") -> str:
         return f"nats://{user}:{PASSWORDS[f'{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
 

@@ -23,6 +23,7 @@ class Collecting:
 
     Attributes:
         intake, collector: its parts.
+        ended, thread: what it runs until, and in.
         store: the errors that it has collected.
     """
 
@@ -32,8 +33,8 @@ class Collecting:
         self.intake = Intake(self.log, people, given.get("name", "collector"))
         self.collector = Collector(build(Subscription, given), self.intake)
         self.store = ErrorStore(directory)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self.collector.run, args=(self._ended,))
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.collector.run, args=(self.ended,))
 
     @property
     def lines(self) -> list[bytes]:
@@ -49,7 +50,7 @@ class Collecting:
         return dict(next((sheet for name, sheet in found.items() if name.startswith("collect-")), {}))
 
     def start(self) -> "Collecting":
-        self._thread.start()
+        self.thread.start()
         return self
 
     def wait(self, accepted: int) -> None:
@@ -57,9 +58,9 @@ class Collecting:
         wait_until(lambda: self.counts().get("accepted", 0) >= accepted)
 
     def stop(self) -> None:
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self.ended.set()
+        if self.thread.is_alive():
+            self.thread.join(10)
         self.store.close()
         self.intake.close()
         self.log.close()

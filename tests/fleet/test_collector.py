@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -12,13 +14,15 @@ import pytest
 import trustme
 
 from tests.delivery.servers import Server
-from tests.nats_server import Hub, accounts, nats
+from tests.forward.servers import free_port
+from tests.nats_server import SERVER, Hub, accounts, nats
 from tests.records import detail, uuid7
 from tests.waiting import wait_until
 from visigate_logging import ThrottledSMTPHandler
 from visigate_logging.cli import main
 from visigate_logging.fleet.arrivals import Message
-from visigate_logging.forward.target import Accepted
+from visigate_logging.fleet.consumers import Subscription, errors_of, fetch
+from visigate_logging.forward.target import Accepted, Later
 from visigate_logging.forward.targets import OneTarget
 from visigate_logging.options import build
 
@@ -206,6 +210,48 @@ def test_each_record_is_there_once_and_in_order_whoever_is_killed(hub, service, 
     assert ids(one.lines, "south") == ids([*written["south"], *latest])
 
 
+def test_what_was_fetched_and_not_taken_comes_first_and_in_order(hub, collecting):
+    """By one that died with it; JetStream would bring it again only after a minute, behind what is newer."""
+
+    async def fetch_and_die(stream):
+        assert len(await fetch(await errors_of(stream, Subscription(servers=hub.url("collector"))), 5)) == 5
+
+    hub.publish(sent("north", bodies(5)))
+    hub.ask(fetch_and_die)
+    hub.publish(sent("north", bodies(5, 5)))
+    one = collecting().start()
+    wait_until(lambda: len(one.lines) >= 10)
+    assert ids(one.lines) == ids(bodies(10))
+
+
+def test_a_hub_that_is_away_for_long_is_an_error_each_time_it_goes_and_once(hub, collecting, caplog, monkeypatch):
+    def told():
+        return [record.getMessage() for record in caplog.records if record.name == "visigate.fleet"]
+
+    monkeypatch.setattr("visigate_logging.fleet.collector._LOST", 0.0)
+    one = collecting().start()
+    for n in (1, 2):
+        begun = time.monotonic()
+        wait_until(lambda begun=begun: one.collector._worked > begun)
+        hub.kill()
+        wait_until(lambda n=n: len(told()) == n)
+        tries = one.collector._backoff.tries
+        wait_until(lambda tries=tries: one.collector._backoff.tries >= tries + 2)
+        hub.start()
+    assert all(text.startswith("what gates send cannot be collected: 127.0.0.1") for text in told())
+    assert caplog.text.count("HubLostError: ") == 2
+
+
+def test_told_to_end_it_ends_though_the_hub_says_nothing(hub, collecting):
+    """It would wait a minute for the server's first word."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = collecting(servers=f"nats://127.0.0.1:{silent.getsockname()[1]}", timeout=60).start()
+        silent.accept()[0].detach()
+        one.ended.set()
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+
+
 def test_what_cannot_be_written_waits_at_the_hub(hub, collecting, tmp_path):
     hub.publish(sent("north", bodies(3)))
     one = collecting()
@@ -269,6 +315,42 @@ def test_what_is_wrong_is_said(arguments, words, monkeypatch, tmp_path, capsys):
     (tmp_path / "logging.yaml").write_text(CONFIG)
     assert main(["collect", "--config", str(tmp_path / "logging.yaml"), *arguments]) == 78
     assert words in capsys.readouterr().err
+
+
+LEAF_USER = (
+    '{ user: berlin, password: l3af, permissions: { publish: { allow: ["visigate.berlin.>"] }, '
+    'subscribe: { allow: ["_INBOX.berlin.>"] } } }'
+)
+LEAF = """
+listen: "127.0.0.1:{port}"
+leafnodes {{ remotes: [ {{ url: "nats://berlin:l3af@127.0.0.1:{hub}" }} ] }}
+"""
+
+
+def test_over_a_leaf_node_gates_of_its_site_are_heard_and_no_others(hub, collecting, tmp_path):
+    """A site's server has no streams of its own, and the hub's user for it can publish below the site's name."""
+    port, leaf_port = free_port(), free_port()
+    hub.kill()
+    hub.add(f'leafnodes {{ listen: "127.0.0.1:{port}" }}', LEAF_USER)
+    hub.start()
+    (tmp_path / "leaf.conf").write_text(LEAF.format(port=leaf_port, hub=port))
+    leaf = subprocess.Popen([SERVER, "-c", tmp_path / "leaf.conf", "-l", tmp_path / "leaf.log"])
+    try:
+        log = tmp_path / "leaf.log"
+        wait_until(lambda: log.exists() and "Leafnode connection created" in log.read_text())
+        records = [detail(n, NOW).to_dict() for n in range(3)]
+        for name, outcome in (("berlin/north", Accepted), ("berlin/pier", Accepted), ("bonn/north", Later)):
+            site, gate = name.split("/")
+            given = {"servers": f"nats://127.0.0.1:{leaf_port}", "site": site, "gate": gate, "timeout": 2}
+            target = build(OneTarget, {"nats": given}).chosen
+            assert [type(one) for one in target.send([records.pop(0)])] == [outcome]
+            target.close()
+        one = collecting().start()
+        one.wait(2)
+        assert one.store.statistics()["facets"]["gate"] == {"north": 1, "pier": 1}
+    finally:
+        leaf.kill()
+        leaf.wait()
 
 
 def test_tls_and_credentials_of_accounts_let_in_who_has_them(tmp_path, collecting):

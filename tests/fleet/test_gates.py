@@ -1,6 +1,7 @@
 """Of each gate it is known when it was last heard and how it is; who falls silent is missed, and sites as a whole."""
 
 import json
+import logging
 import sqlite3
 import time
 from datetime import UTC, datetime
@@ -8,10 +9,11 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
+from tests.delivery.servers import Server
 from tests.fleet.test_collector import NOW, bodies, sent
 from tests.records import detail, write
 from tests.waiting import wait_until
-from visigate_logging import ErrorStore
+from visigate_logging import ErrorStore, ThrottledSMTPHandler
 from visigate_logging.fleet.arrivals import Message, RefusedError, Sender
 from visigate_logging.fleet.gates import SCHEMA, Gate, gates_in, heard, note_state
 from visigate_logging.fleet.silence import silences
@@ -98,9 +100,33 @@ def test_silence_is_an_error_of_the_collector_told_once(collecting, caplog):
         one.collector.look_for_silence(time.time())
     told = [record for record in caplog.records if record.name == "visigate.fleet"]
     assert [(r.levelname, r.getMessage().partition(" since")[0]) for r in told] == [
-        ("ERROR", "berlin: all 2 gates are silent"),
-        ("ERROR", "bremen/pier is silent"),
+        ("CRITICAL", "berlin: all 2 gates are silent"),
+        ("CRITICAL", "bremen/pier is silent"),
     ]
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd's own advice
+def test_people_get_a_mail_when_a_gate_is_silent(collecting, tmp_path):
+    with Server() as server:
+        mail = ThrottledSMTPHandler(
+            server.address, "c@example.org", ["a@example.org"], state_dir=tmp_path / "state", group_wait=0.1
+        )
+        mail.set_name("mail")
+        logger = logging.getLogger("visigate.fleet")
+        logger.addHandler(mail)
+        try:
+            one = collecting()
+            for name, hours in (("north", 4), ("south", 0)):
+                at = NOW.timestamp() - hours * HOUR
+                one.intake.take([Message(f"visigate.berlin.{name}.errors", bodies(1, hours)[0], at)])
+            one.collector.look_for_silence(time.time())
+            wait_until(lambda: server.inbox.mails)
+        finally:
+            logger.removeHandler(mail)
+            mail.close()
+        [(_, message)] = [mail[:2] for mail in server.inbox.mails]
+        assert "GateSilentError" in message["Subject"]
+        assert "berlin/north is silent since" in message.get_payload(0).get_payload(decode=True).decode()
 
 
 @pytest.fixture

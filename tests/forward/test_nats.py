@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -154,6 +155,43 @@ def test_the_service_tells_records_and_the_state_of_the_gate(gate, hub, tmp_path
     assert state["groups"]["open"] == 1
     assert state["worst"][0]["title"].startswith("ConnectionRefusedError")
     assert {"version", "boot_id", "booted_at", "host", "time"} <= state.keys()
+
+
+def test_the_handler_tells_the_state_of_the_gate_beside_its_records(gate, hub, monkeypatch):
+    monkeypatch.setattr("visigate_logging.forward.telling._FIRST", 0.0)
+    sent = gate.write(2)
+    handler = ForwardHandler(target(hub), gate.log, state_dir=gate.state_dir, backfill="all")
+    handler.set_name("hub")
+    try:
+        wait_until(lambda: hub.ask(lambda jetstream: jetstream.stream_info("states")).state.messages)
+    finally:
+        handler.close()
+    assert ids(hub) == sent
+    [(_, state)] = hub.messages("states")
+    assert {"visigate_errors", "visigate_forward_pending_records"} <= {one["name"] for one in state["metrics"]}
+
+
+def test_a_hub_that_was_away_while_nothing_was_sent_costs_no_wait(gate, hub):
+    """The connection that it has ended is made anew, and nothing is told to wait."""
+    one = made(hub, timeout=60)
+    assert one.send([detail(1).to_dict()]) == [Accepted()]
+    hub.kill()
+    hub.start()
+    assert one.send([detail(2).to_dict()]) == [Accepted()]
+    one.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_connection_that_is_lost_while_answers_are_waited_for_ends_the_wait(hub):
+    one = made(hub, timeout=600)
+    assert one.send([detail(1).to_dict()]) == [Accepted()]
+    hub.stop_still()  # it takes what is sent, and answers nothing
+    killer = threading.Timer(0.5, hub.kill)
+    killer.start()
+    outcome = one.send([detail(2).to_dict()])
+    killer.join()
+    assert isinstance(outcome[0], Later)
+    one.close()
 
 
 @pytest.mark.parametrize(

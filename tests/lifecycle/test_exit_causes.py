@@ -180,6 +180,56 @@ def test_a_torn_dump_costs_what_is_torn() -> None:
     assert read_dumps(b"") == []
 
 
+@pytest.mark.parametrize(
+    ("version", "own", "used", "limit", "kills"),
+    [
+        (2, "0::/gate.service", "memory.current", "memory.max", "memory.events"),
+        (1, "4:memory:/gate.service\n0::/", "memory.usage_in_bytes", "memory.limit_in_bytes", "memory.oom_control"),
+    ],
+)
+def test_both_versions_of_control_groups_say_how_full_they_are_and_whom_the_kernel_has_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, own: str, used: str, limit: str, kills: str
+) -> None:
+    """In a tree as the kernel has it; a limit that is none is no limit."""
+    group = tmp_path / ("memory/gate.service" if version == 1 else "gate.service")
+    group.mkdir(parents=True)
+    (tmp_path / "own").write_text(own)
+    monkeypatch.setattr(evidence, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(evidence, "_OWN_CGROUPS", tmp_path / "own")
+    assert evidence.control_group() == ""
+    (group / kills).write_text("low 0\nhigh 7\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n")
+    (group / used).write_text("970\n")
+    (group / limit).write_text("max\n")
+    assert evidence.control_group() == str(group)
+    assert evidence.oom_kills(str(group)) == 3
+    assert _used(group) < 0.97
+    (group / limit).write_text("1000\n")
+    assert _used(group) == 0.97
+
+
+def _used(group: Path) -> float:
+    found = evidence.memory(str(group))
+    assert found is not None
+    return found.used
+
+
+def test_kills_that_a_control_group_has_counted_since_are_told(gate: Gate) -> None:
+    """In a group of version 2, whose file the test writes in the kernel's place."""
+    (group := gate.directory / "group").mkdir()
+    (group / "memory.events").write_text("oom 1\noom_kill 1\n")
+    program = f"""
+    _life.life()._group = "{group}"; _life.life()._told = -100
+    while not _life.life().presence.facts.get("oom_kills"): time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    for kills in (1, 2):
+        assert gate.run(program) == -signal.SIGKILL
+        (group / "memory.events").write_text(f"oom {kills}\noom_kill {kills}\n")
+        gate.look()
+    assert [(r["error_type"], r["pid"]) for r in gate.records] == [("ProcessKilledError", gate.pid)]
+    assert [event for event, _ in gate.ends] == ["vanished", "killed"]
+
+
 GROUP = Path("/sys/fs/cgroup/memory")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.lifecycle.gate import Gate
 from tests.waiting import wait_until
-from visigate_logging.lifecycle import watchdog
+from visigate_logging.lifecycle import stack_dump, watchdog
 from visigate_logging.lifecycle.watchdog import Hang, Watchdog, heartbeat
 
 WATCHED = ", watchdog: 0.2"
@@ -157,6 +157,30 @@ def test_a_forked_child_is_not_watched_for_its_parents_loops(told: list[Hang]) -
     if child == 0:
         os._exit(len(watchdog._beats))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_fork_waits_no_longer_than_a_moment_for_who_stops_the_interpreters_timer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who stops it waits until it has written, which a full or broken disk may hold up."""
+    monkeypatch.setattr(stack_dump, "_PATIENCE", 0.01)
+    timer, written = stack_dump._Timer(), threading.Event()
+
+    def stop() -> None:
+        with timer._lock:
+            stopping.set()
+            written.wait()
+
+    stopping, stops = threading.Event(), threading.Thread(target=stop)
+    stops.start()
+    stopping.wait()
+    forks = threading.Thread(target=lambda: (timer.before_fork(), timer.after_fork_in_parent()), daemon=True)
+    forks.start()
+    forks.join(30)
+    is_held_up = forks.is_alive()
+    written.set()
+    stops.join()
+    assert not is_held_up
 
 
 def test_a_loop_of_asyncio_that_is_held_up_is_told_of_and_a_child_forked_meanwhile_beats_as_well(

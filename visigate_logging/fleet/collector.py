@@ -4,20 +4,22 @@ https://docs.nats.io/nats-concepts/jetstream/consumers
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from visigate_logging.detail.masking import mask
+import nats.errors
+
 from visigate_logging.exceptions import GateSilentError, HubLostError, IncidentError, SiteSilentError, StoreError
 from visigate_logging.fleet.arrivals import Message
 from visigate_logging.fleet.consumers import Subscription, errors_of, fetch, make_streams, states_of
 from visigate_logging.fleet.intake import Intake
 from visigate_logging.fleet.silence import Silence, silences
 from visigate_logging.forward.backoff import Backoff
-from visigate_logging.forward.hub import disconnect
+from visigate_logging.forward.connection import Connection
 from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.host.supervision import notify
 from visigate_logging.lifecycle.telling import Origin, tell
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js.client import JetStreamContext
 
+_NOTICE = 0.1
+"""Seconds until an end that was asked for is noticed."""
 _WAIT = 1.0
 """Seconds between two signs of life, and that one request for messages waits for the first."""
 _LOOK = 60.0
@@ -51,20 +55,31 @@ class Collector:
         self._hub = hub
         self._intake = intake
         self._backoff = Backoff()
-        self._said = ""
+        self._taking = asyncio.Lock()
         self._worked = time.monotonic()  # when what had come was taken in last
         self._is_lost = False
 
     def run(self, ended: threading.Event) -> None:
         """Collect until that is set; what goes wrong is said, and tried again."""
-        while not ended.is_set():
+        asyncio.run(self._run(ended))
+
+    async def _run(self, ended: threading.Event) -> None:
+        collecting = asyncio.ensure_future(self._collect())
+        while not ended.is_set() and not collecting.done():
+            await asyncio.wait((collecting,), timeout=_NOTICE)
+        async with self._taking:  # what is on disk is acknowledged first, so that it need not come again
+            collecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await collecting
+
+    async def _collect(self) -> NoReturn:
+        while True:
             begun = time.monotonic()
-            if trouble := asyncio.run(self._follow(ended)):
-                self._note_trouble(trouble, went_on=self._worked > begun)
-                rest = self._backoff.wait
-                while rest > 0 and not ended.wait(min(rest, _WAIT)):
-                    rest -= _WAIT
-                    self._show()
+            self._note_trouble(await self._follow(), went_on=self._worked > begun)
+            until = time.monotonic() + self._backoff.wait
+            while (rest := until - time.monotonic()) > 0:
+                await asyncio.sleep(min(rest, _WAIT))
+                self._show()
 
     def _note_trouble(self, trouble: str, *, went_on: bool) -> None:
         self._backoff.fail(went_on=went_on)
@@ -76,32 +91,23 @@ class Collector:
             self._is_lost = True
             _tell(HubLostError, f"what gates send cannot be collected: {trouble}")
 
-    async def _follow(self, ended: threading.Event) -> str:
-        """Collect until told to end, or return why that is not possible."""
-        import nats.errors
-        from nats.aio.client import Client
-
-        client, self._said = Client(), ""
+    async def _follow(self) -> str:
+        """Collect, and return why that is not possible any more."""
+        connection = Connection(self._hub, f"collector.{self._hub.name}")
         try:
-            await self._hub.connect(client, f"collector.{self._hub.name}", self._note)
-            stream = client.jetstream(timeout=self._hub.timeout)
+            stream = await connection.open()
             await make_streams(stream)
-            await _together(self._errors(stream, ended), self._states(stream, ended), self._silence(ended))
+            await _together(self._errors(stream), self._states(stream), self._silence(), connection.lost())
         except (OSError, nats.errors.Error, StoreError) as error:
-            host, port = self._hub.address
-            said = f"{self._said}; " if self._said else ""
-            return mask(f"{host}:{port}: {said}{type(error).__name__}: {error}")
+            return connection.problem(error)
         finally:
-            await disconnect(client)
+            await connection.close()
         return ""
 
-    async def _note(self, error: Exception) -> None:
-        self._said = str(error)
-
-    async def _errors(self, stream: "JetStreamContext", ended: threading.Event) -> None:
+    async def _errors(self, stream: "JetStreamContext") -> NoReturn:
         fetched = await errors_of(stream, self._hub)
         self._told, number = "collects", 0
-        while not ended.is_set():
+        while True:
             messages = await fetch(fetched, _WAIT)
             for message in messages:
                 number = number or message.metadata.sequence.consumer
@@ -109,19 +115,20 @@ class Collector:
                     raise ConnectionError("a message was lost on its way; all behind the last one are fetched again")
                 number += 1
             if messages:
-                self._intake.take([_plain(message) for message in messages])
-                await messages[-1].ack_sync(self._hub.timeout)
+                async with self._taking:
+                    self._intake.take([_plain(message) for message in messages])
+                    await messages[-1].ack_sync(self._hub.timeout)
             self._worked = time.monotonic()
 
-    async def _states(self, stream: "JetStreamContext", ended: threading.Event) -> None:
+    async def _states(self, stream: "JetStreamContext") -> NoReturn:
         fetched = await states_of(stream, self._hub)
-        while not ended.is_set():
+        while True:
             if messages := await fetch(fetched, _WAIT):
                 self._intake.take_states([_plain(message) for message in messages])
 
-    async def _silence(self, ended: threading.Event) -> None:
+    async def _silence(self) -> NoReturn:
         due = time.monotonic() + _SETTLED
-        while not ended.is_set():
+        while True:
             await asyncio.sleep(_WAIT)
             self._show()
             if time.monotonic() >= due:
@@ -168,4 +175,4 @@ def _tell_of(silence: Silence) -> None:
 def _tell(kind: type[IncidentError], text: str) -> None:
     now = clock()
     origin = Origin(name="collector", pid=0, at=time.time(), boot_id=now.boot_id, monotonic=now.seconds)
-    tell("visigate.fleet", logging.ERROR, kind, text, origin)
+    tell("visigate.fleet", logging.CRITICAL, kind, text, origin)  # of which mails tell, as they are configured

@@ -6,7 +6,7 @@ the audit trail beside it, and is read from there.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,21 @@ class Timeline:
             if line.get("event") == "outcome" and line.get("status") not in (None, "refused", "deferred"):
                 text = f"recovery {line.get('procedure')}: {line.get('status')}, {line.get('message')}"
                 yield {"time": line.get("timestamp", ""), "event": "recovery", "text": text}
+
+
+def between(events: Iterable[Mapping[str, Any]], times: Sequence[datetime]) -> list[list[Mapping[str, Any]]]:
+    """Return for each of several times, such as those of errors, the events that came after it, the newest first.
+
+    Args:
+        events: in any order.
+        times: the newest first; an event goes with the first that is older, and with none when all are newer.
+    """
+    found: list[list[Mapping[str, Any]]] = [[] for _ in times]
+    known = [(at, event) for event in events if (at := when(event))]
+    for at, event in sorted(known, key=lambda one: one[0], reverse=True):
+        if (place := next((n for n, time in enumerate(times) if time < at), None)) is not None:
+            found[place].append(event)
+    return found
 
 
 def note_changes(timeline: Timeline) -> None:

@@ -17,7 +17,7 @@ from visigate_logging.lifecycle.processes import start_ticks
 KERNEL_LOG = "/dev/kmsg"
 FIRST_NAMESPACE = 0xEFFFFFFC
 """Of process numbers, the host's own: PROC_PID_INIT_INO in include/linux/proc_ns.h."""
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _MOST_LINES = 20_000
 _PATIENCE = 5.0
 _MEMORY = re.compile(r"(?:Killed process|task=[^,]*,pid=) ?(?P<pid>\d+)\b")
@@ -100,7 +100,7 @@ def _kernel_lines(path: str) -> Iterator[tuple[float, str]]:
 def control_group() -> str:
     """Return the directory of this process's memory control group; empty when it has none of its own."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines():
+        for line in _OWN_CGROUPS.read_text("utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             base = _CGROUPS / "memory" if controllers == "memory" else _CGROUPS
             if controllers in ("memory", "") and _oom_file(base / path.lstrip("/")) is not None:

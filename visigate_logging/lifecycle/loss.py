@@ -1,10 +1,8 @@
 """What a power cut has cost: lines that it has torn, and state files that were put aside and begun anew."""
 
 import contextlib
-import logging
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import orjson
 
 from visigate_logging.host.clock import boot_id, monotonic
 from visigate_logging.host.timeline import when
-from visigate_logging.lifecycle.telling import handlers_of
+from visigate_logging.lifecycle.telling import logs
 
 _TAIL = 65_536
 
@@ -25,7 +23,7 @@ def torn(directory: Path) -> dict[str, int]:
     Args:
         directory: the state directory.
     """
-    found = {path.name: _torn_lines(path) for path in {*_logs(), *directory.glob("*.jsonl")}}
+    found = {path.name: _torn_lines(path) for path in {*logs(), *directory.glob("*.jsonl")}}
     return {name: count for name, count in sorted(found.items()) if count}
 
 
@@ -37,13 +35,6 @@ def put_aside(directory: Path) -> list[str]:
     """
     found = sorted(directory.glob("*.damaged-*"))
     return [path.name for path in found if _number(path.name) / 1e9 > _booted()]
-
-
-def _logs() -> Iterator[Path]:
-    for handler in handlers_of(logging.getLogger("visigate")):
-        is_log = hasattr(handler, "state_dir") and hasattr(handler.formatter, "format_bytes")
-        if is_log and (name := getattr(handler, "baseFilename", "")):
-            yield Path(os.path.abspath(name))
 
 
 def _torn_lines(path: Path) -> int:

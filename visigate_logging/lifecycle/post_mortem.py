@@ -15,7 +15,7 @@ from visigate_logging.lifecycle import exit_causes
 from visigate_logging.lifecycle.dumps import MOST_BYTES, read_dumps
 from visigate_logging.lifecycle.ends import End, Known, ended, told_of
 from visigate_logging.lifecycle.processes import Gone, gone, pid_namespace
-from visigate_logging.lifecycle.telling import Origin, tell
+from visigate_logging.lifecycle.telling import Origin, is_told, tell
 
 MOST_AT_ONCE = 20
 """Ends that are looked into at a look."""
@@ -132,11 +132,11 @@ class PostMortem:
                 seconds = monotonic()
             at = time.time() - (monotonic() - seconds)
         text = f"{told_of(facts)} {end.text}"
-        origin = _origin(facts, at, seconds)
-        if end.is_error:
+        origin = _origin(one, at, seconds)
+        # This process may end at any moment: record and event have the name of its file, so that the next knows.
+        if end.is_error and not is_told(one.path.stem):
             kind, level = _KINDS[end.event]
             tell(f"visigate.{end.event}", level, kind, text, origin, end.stacks)
-        # Last, and with the name of its file: this process may end before it has removed that, and the next knows.
         with contextlib.suppress(OSError):
             told = {"time": utc_text(at, "milliseconds"), "monotonic": round(seconds, 3), "boot_id": facts["boot_id"]}
             about = {"of_pid": facts["pid"], "of_process": one.path.stem}
@@ -153,8 +153,9 @@ def _dump_of(one: Gone) -> tuple[bytes, float]:
     return b"", 0.0
 
 
-def _origin(facts: Mapping[str, Any], at: float, seconds: float) -> Origin:
-    shown = {name: facts[name] for name in _SHOWN if facts.get(name)}
+def _origin(one: Gone, at: float, seconds: float) -> Origin:
+    facts = one.facts
+    shown = {name: facts[name] for name in _SHOWN if facts.get(name)} | {"process": one.path.stem}
     return Origin(
         name=str(facts.get("name") or ""),
         pid=facts["pid"],
@@ -163,5 +164,5 @@ def _origin(facts: Mapping[str, Any], at: float, seconds: float) -> Origin:
         monotonic=round(seconds, 6),
         service=str(facts.get("service") or ""),
         release=str(facts.get("release") or ""),
-        more={"ended": shown} if shown else {},
+        more={"ended": shown},
     )

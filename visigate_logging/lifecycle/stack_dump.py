@@ -127,8 +127,8 @@ class _Timer(ForkAware):
 
     def before_fork(self) -> None:
         """Stop it, and let nobody start it meanwhile."""
-        self._lock.acquire(timeout=_PATIENCE)
-        self.stop()
+        if self._lock.acquire(timeout=_PATIENCE):  # who stops it just now may wait for the disk, and no fork for him
+            self.stop()
 
     def after_fork_in_parent(self) -> None:
         """Let it be started again."""

@@ -1,9 +1,12 @@
 """An incident that no program saw becomes a record like any other, of the process and the moment that it is about."""
 
+import contextlib
 import linecache
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from visigate_logging.detail.options import DetailOptions
@@ -11,6 +14,8 @@ from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.detail.stacks import HEADING
 from visigate_logging.exceptions import IncidentError
 from visigate_logging.lifecycle.dumps import Stack
+
+_TAIL = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,25 @@ def tell(
     # As it would have come from that process over a socket: every handler takes it as it is.
     record.__dict__[CACHED_AS] = detail | where | {name: value for name, value in named.items() if value}
     logging.getLogger(logger).handle(record)
+
+
+def is_told(name: str) -> bool:
+    """Return whether a late record of the log has this text in it, a name that nothing else has."""
+    for log in logs():
+        for path in (log, Path(f"{log}.1")):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _TAIL))
+                if name.encode() in file.read():
+                    return True
+    return False
+
+
+def logs() -> Iterator[Path]:
+    """Return the files that detail records of incidents are written to."""
+    for handler in handlers_of(logging.getLogger("visigate")):
+        is_log = hasattr(handler, "state_dir") and hasattr(handler.formatter, "format_bytes")
+        if is_log and (name := getattr(handler, "baseFilename", "")):
+            yield Path(os.path.abspath(name))
 
 
 def handlers_of(logger: logging.Logger | None) -> Iterator[logging.Handler]:

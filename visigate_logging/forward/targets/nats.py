@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from visigate_logging.detail.masking import mask
-from visigate_logging.forward.hub import Hub, Token, disconnect
+from visigate_logging.forward.hub import Hub, Token
 from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
 from visigate_logging.host import ForkAware, watch_forks
 
 if TYPE_CHECKING:
     import asyncio
 
-    from nats.aio.client import Client
+    from nats.js.client import JetStreamContext
+
+    from visigate_logging.forward.connection import Connection
 
 _IDLE = 60.0
 """Seconds after which a connection is made anew: nobody answers the server's pings between two batches."""
@@ -81,56 +82,59 @@ class _Link(ForkAware):
     def __init__(self, target: Nats) -> None:
         self._target = target
         self._runner: asyncio.Runner | None = None
-        self._client: Client | None = None
+        self._connection: Connection | None = None
+        self._stream: JetStreamContext | None = None
         self._used = 0.0
-        self._said = ""
         watch_forks(self)
 
     def publish(self, subject: str, messages: Sequence[tuple[str, bytes]]) -> list[Outcome]:
         """Publish messages with their ids; an empty one is none."""
         import asyncio
 
-        import nats.errors
-
         if self._runner is None:
             self._runner = asyncio.Runner()
-        self._said = ""
-        try:
-            return self._runner.run(self._publish(subject, messages))
-        except (OSError, nats.errors.Error, TimeoutError, ValueError) as error:
-            self.close()
-            return [self._later(error)] * len(messages)
+        return self._runner.run(self._publish(subject, messages))
 
     async def _publish(self, subject: str, messages: Sequence[tuple[str, bytes]]) -> list[Outcome]:
-        import asyncio
+        import nats.errors
 
-        client = await self._connected()
-        stream, timeout = client.jetstream(), self._target.timeout
-        made = [
-            stream.publish(subject, body, timeout=timeout, headers={"Nats-Msg-Id": name} if name else None)
-            for name, body in messages
+        was_open = self._stream is not None
+        try:
+            connection, stream = await self._connected()
+        except (OSError, nats.errors.Error, ValueError) as error:
+            outcomes: list[Outcome] = [self._later(error)] * len(messages)
+            await self._disconnect()
+            return outcomes
+        outcomes = [
+            self._outcome(answer)
+            for answer in await connection.answers(
+                stream.publish(subject, body, headers={"Nats-Msg-Id": name} if name else None)
+                for name, body in messages
+            )
         ]
-        answers = await asyncio.gather(*made, return_exceptions=True)
         self._used = time.monotonic()
-        outcomes = [self._outcome(answer) for answer in answers]
         if any(isinstance(outcome, Later) for outcome in outcomes):
-            await disconnect(client)
+            # Nobody looks for the end of a connection while nothing is sent: one that was lost then is made anew.
+            is_stale = was_open and not connection.is_open and Accepted() not in outcomes
+            await self._disconnect()
+            return await self._publish(subject, messages) if is_stale else outcomes
         return outcomes
 
-    async def _connected(self) -> "Client":
-        from nats.aio.client import Client
+    async def _connected(self) -> "tuple[Connection, JetStreamContext]":
+        from visigate_logging.forward.connection import Connection
 
-        client = self._client
-        if client is not None and client.is_connected and time.monotonic() - self._used < _IDLE:
-            return client
-        if client is not None:
-            await disconnect(client)
-        self._client = client = Client()  # known before it is connected: what fails half-way is closed as well
-        await self._target.connect(client, f"{self._target.site}.{self._target.gate}", self._note)
-        return client
+        if self._connection and not (self._connection.is_open and time.monotonic() - self._used < _IDLE):
+            await self._disconnect()
+        if self._connection is None or self._stream is None:
+            # Known before it is open: what fails half-way is closed as well.
+            self._connection = Connection(self._target, f"{self._target.site}.{self._target.gate}")
+            self._stream = await self._connection.open()
+        return self._connection, self._stream
 
-    async def _note(self, error: Exception) -> None:
-        self._said = str(error)
+    async def _disconnect(self) -> None:
+        connection, self._connection, self._stream = self._connection, None, None
+        if connection is not None:
+            await connection.close()
 
     def _outcome(self, answer: Any) -> Outcome:
         import nats.errors
@@ -140,22 +144,20 @@ class _Link(ForkAware):
         return self._later(answer) if isinstance(answer, BaseException) else Accepted()
 
     def _later(self, error: BaseException) -> Later:
-        host, port = self._target.address
-        said = f"{self._said}; " if self._said else ""
-        return Later(mask(f"{host}:{port}: {said}{type(error).__name__}: {error}")[:_LONGEST])
+        assert self._connection is not None  # noqa: S101 -- for mypy
+        return Later(self._connection.problem(error)[:_LONGEST])
 
     def close(self) -> None:
         """Close the connection and the loop."""
-        runner, client, self._runner, self._client = self._runner, self._client, None, None
+        runner, self._runner = self._runner, None
         if runner is not None:
-            if client is not None:
-                runner.run(disconnect(client))
+            runner.run(self._disconnect())
             runner.close()
 
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's: to close it here would end the parent's session."""
-        _never_closed.append((self._runner, self._client))
-        self._runner = self._client = None
+        _never_closed.append((self._runner, self._connection, self._stream))
+        self._runner = self._connection = self._stream = None
 
 
 _never_closed: list[object] = []
