@@ -66,6 +66,7 @@ class Hub:
         """Let it take what is sent, and answer nothing, until it is killed."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)  # one thread after the other stops
 
     def add(self, section: str, user: str) -> None:
         """Have a further section, and one more user, from the next start on."""

@@ -44,12 +44,14 @@ forwarders = []
 for number in range(first, last):
     log = directory / f"g{number}" / "details.jsonl"
     log.parent.mkdir(parents=True)
-    wrong = timedelta(days=400) if number % 10 == 0 else timedelta()
+    wrong = timedelta(days=400) if number % 10 == 0 else timedelta()  # until the clock is set, in the middle
     with log.open("wb") as file:
         for n in range(records):
-            at = now - timedelta(days=3) * (1 - n / records) - wrong
+            since = timedelta(days=3) * (n / records)
+            at = now - timedelta(days=3) + since - (wrong if n < records // 2 else timedelta())
             severity = "CRITICAL" if chance.random() < 0.1 else "ERROR"
-            record = detail(number * 100_000 + n, at, severity=severity, boot_id=f"boot{number}", monotonic=float(n))
+            boot = {"boot_id": f"boot{number}", "monotonic": since.total_seconds()}
+            record = detail(number * 100_000 + n, at, severity=severity, **boot)
             file.write(record.to_json() + b"\\n")
     target = {"nats": {"servers": url, "site": f"s{number % 40}", "gate": f"g{number}", "timeout": 5}}
     options = {"state_dir": log.parent / "state", "backfill": "all", "max_per_minute": 10**9, "max_bytes": 20_000}

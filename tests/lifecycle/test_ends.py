@@ -73,7 +73,11 @@ def test_each_end_without_a_word_is_told_once_and_rightly(gate: Gate) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["_life.Timeline.append = end", "Gone.forget = end", "held.unlink = lambda path: (unlink(path), end())"],
+    [
+        "_life.Timeline.append = lambda _, event, *__, **___: event == 'crash' and end()",
+        "Gone.forget = end",
+        "held.unlink = lambda path: (unlink(path), end())",
+    ],
     ids=["logged", "told", "half removed"],
 )
 def test_who_ends_while_he_tells_of_another_leaves_nothing_to_be_told_again(gate: Gate, moment: str) -> None:

@@ -194,21 +194,21 @@ def test_both_versions_of_control_groups_say_how_full_they_are_and_whom_the_kern
     group = tmp_path / ("memory/gate.service" if version == 1 else "gate.service")
     group.mkdir(parents=True)
     (tmp_path / "own").write_text(own)
-    monkeypatch.setattr(evidence, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(evidence, "_OWN_CGROUPS", tmp_path / "own")
-    assert evidence.control_group() == ""
+    monkeypatch.setattr(exit_causes, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(exit_causes, "_OWN_CGROUPS", tmp_path / "own")
+    assert exit_causes.control_group() == ""
     (group / kills).write_text("low 0\nhigh 7\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n")
     (group / used).write_text("970\n")
     (group / limit).write_text("max\n")
-    assert evidence.control_group() == str(group)
-    assert evidence.oom_kills(str(group)) == 3
+    assert exit_causes.control_group() == str(group)
+    assert exit_causes.oom_kills(str(group)) == 3
     assert _used(group) < 0.97
     (group / limit).write_text("1000\n")
     assert _used(group) == 0.97
 
 
 def _used(group: Path) -> float:
-    found = evidence.memory(str(group))
+    found = exit_causes.memory(str(group))
     assert found is not None
     return found.used
 

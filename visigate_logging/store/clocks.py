@@ -6,7 +6,7 @@ earlier records then move to where they belong. What they say of their time them
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,8 +114,7 @@ class Clocks:
             "UPDATE clock SET epoch = ?, until = ?, first = ?, last = ? WHERE id = ?",
             [(c.epoch, c.until, c.first, c.last, c.id) for clocks in self._by_boot.values() for c in clocks],
         )
-        for boot in self._by_boot:
-            settle(self._index, boot, reader)
+        settle(self._index, self._by_boot, reader)
 
 
 def _clocks(index: Index, boot: str) -> list[Clock]:
@@ -123,15 +122,29 @@ def _clocks(index: Index, boot: str) -> list[Clock]:
     return [Clock(*row) for row in index.db.execute(sql, (boot,))]
 
 
-def settle(index: Index, boot: str, reader: ReaderClock) -> None:
-    """Move the records of a boot to where its right clock has them."""
-    clocks = _clocks(index, boot)
+def settle(index: Index, boots: Iterable[str], reader: ReaderClock) -> None:
+    """Move the records of boots to where their right clocks have them.
+
+    What is said of files and groups as a whole is found out once for all of them: it costs what these hold.
+    """
+    sources, facets = set[int](), set[int]()
+    for clock, delta in [move for boot in boots for move in _moves(_clocks(index, boot), reader)]:
+        for source, facet in _move(index, clock, delta):
+            sources.add(source)
+            facets.add(facet)
+    sql = "UPDATE source SET (first, last) = (SELECT min(at), max(at) FROM record WHERE source = ?) WHERE id = ?"
+    index.db.executemany(sql, [(source, source) for source in sources])
+    date_groups(index, facets)
+
+
+def _moves(clocks: Sequence[Clock], reader: ReaderClock) -> Iterator[tuple[Clock, int]]:
+    """Yield the clocks of a boot whose records have to be moved, and by how much."""
     begin = _begin(clocks, reader) if len(clocks) < MOST_CLOCKS else None
     for clock in clocks:
         off = 0 if begin is None else begin - clock.epoch
         wanted = off if abs(off) > TOLERANCE else 0
         if abs(wanted - clock.shift) > TOLERANCE or (clock.shift and not wanted):
-            _move(index, clock, wanted - clock.shift)
+            yield clock, wanted - clock.shift
 
 
 def _begin(clocks: Sequence[Clock], reader: ReaderClock) -> int | None:
@@ -153,15 +166,14 @@ def reader_moved(index: Index, reader: ReaderClock) -> bool:
 
 def settle_all(index: Index, reader: ReaderClock) -> None:
     """Look at the clocks of all boots again by what the reader's clock says now."""
-    for (boot,) in index.db.execute("SELECT DISTINCT boot FROM clock").fetchall():
-        settle(index, boot, reader)
+    settle(index, [boot for (boot,) in index.db.execute("SELECT DISTINCT boot FROM clock").fetchall()], reader)
     index.db.executemany(
         "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("boot", reader.boot), ("epoch", reader.epoch)]
     )
 
 
-def _move(index: Index, clock: Clock, delta: int) -> None:
-    """Move the records of a clock, and all that is said of their time with them."""
+def _move(index: Index, clock: Clock, delta: int) -> list[tuple[int, int]]:
+    """Move the records of a clock, with what is counted of their time; return their files and facets."""
     db = index.db
     quarter = "((at + :by) - (((at + :by) % :q) + :q) % :q) / :q"  # SQLite's own division rounds towards zero
     mine = "clock = :clock AND at BETWEEN :first AND :last"
@@ -176,18 +188,14 @@ def _move(index: Index, clock: Clock, delta: int) -> None:
         sql = f"SELECT facet, {quarter} AS quarter, count(*) FROM record WHERE {mine} AND NOT repeats GROUP BY 1, 2"  # noqa: S608 -- names of ours
         for facet, at, n in db.execute(sql, asked | {"by": by}):
             changes[facet, at] += sign * n
-    sources = [row[0] for row in db.execute(f"SELECT DISTINCT source FROM record WHERE {mine}", asked)]  # noqa: S608 -- names of ours
-    facets = [row[0] for row in db.execute(f"SELECT DISTINCT facet FROM record WHERE {mine}", asked)]  # noqa: S608 -- names of ours
+    moved = db.execute(f"SELECT DISTINCT source, facet FROM record WHERE {mine}", asked).fetchall()  # noqa: S608 -- names of ours
     db.execute(f"UPDATE OR IGNORE record SET at = at + :by WHERE {mine}", asked | {"by": delta})  # noqa: S608 -- names of ours
     db.execute("UPDATE clock SET shift = shift + ? WHERE id = ?", (delta, clock.id))
     count(index, changes)
-    for source in sources:
-        sql = "UPDATE source SET (first, last) = (SELECT min(at), max(at) FROM record WHERE source = ?) WHERE id = ?"
-        db.execute(sql, (source, source))
-    date_groups(index, facets)
+    return moved
 
 
-def date_groups(index: Index, facets: Sequence[int]) -> None:
+def date_groups(index: Index, facets: Iterable[int]) -> None:
     """Find out anew since when and until when there are errors of the groups of some facets.
 
     Of records that are gone, the counts know it to a quarter of an hour.
