@@ -7,7 +7,8 @@ import pytest
 
 from tests.records import NOON, detail, uuid7, write
 from visigate_logging.host import clock as host_clock
-from visigate_logging.store.clocks import MOST_CLOCKS
+from visigate_logging.store import clocks
+from visigate_logging.store.clocks import MOST_CLOCKS, date_groups
 from visigate_logging.store.index import Index, prepared
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.store.typed import about
@@ -62,6 +63,25 @@ def test_records_move_to_their_place_as_soon_as_the_boot_knows_the_right_time(lo
         for record in found:
             assert store.get(record.event_id).to_dict() == record.to_dict()
         assert store.neighbours(found[2]) == (found[3].event_id, found[1].event_id)
+        assert store.check() == []
+
+
+def test_when_many_clocks_are_put_right_at_once_their_group_is_looked_through_once(log, monkeypatch):
+    """A collector's: the power comes back at a site, and the clock of each gate is right a minute later."""
+    wrong = datetime(1970, 1, 1, tzinfo=UTC)
+    dated = []
+    monkeypatch.setattr(
+        clocks, "date_groups", lambda index, facets: dated.append(facets) or date_groups(index, facets)
+    )
+    with open_store(log) as store:
+        write(log, *(at(60, n, wrong, f"boot{n}") for n in range(20)))
+        store.recent(1)
+        dated.clear()
+        write(log, *(at(120, 20 + n, NOON, f"boot{n}") for n in range(20)))
+        found = store.recent(50)
+        assert [about(r) for r in found[20:]] == ["2026-05-04T12:01:00Z"] * 20
+        assert len(dated) == 1
+        assert store.groups().groups[0].first_seen == NOON + timedelta(seconds=60)
         assert store.check() == []
 
 
