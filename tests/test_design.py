@@ -19,7 +19,7 @@ LIBRARIES = (
 )
 FIELD = (
     "advice arrivals attempts audit backoff blueprint breadcrumbs catchup charts classification clauses cli "
-    "collector composer construct consumers decisions delivery dispatcher doctor erasure "
+    "collector composer construct consumers decisions delivery discovery dispatcher doctor erasure "
     "execution exposition extraction facts faults fetch findings fleet flight gate grouping health "
     "hub ingest insight interning layout lifecycle lint loss merging metrics migrate mistakes nats "
     "notification notifier otlp outages pages paths pipeline presence present privacy proc pseudonyms "

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.recovery.databases import DAMAGE, content, fingerprints, holder, make
-from visigate_logging.recovery import steps
 from visigate_logging.recovery.process import run_in_child
 from visigate_logging.recovery.steps import STEPS
 from visigate_logging.recovery.steps.base import Context, Outcome, Status
@@ -492,17 +491,3 @@ def test_with_networkmanager_its_own_connection_is_asked_for(tmp_path, stub):
     )
     assert "gateway" in answer, answer
     assert "device reapply gate0" in log.read_text()
-
-
-def test_a_step_is_one_module(tmp_path, monkeypatch):
-    (tmp_path / "blink.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from visigate_logging.recovery.steps.base import Context, Outcome, Status, Step\n"
-        "@dataclass(frozen=True, kw_only=True)\n"
-        "class Blink(Step):\n"
-        "    times: int = 5\n"
-        "    def run(self, context: Context) -> Outcome:\n"
-        "        return Outcome(Status.DONE, f'blinked {self.times} times')\n"
-    )
-    monkeypatch.setattr(steps, "__path__", [*steps.__path__, str(tmp_path)])
-    assert {name: kind.__name__ for name, kind in steps.steps_in([str(tmp_path)])} == {"blink": "Blink"}

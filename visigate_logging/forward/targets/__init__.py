@@ -1,40 +1,28 @@
-"""The targets that records can be forwarded to: one file each, and one line here.
+"""The targets that records can be forwarded to: one file each, named as in the configuration.
 
-To add one: write a dataclass that follows :class:`~visigate_logging.forward.target.Target`, and name it below.
+To add one: write a dataclass that follows :class:`~visigate_logging.forward.target.Target` into a module here.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import make_dataclass
+from typing import TYPE_CHECKING
 
 from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.forward.target import Target
-from visigate_logging.forward.targets.http import Http
-from visigate_logging.forward.targets.nats import Nats
-from visigate_logging.forward.targets.otlp import Otlp
-from visigate_logging.forward.targets.sentry import Sentry
+from visigate_logging.options.discovery import dataclasses_in
+
+TARGETS = dataclasses_in(__name__, __path__, lambda kind: hasattr(kind, "send"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class OneTarget:
-    """One of the targets, with its options.
-
-    Args:
-        http: any web server, Loki and Elasticsearch among them.
-        nats: a NATS server with JetStream.
-        otlp: an OpenTelemetry collector.
-        sentry: a Sentry-compatible server.
+class _Chosen:
+    """One of the targets, with its options, under the name of its module.
 
     Raises:
         ConfigurationError: there is none, or more than one.
     """
 
-    http: Http | None = None
-    nats: Nats | None = None
-    otlp: Otlp | None = None
-    sentry: Sentry | None = None
-
     def __post_init__(self) -> None:
         if len(self._given) != 1:
-            names = ", ".join(one.name for one in fields(self))
+            names = ", ".join(TARGETS)
             raise ConfigurationError("", f"is not one target with its options, as {{sentry: {{dsn: …}}}}, of {names}")
 
     @property
@@ -44,4 +32,11 @@ class OneTarget:
 
     @property
     def _given(self) -> list[Target]:
-        return [target for one in fields(self) if (target := getattr(self, one.name)) is not None]
+        return [target for name in TARGETS if (target := getattr(self, name)) is not None]
+
+
+if TYPE_CHECKING:
+    OneTarget = _Chosen
+else:
+    _fields = [(name, kind | None, None) for name, kind in TARGETS.items()]
+    OneTarget = make_dataclass("OneTarget", _fields, bases=(_Chosen,), frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import orjson
 
 from visigate_logging.forward.client import Reply, verdict
+from visigate_logging.forward.posting import Posting
 from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
-from visigate_logging.forward.targets.posting import Posting
 from visigate_logging.forward.times import microseconds, not_older
 from visigate_logging.options import Seconds
 

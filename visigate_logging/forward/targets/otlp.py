@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from visigate_logging._version import __version__
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 from visigate_logging.forward.client import Reply, verdict
+from visigate_logging.forward.posting import Posting
 from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
-from visigate_logging.forward.targets.posting import Posting
 from visigate_logging.forward.times import microseconds, not_older
 
 if TYPE_CHECKING:

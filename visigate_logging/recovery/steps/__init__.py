@@ -6,31 +6,20 @@ that is not part of this package is named by its dotted path, or by an entry poi
 """
 
 import importlib
-import pkgutil
-from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from typing import cast
 
+from visigate_logging.options.discovery import dataclasses_in
 from visigate_logging.recovery.steps.base import Step
-
-__all__ = ["STEPS", "step_named", "steps_in"]
 
 ENTRY_POINTS = "visigate_logging.steps"
 
 
-def steps_in(directories: Iterable[str]) -> Iterator[tuple[str, type[Step]]]:
-    """Yield the steps of modules of this package, each by the name of its module."""
-    for _finder, name, _is_package in pkgutil.iter_modules(directories):
-        module = importlib.import_module(f"{__name__}.{name}")
-        kinds = [kind for kind in vars(module).values() if _is_step(kind) and kind.__module__ == module.__name__]
-        yield from ((name, kind) for kind in kinds if kind is not Step)
-
-
 def _is_step(found: object) -> bool:
-    return isinstance(found, type) and Step in found.__mro__ and is_dataclass(found)
+    return isinstance(found, type) and Step in found.__mro__ and found is not Step and is_dataclass(found)
 
 
-STEPS: dict[str, type[Step]] = dict(steps_in(__path__))
+STEPS: dict[str, type[Step]] = dataclasses_in(__name__, __path__, _is_step)
 
 
 def step_named(name: str) -> type[Step]:
