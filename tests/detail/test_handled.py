@@ -279,6 +279,67 @@ def test_loguru_and_structlog_tell_of_the_exception_that_their_caller_handles() 
     assert kept == [Handled(exc, True), None] * 3
 
 
+def failing() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def last_of_three_tries() -> OSError:
+    for _ in range(3):
+        try:
+            failing()
+        except OSError as e:
+            last = e
+    return last
+
+
+def in_another_process() -> OSError:
+    last = last_of_three_tries().with_traceback(None)
+    last.__cause__ = RuntimeError('"""\nTraceback (most recent call last):\n"""')
+    return last
+
+
+@pytest.mark.parametrize("of", [last_of_three_tries, in_another_process])
+@pytest.mark.parametrize("call", [("gave up: %s",), ("%s: %r", "camera"), ("%(e)s %(e)r",), ()], ids=str)
+def test_outside_of_a_handler_the_one_raised_exception_that_a_call_gives_is_taken_up(of: Any, call: Any) -> None:
+    exc = of()
+    msg, *args = (*call, {"e": exc} if call == ("%(e)s %(e)r",) else exc)
+    record = logging.Logger("gate").makeRecord("gate", logging.ERROR, __file__, 1, msg, tuple(args), None)
+    assert being_handled(record) == Handled(exc, False)
+    assert ErrorDetail.from_record(record).error_type == type(exc).__name__
+
+
+def test_what_nobody_raised_or_what_is_one_of_two_or_under_the_level_is_only_a_text() -> None:
+    exc = last_of_three_tries()
+    for level, args in (
+        (logging.ERROR, (ValueError(),)),
+        (logging.ERROR, (exc, last_of_three_tries())),
+        (logging.WARNING, (exc,)),
+    ):
+        record = logging.Logger("gate").makeRecord("gate", level, __file__, 1, "%s" * len(args), args, None)
+        assert being_handled(record) is None
+
+
+def test_a_helper_in_a_handler_that_gives_its_own_exception_gets_that() -> None:
+    other = last_of_three_tries()
+    records: list[logging.LogRecord] = []
+    logger = logging.Logger("gate")
+
+    def look(record: logging.LogRecord) -> bool:
+        records.append(record)
+        return being_handled(record) is None
+
+    logger.addFilter(look)
+
+    def report() -> None:
+        logger.error("cannot write either: %s", other)
+
+    try:
+        raise KeyError("camera")
+    except KeyError:
+        report()
+    assert [being_handled(record) for record in records] == [Handled(other, False)]
+
+
 def test_outside_of_a_handler_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handled, "_decide", lambda *_: pytest.fail("looked for an exception"))
     record = logging.makeLogRecord({"levelno": logging.ERROR})

@@ -6,6 +6,9 @@ the exception when that belongs to it, which is decided once, while the call is 
 - the frame that logs is in a handler of that exception, or
 - a frame further out is, and the record names the exception: among its arguments, or by its text in the message.
 
+Outside of any handler an exception that was raised before is taken up where it is the message, or the only one among
+the arguments: what a future holds, what ``gather(return_exceptions=True)`` returns, the last error of several tries.
+
 A helper that is called from an ``except`` block and reports an error of its own does neither. ``record.exc_info``
 stays as it is: it belongs to other people's formatters.
 """
@@ -16,7 +19,7 @@ import operator
 import os
 from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard, cast
 
 from visigate_logging.detail.clauses import clause_at
 from visigate_logging.detail.values import safe_str
@@ -51,28 +54,46 @@ class Handled(NamedTuple):
 
 
 def being_handled(record: logging.LogRecord) -> Handled | None:
-    """Return the handled exception that belongs to a record without one of its own; None when none does.
+    """Return the exception that a record without ``exc_info`` was made for; None when there is none.
 
     Args:
-        record: any; only while the call that made it is under way, and in its thread, is anything found.
+        record: any; only while the call that made it is under way, and in its thread, is one found that is handled.
     """
     if HANDLED_AS in record.__dict__:
         known: Handled | None = record.__dict__[HANDLED_AS]
         return known
-    exc = caller_exception()
-    if exc is None or record.exc_info is not None or record.exc_text:
+    if record.exc_info is not None or record.exc_text:
         return None
+    exc = caller_exception()
     try:
-        found = _decide(record, exc)
+        given = _given(record)
+        if exc is None and given is None:
+            return None
+        found = None
+        if record.levelno >= _from_level():
+            found = (None if exc is None else _decide(record, exc)) or given
     except Exception:  # a hostile exception or record: then it is not taken up
         found = None
     record.__dict__[HANDLED_AS] = found
     return found
 
 
+def _given(record: logging.LogRecord) -> Handled | None:
+    """Return the exception that a record was given in its message; one that nobody raised is only a text there."""
+    given = record.args or (record.msg,)
+    found = {id(v): v for v in (given.values() if isinstance(given, Mapping) else given) if _was_raised(v)}
+    return Handled(found.popitem()[1], False) if len(found) == 1 else None
+
+
+def _was_raised(value: object) -> TypeGuard[BaseException]:
+    """Return whether a value is an exception with a traceback, or with that of another process as its cause."""
+    if not issubclass(type(value), BaseException):  # by its type alone: what an object says is its own code
+        return False
+    exc = cast(BaseException, value)
+    return exc.__traceback__ is not None or exc.__cause__ is not None
+
+
 def _decide(record: logging.LogRecord, exc: BaseException) -> Handled | None:
-    if record.levelno < _from_level():
-        return None
     logs = _frame_that_logs(record)
     if isinstance(record.msg, Mapping) and record.msg.get("exc_info") is True:  # structlog leaves it to who formats
         return None if logs is None else Handled(exc, False)
