@@ -9,7 +9,7 @@ regroup it.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from visigate_logging.detail.grouping import v1, v2, v3
+from visigate_logging.detail.grouping import v1, v2, v3, v4
 from visigate_logging.detail.grouping.keys import Parts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["Parts", "current_key", "former_keys", "key_of_parts", "mask"]
 mask = v3.mask
 """A message with what varies from case to case masked, by today's rules."""
 
-key_of_parts = v3.key
+key_of_parts = v4.key
 """The key by today's rules."""
 
 
