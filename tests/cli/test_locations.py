@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from visigate_logging.cli import main
-from visigate_logging.cli.locations import find_config, find_log
+from visigate_logging.cli import locations, main
+from visigate_logging.cli.locations import at_a_glance, find_config, find_log
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,37 @@ def test_the_json_file_handler_of_logging_yaml_names_the_log(tmp_path, key, home
         f"  details: {{'{key}': {home}.JsonFileHandler, filename: log/a.log}}\n"
     )
     assert find_log(tmp_path) == tmp_path / "log/a.log"
+
+
+def written(handler):
+    return f"version: 1\nhandlers:\n  other: {{class: a.B}}\n  details:\n{handler}root: {{level: INFO}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ((Path(__file__).parents[2] / "logging.yaml").read_text("utf-8"), "logs/errors/details.jsonl"),
+        (written("    class: visigate_logging.JsonFileHandler  # ours\n    filename: a/b.jsonl\n"), "a/b.jsonl"),
+        (
+            written("    filename: a/b.jsonl\n    # JsonFileHandler\n    class: visigate_logging.JsonFileHandler\n"),
+            "a/b.jsonl",
+        ),
+        (written("    class: visigate_logging.JsonFileHandler\n    filename: '${LOGS}/b.jsonl'\n"), None),
+        (written("    class: visigate_logging.JsonFileHandler\n    filename: {a: b.jsonl}\n"), None),
+        (written("    class: gate.JsonFileHandler\n    filename: a/b.jsonl\n"), None),
+        (written("    class: visigate_logging.JsonFileHandler\n") + "filename: b.jsonl\n", None),
+        (written("    class: &x visigate_logging.JsonFileHandler\n    filename: a/b.jsonl\n"), None),
+        (2 * written("    class: visigate_logging.JsonFileHandler\n    filename: a/b.jsonl\n"), None),
+        ("\x00\xff", None),
+    ],
+)
+def test_what_is_seen_at_a_glance_is_what_reading_the_file_finds(tmp_path, monkeypatch, text, seen):
+    path = tmp_path / "logging.yaml"
+    path.write_text(text)
+    assert at_a_glance(path) == seen
+    if seen:
+        monkeypatch.setattr(locations, "at_a_glance", lambda _path: None)
+        assert find_log(tmp_path) == tmp_path / seen
 
 
 @pytest.mark.parametrize("key", ["class", "()"])

@@ -1,10 +1,12 @@
 """The subcommands: one module each in ``commands``, which is imported when it runs."""
 
-import argparse
 import os
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import argparse
 
 DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
 PLACE = os.path.join(os.path.dirname(__file__), "commands")
@@ -43,7 +45,7 @@ class Command(NamedTuple):
         stem = self.name.replace("-", "_")
         return f"{stem}_" if stem == "import" else stem
 
-    def declare(self, parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def declare(self, parser: "argparse.ArgumentParser") -> "argparse.ArgumentParser":
         """Declare what it takes, and return the parser."""
         from visigate_logging.cli.arguments import declare
 

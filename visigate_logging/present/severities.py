@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-from visigate_logging.triage.states import RANKS
-
 __all__ = ["COLOURS", "rank", "worst_first"]
 
 COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
@@ -22,6 +20,8 @@ class Counted(Protocol):
 
 def rank(severity: str) -> int:
     """Return the place of a severity among the others, the worst first, one of no known name behind all."""
+    from visigate_logging.triage.states import RANKS
+
     return -RANKS.get(severity, 0)
 
 

@@ -10,7 +10,7 @@ from visigate_logging.cli.arguments import FILTERS, LOG, argument, number
 from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import bold, dim, painted, say, say_json, terminal_columns, width
 from visigate_logging.cli.records import COLUMNS, row
-from visigate_logging.cli.selection import filters, open_store
+from visigate_logging.cli.selection import filters, open_log
 from visigate_logging.cli.table import as_text, briefly, fitted
 from visigate_logging.detail.plain import plain
 from visigate_logging.detail.record import ErrorDetail
@@ -28,7 +28,7 @@ LOOK_EVERY = 0.5
 
 def run(args: argparse.Namespace) -> int:
     """Show new errors, behind the last of before, until interrupted."""
-    store = open_store(args)
+    store = open_log(args)
     asked = filters(store, args)
     backlog = (0 if args.json else 10) if args.backlog is None else args.backlog
     if not args.json:

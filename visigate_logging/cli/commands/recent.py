@@ -5,7 +5,7 @@ import argparse
 from visigate_logging.cli.arguments import FILTERS, JSON, LOG, WIDE, argument, limit
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.records import COLUMNS, row
-from visigate_logging.cli.selection import filters, open_store, warn_of_unreadable
+from visigate_logging.cli.selection import filters, open_log, warn_of_unreadable
 from visigate_logging.cli.table import briefly, table
 
 PAGED = True
@@ -21,7 +21,7 @@ ARGUMENTS = (
 
 def run(args: argparse.Namespace) -> int:
     """Show the newest errors, and how to go on."""
-    store = open_store(args)
+    store = open_log(args)
     page = store.recent(args.limit, cursor=args.cursor, **filters(store, args))
     warn_of_unreadable(store)
     ids = briefly((record.event_id for record in page), ends=True)

@@ -7,7 +7,7 @@ from visigate_logging.cli.arguments import JSON, LOG, argument
 from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.output import answer, block, bold, complain, dim, paragraph
 from visigate_logging.cli.records import LONGEST, time_of
-from visigate_logging.cli.selection import open_store
+from visigate_logging.cli.selection import open_log
 from visigate_logging.cli.table import briefly
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.plain import plain
@@ -15,7 +15,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import context
 from visigate_logging.present.facts import RELATIONS, Kind, facts_of
 from visigate_logging.present.words import worded
-from visigate_logging.store.store import ErrorStore
+from visigate_logging.store.record_queries import RecordQueries
 from visigate_logging.store.typed import about
 
 PAGED = True
@@ -30,7 +30,7 @@ MACHINE_IN_SHORT = 3
 
 def run(args: argparse.Namespace) -> int:
     """Show the error that is named, else the newest."""
-    store = open_store(args)
+    store = open_log(args)
     found = store.recent(limit=1).records if args.id is None else [store.get(args.id)]
     if not found:
         complain(f"no errors in {store.path}")
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     return answer(args, found[0].to_dict(), _sheet(found[0], store))
 
 
-def _sheet(record: ErrorDetail, store: ErrorStore) -> Iterator[str]:
+def _sheet(record: ErrorDetail, store: RecordQueries) -> Iterator[str]:
     yield block("", f"{record.error_type}: {record.error_message}", "red")
     yield block("", f"in {record.function or '?'} of {record.module}")
     yield ""
@@ -70,7 +70,7 @@ def _pairs(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:
         yield block(f"{plain(name, one_line=True):>14}  ", worded(value))
 
 
-def _others(record: ErrorDetail, store: ErrorStore) -> Iterator[str]:
+def _others(record: ErrorDetail, store: RecordQueries) -> Iterator[str]:
     """Yield what else went wrong within a minute."""
     others = [*store.around(record)]
     ids = briefly((other.event_id for other in others), ends=True)
