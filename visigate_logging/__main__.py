@@ -2,6 +2,6 @@
 
 import sys
 
-from visigate_logging.cli import main
+from visigate_logging.cli import script
 
-sys.exit(main())
+sys.exit(script())

@@ -20,6 +20,14 @@ INTERRUPTED = 130
 NAMES = [command.name for command in COMMANDS]
 
 
+def script() -> int:
+    """Be the program: what is imported is not looked through for garbage, again and again, before it has begun."""
+    import gc
+
+    gc.set_threshold(50_000)
+    return main()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand.
 
