@@ -27,7 +27,7 @@ $(VENV)/demo: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	@touch $@
 
-demo: $(VENV)/demo  ## a gate where everything breaks, in a temporary directory
+demo: $(VENV)/demo  ## a gate where everything breaks, in the directory demo
 	$(BIN)/python examples/gate.py
 
 demo-fleet: $(VENV)/demo  ## a hub, twelve gates with faults, the collector and its pages, in a temporary directory
@@ -68,4 +68,4 @@ stress: $(VENV)/test  ## the same cases at their full counts (long)
 	$(BIN)/python -m pytest -q -m "hypothesis and not stress" --hypothesis-profile stress --timeout 3600 -n $(WORKERS)
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

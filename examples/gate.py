@@ -1,6 +1,7 @@
 """A gate for a quarter of a minute: processes that meet real faults, what was captured of them, told, and mended.
 
-Run it with ``make demo``, or ``python examples/gate.py [DIRECTORY]``; without a directory it makes a temporary one.
+Run it with ``make demo``, or ``python examples/gate.py [DIRECTORY]``; without one it is ``demo`` in the clone,
+made anew each time.
 
 Camera, recognition and two processes that write to one database load the shipped ``logging.yaml``, with the paths
 and the mail server of this example, and log what they meet with ``logger.exception()``: a camera that refuses, a
@@ -15,11 +16,11 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ import visigate_logging
 from visigate_logging.cli import main as visigate_errors
 
 SHIPPED = Path(__file__).resolve().parent.parent / "logging.yaml"
+DEMO = SHIPPED.with_name("demo")
+BEGAN = Path.cwd()
+"""Where the commands at the end are typed."""
 CONFIG = Path("logging.yaml")
 DETAILS = Path("logs/errors/details.jsonl")
 DATABASE = Path("permits.sqlite3")
@@ -63,7 +67,9 @@ class DatabaseError(Exception):
 
 def main() -> int:
     """Run the gate, then show what was captured, told and mended."""
-    directory = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="visigate-"))
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO
+    if directory == DEMO:
+        shutil.rmtree(DEMO, ignore_errors=True)  # of the last time
     directory.mkdir(parents=True, exist_ok=True)
     os.chdir(directory)
     os.environ[CAMERA_PORT] = str(unused_port())
@@ -303,7 +309,8 @@ def show(administrator: Administrator) -> None:
     print(f"\n{DATABASE}: integrity {connection.execute('PRAGMA integrity_check').fetchone()[0]}")
     connection.close()
     tell(administrator)
-    here, program = Path.cwd(), Path(sys.executable).with_name("visigate-errors")
+    here = Path(os.path.relpath(Path.cwd(), BEGAN))
+    program = os.path.relpath(Path(sys.executable).with_name("visigate-errors"), BEGAN)
     print(f"\nfor people    {here / DETAILS.with_name('error.log')}")
     print(f"for programs  {here / DETAILS}")
     print(f"printed       {here / PRINTED}")

@@ -36,7 +36,14 @@ class Administrator:
 
 def main() -> int:
     """Run the storm, then show the mails."""
-    directory = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="visigate-")
+    if len(sys.argv) > 1:
+        return storm(sys.argv[1])
+    with tempfile.TemporaryDirectory(prefix="visigate-") as directory:
+        return storm(directory)
+
+
+def storm(directory: str) -> int:
+    """Run it, with what the handlers keep in a directory."""
     state, administrator = str(Path(directory) / "state"), Administrator()
     port = mail_server(administrator)
     if port is None:

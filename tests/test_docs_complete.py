@@ -1,5 +1,6 @@
 """What can be given is documented, and what is documented can be given."""
 
+import configparser
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +17,9 @@ from visigate_logging.recovery.steps import STEPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+EXTRAS = {*SETUP["options.extras_require"]}
 MANUAL = (ROOT / "logging.yaml").read_text("utf-8")
 
 
@@ -27,6 +31,13 @@ def test_each_subcommand_with_its_options_is_documented_and_no_other():
 def test_each_subcommand_that_a_page_names_exists(name):
     named = set(re.findall(r"visigate-errors ([a-z][a-z-]*)", PAGES[name]))
     assert named <= {command.name for command in COMMANDS}
+
+
+def test_what_is_installed_comes_from_a_clone_as_the_package_is_on_no_index():
+    for name, text in PAGES.items() | {("logging.yaml", MANUAL)}:
+        assert "pip install 'visigate-logging" not in text, name
+        for extras in re.findall(r"pip install '[./]*\[([^\]]+)\]'", text):
+            assert set(extras.split(",")) <= EXTRAS, name
 
 
 @pytest.mark.parametrize("name", [name for name in visigate_logging.__all__ if name[0].isupper()])

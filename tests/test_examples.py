@@ -60,6 +60,20 @@ def test_the_gate_tells_administrators_every_error_in_a_few_mails(gate: tuple[st
     assert 1 <= int(told[2]) <= 12
 
 
+def groups_in(text: str, between: str) -> list[tuple[int, str]]:
+    """Count and what can be compared of the title, by group: without ports, as far as the README has room for it."""
+    rows = re.findall(rf"^ *(\d+){between}[^\n]*?new{between}([^\n]+)", text, re.MULTILINE)
+    return sorted((int(count), re.sub(r"\d{4,}.*|…?  .*| \(.*", "", title)[:36]) for count, title in rows)
+
+
+def test_the_readme_shows_what_the_gate_does(gate: tuple[str, Counter[str]]) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8").partition("`make demo` starts")[2]
+    shown, found = groups_in(readme, "  "), groups_in(gate[0], "\t")
+    assert [title for _, title in sorted(shown, key=lambda one: one[1])] == sorted(title for _, title in found)
+    assert {title for n, title in shown if n == 1} == {title for n, title in found if n == 1}
+    assert f"told: {sum(n for n, _ in shown)} errors" in readme, "no group is left out, or counted as of another run"
+
+
 def test_the_mail_example_tells_every_error_in_a_few_mails(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "mail.py"), str(tmp_path)],

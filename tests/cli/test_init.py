@@ -33,6 +33,16 @@ def test_without_options_it_is_the_shipped_file(place):
     assert not stat.S_IMODE((place / "logging.yaml").stat().st_mode) & 0o007
 
 
+def test_the_schema_that_the_file_names_is_beside_it_and_one_that_is_there_stays(place):
+    (name,) = re.findall(r"\$schema=(\S+)", SHIPPED.read_text())
+    assert main(["init", "--yes"]) == 0
+    assert (place / name).read_bytes() == (Path(__file__).parents[2] / name).read_bytes()
+    (place / "logging.yaml").unlink()
+    (place / name).write_text("mine")
+    assert main(["init", "--yes"]) == 0
+    assert (place / name).read_text() == "mine"
+
+
 def test_a_file_that_is_there_stays(place, capsys):
     (place / "logging.yaml").write_text("mine")
     assert main(["init", "--yes"]) == 78

@@ -168,7 +168,7 @@ class Pages:
         return jsonify(self.summary())
 
     def summary(self) -> dict[str, Any]:
-        """Counts of today, the worst open groups of the last day, the trend, and whether error handling is well."""
+        """Return counts of today, the worst open groups of the last day, the trend, and whether all is well."""
         spans, since, is_mended = (
             self._store.timeline(days=DAYS),
             datetime.now(UTC) - RECENT,
