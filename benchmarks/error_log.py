@@ -81,7 +81,8 @@ def happenings(records: int, chance: random.Random) -> list[tuple[float, int]]:
         begin = chance.random() * DAYS * 86400
         if chance.random() < 0.01:
             pause, length = chance.choice((1, 5, 30)), chance.expovariate(1 / 200)
-            found += [(begin + i * pause * (0.9 + 0.2 * chance.random()), group) for i in range(int(length))]
+            times = (begin + i * pause * (0.9 + 0.2 * chance.random()) for i in range(int(length)))
+            found += [(min(time, DAYS * 86400), group) for time in times]
         else:
             found.append((begin, group))
     return sorted(found[:records])
@@ -94,7 +95,7 @@ def lines(records: int, *, seed: int = 1, now: datetime | None = None) -> Iterat
     begin = (now or datetime.now(UTC)) - timedelta(days=DAYS)
     for seconds, group in happenings(records, chance):
         start, after_time, after_seconds, after_host, end = cut[group]
-        when = begin + timedelta(seconds=min(seconds, DAYS * 86400))
+        when = begin + timedelta(seconds=seconds)
         host = b"gate-north" if chance.random() < 0.7 else b"gate-south"
         event = uuid7(when, chance)
         stamp = when.isoformat(timespec="microseconds").replace("+00:00", "Z").encode()

@@ -25,7 +25,7 @@ FIELD = (
     "notification notifier otlp outages pages paths pipeline presence present privacy proc pseudonyms "
     "reboot recurrence redaction rehearsal rehearse replay report restart retention rewrite rhythm rotation rtsp "
     "schedule selection sentry settings settlement severities silence simulated spool standalone standard "
-    "supervision swap timeline trust usb varying watch watchdog web yaml"
+    "supervision swap timeline trust usb watch watchdog web yaml"
 )
 """Words of the field that mean here what they mean elsewhere."""
 OTHERS = ""

@@ -142,7 +142,8 @@ def _step(index: Index, files: Sequence[LogFile], reader: ReaderClock) -> tuple[
                 budget -= _read(index, known[number], file, part, budget, reader)
         if budget:  # only now: their records may have been met again in a file that was written anew
             _drop_gone(index, gone)
-            index.db.execute(BY_FACET)
+            for statement in BY_FACET:
+                index.db.execute(statement)
         follow_merges(index)
         follow_splits(index, placed)
         index.db.execute("COMMIT")

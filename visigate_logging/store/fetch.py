@@ -108,7 +108,8 @@ def _tie(record: dict[str, Any]) -> bytes:
 def first_page(rows: Iterator[Row], limit: int, read: Read) -> Page:
     """Return the first records of some."""
     some = list(islice(rows, limit + 1))
-    return _page(list(zip(some, read(some), strict=True)), limit)
+    shown = [record for record in read(some[:limit]) if record]
+    return Page(shown, cursor_at(some[limit - 1]) if len(some) > limit else None)
 
 
 def search_text(rows: Iterator[Row], text: str, limit: int, read: Read) -> Page:

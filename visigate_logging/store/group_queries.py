@@ -9,15 +9,25 @@ from typing import Any
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import UnknownEventError
 from visigate_logging.host.clock import rfc3339
+from visigate_logging.store.differences import counted, differences, differing, only_of, releases_of
 from visigate_logging.store.facets import Filter, facets_of
-from visigate_logging.store.groups import Group, GroupPage, find_groups
+from visigate_logging.store.groups import (
+    Group,
+    GroupPage,
+    Wanted,
+    all_facets,
+    count_groups,
+    find_groups,
+    group_of,
+    known_days,
+)
 from visigate_logging.store.insights import find_forecasts, insights_of
+from visigate_logging.store.names import group_names
 from visigate_logging.store.record_queries import RecordQueries
 from visigate_logging.store.search import find, keys_beginning
 from visigate_logging.store.states import Decided, prepare_decision, root_of
 from visigate_logging.store.times import micros
-from visigate_logging.store.trends import find_trends
-from visigate_logging.store.varying import releases_of, varying, varying_facets
+from visigate_logging.store.trends import courses_of, find_trends
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
@@ -58,27 +68,17 @@ class GroupQueries(RecordQueries):
             StoreError: the log cannot be read, or the cursor or the state is none.
         """
         period, asked = self._period(days), Filter(words)
+        wanted = Wanted(limit, order, text, cursor, state, first_since)
 
         def question(db: sqlite3.Connection) -> GroupPage:
-            page = find_groups(
-                db,
-                period,
-                asked,
-                self._decided(db),
-                limit=limit,
-                order=order,
-                text=text,
-                cursor=cursor,
-                state=state,
-                first_since=first_since,
-            )
-            return replace(page, groups=[g if g.latest else self._with_latest(db, g) for g in page])
+            page = find_groups(db, period, asked, self._decided(db), wanted)
+            return replace(page, groups=[self._with_latest(db, g) for g in page])
 
         return self._access.ask(question)
 
     def _with_latest(self, db: sqlite3.Connection, group: Group) -> Group:
-        """Return a group whose records have been moved in time with its latest error, which has to be looked up."""
-        record = self._newest(db, group.key)
+        """Return a group with its latest error, which has to be looked up where records have been moved in time."""
+        record = None if group.latest else self._newest(db, group.key)
         return replace(group, latest=record.event_id) if record else group
 
     def _newest(self, db: sqlite3.Connection, key: str) -> ErrorDetail | None:
@@ -123,23 +123,30 @@ class GroupQueries(RecordQueries):
         return self._access.ask(lambda db: self._group(db, key, days, limit, cursor))
 
     def _group(self, db: sqlite3.Connection, key: str, days: int, limit: int, cursor: str | None) -> dict[str, Any]:
-        events = self.recent(limit, group=key, cursor=cursor)
-        found = self.groups(1, days=days, group=key)
-        trend = self.trends(days=days, group=key)["groups"]
-        if not trend:
-            raise UnknownEventError(f"no group in {self.path} has the key {key!r}")
-        return insights_of(db, self._period(days), key) | {
-            "group": found[0] if found.groups else None,
-            "state": self.state(key),
-            "history": self.history(key),
-            "total": trend[0]["total"],
+        root, _ = root_of(db, key)
+        period, decided, events = self._period(days), self._decided(db), self.recent(limit, group=key, cursor=cursor)
+        own = facets_of(db, Filter({"group": key})) or []
+        facets = all_facets(db, own)
+        tallies = count_groups(db, period, facets)
+        course = courses_of(db, period, facets, tallies)[root]
+        all_ = counted(db, period)
+        in_period = tallies[root].facets if root in tallies else {}
+        mine = [all_[number]._replace(n=n) for number, n in in_period.items() if number in all_]
+        state, name = decided.state(root), group_names(db, key)[root]
+        found = group_of(name, tallies[root], facets, period, known_days(db, period), state) if in_period else None
+        return insights_of(db, own, all_, period) | {
+            "group": self._with_latest(db, found) if found else None,
+            "state": state,
+            "history": decided.history(root),
+            "total": course["total"],
             "events": events,
-            "varying": varying(events.records),
-            "facets": varying_facets(db, self._period(days), key),
-            "releases": releases_of(db, key, self.tz),
+            "varying": differences(events.records),
+            "facets": differing(mine),
+            "only": only_of(mine, all_.values()),
+            "releases": releases_of(db, own, self.tz),
             "why": dict(events[0].grouping) if events else {},
-            "trend": trend[0]["trend"],
-            "bursts": trend[0]["bursts"],
+            "trend": course["trend"],
+            "bursts": course["bursts"],
         }
 
     def trends(self, days: int = 30, group: str | None = None) -> dict[str, Any]:

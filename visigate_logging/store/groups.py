@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from operator import add
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,11 +15,11 @@ from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.names import GroupName, group_names
 from visigate_logging.store.states import Decided
-from visigate_logging.store.statistics import cells
+from visigate_logging.store.statistics import spans_of
 from visigate_logging.store.times import QUARTER, Period, from_micros, micros
 from visigate_logging.triage.states import OPEN, RANKS, STATES, State
 
-__all__ = ["Group", "GroupPage", "all_facets", "count_groups", "find_groups", "known_days"]
+__all__ = ["Group", "GroupPage", "Wanted", "all_facets", "count_groups", "find_groups", "group_of", "known_days"]
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,11 @@ Place = tuple[int, int]
 """What groups are ordered by, and the number of one."""
 
 
-class Tally:
-    """Counts of one group in the period."""
+class Tally(NamedTuple):
+    """Counts of one group in the period: by day, and by facet."""
 
-    def __init__(self, days: int) -> None:
-        self.daily = [0] * days
-        self.facets = Counter[int]()
+    daily: list[int]
+    facets: dict[int, int]
 
 
 class Facet(NamedTuple):
@@ -126,20 +126,20 @@ def all_facets(db: sqlite3.Connection, only: Iterable[int] | None = None) -> dic
     return {row[0]: Facet(*row[1:]) for row in db.execute(sql, values)}
 
 
-def find_groups(
-    db: sqlite3.Connection,
-    period: Period,
-    asked: Filter,
-    decided: Decided,
-    *,
-    limit: int,
-    order: str = "last",
-    text: str | None = None,
-    cursor: str | None = None,
-    state: str | None = None,
-    first_since: datetime | None = None,
-) -> GroupPage:
+class Wanted(NamedTuple):
+    """Which groups of those that a filter lets through, and in which order; see :meth:`ErrorStore.groups`."""
+
+    limit: int
+    order: str = "last"
+    text: str | None = None
+    cursor: str | None = None
+    state: str | None = None
+    first_since: datetime | None = None
+
+
+def find_groups(db: sqlite3.Connection, period: Period, asked: Filter, decided: Decided, wanted: Wanted) -> GroupPage:
     """See :meth:`ErrorStore.groups`."""
+    limit, order, text, cursor, state, first_since = wanted
     _check(state, order)
     facets = all_facets(db, facets_of(db, asked))
     tallies = count_groups(db, period, facets)
@@ -160,7 +160,7 @@ def find_groups(
     page, more = _page_of(places, limit, cursor)
     known = known_days(db, period)
     shown = [
-        _group(named[group], tallies[group], facets, period, known, states.get(group, OPEN)) for _, group in page
+        group_of(named[group], tallies[group], facets, period, known, states.get(group, OPEN)) for _, group in page
     ]
     return GroupPage(shown, more, {name: counted[name] for name in STATES})
 
@@ -188,18 +188,12 @@ def _parse(cursor: str) -> tuple[int, int]:
 
 
 def count_groups(db: sqlite3.Connection, period: Period, facets: Mapping[int, Facet]) -> dict[int, Tally]:
-    """Counts of each group with errors in a period, as far as they are of some facets."""
+    """Return the counts of each group with errors in a period, as far as they are of some facets."""
     found: dict[int, Tally] = {}
-    tallies: dict[int, Tally] = {}
-    for facet, day, n in cells(db, period.limits, by_day=period.tz is None, facets=facets):
-        tally = tallies.get(facet)
-        if tally is None:
-            if facet not in facets:
-                continue
-            group = facets[facet].grp
-            tally = tallies[facet] = found.get(group) or found.setdefault(group, Tally(period.days))
-        tally.daily[day] += n
-        tally.facets[facet] += n
+    for number, days in spans_of(db, period.limits, by_day=period.tz is None, facets=facets).items():
+        tally = found.setdefault(facets[number].grp, Tally([0] * period.days, {}))
+        tally.daily[:] = map(add, tally.daily, days)
+        tally.facets[number] = sum(days)
     return found
 
 
@@ -209,9 +203,19 @@ def known_days(db: sqlite3.Connection, period: Period) -> int:
     return 0 if first is None else sum(limit >= first * QUARTER for limit in period.limits[:-2])
 
 
-def _group(
+def group_of(
     name: GroupName, tally: Tally, facets: Mapping[int, Facet], period: Period, known: int, state: State
 ) -> Group:
+    """Return a group over a period in which it has errors.
+
+    Args:
+        name: what it is called.
+        tally: its counts.
+        facets: what they are of.
+        period: the period.
+        known: of how many days of it there is a log.
+        state: what was decided.
+    """
     usual = facets[max(tally.facets, key=tally.facets.__getitem__)]
     return Group(
         key=name.key,
@@ -221,7 +225,7 @@ def _group(
         module=usual.module,
         category=usual.category,
         severity=_worst(tally, facets),
-        count=tally.facets.total(),
+        count=sum(tally.daily),
         first_seen=from_micros(name.first, period.tz),
         last_seen=from_micros(name.last, period.tz),
         daily=tuple(tally.daily),
@@ -239,7 +243,7 @@ def _worst(tally: Tally, facets: Mapping[int, Facet]) -> str:
 ORDERS: dict[str, Callable[[GroupName, Tally, Mapping[int, Facet]], int]] = {
     "last": lambda name, _tally, _facets: name.last,
     "first": lambda name, _tally, _facets: name.first,
-    "count": lambda _name, tally, _facets: tally.facets.total(),
+    "count": lambda _name, tally, _facets: sum(tally.daily),
     "severity": lambda name, tally, facets: RANKS.get(_worst(tally, facets), 0) * 10**17 + name.last,
 }
 """By what groups can be ordered, the highest first; a severity stands before any time in microseconds."""

@@ -1,19 +1,21 @@
-"""What is made of the counts of groups: which come back, when they usually come, with what, and where only."""
+"""What is made of the counts of groups: which come back, when they usually come, and with what."""
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta, tzinfo
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
 
-from visigate_logging.insight.correlation import comes_with, only_at
+from visigate_logging.insight.correlation import comes_with
 from visigate_logging.insight.recurrence import FEWEST_DAYS, recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
-from visigate_logging.store.facets import NAMES, NONE, Filter, facets_of
+from visigate_logging.store.differences import Counted
 from visigate_logging.store.groups import all_facets
+from visigate_logging.store.search import find
 from visigate_logging.store.times import DAY, HOUR, QUARTER, Period, from_micros
 
 __all__ = ["find_forecasts", "insights_of"]
@@ -26,9 +28,6 @@ BESIDE = 5_000_000
 LOOKED_AT = 20
 """Errors of a group that others are looked for beside."""
 MOST_READ = 400
-RATE_DAYS = 30
-COMMON = {"type", "module", "severity", "category"}
-"""Facets that a group has one value of anyway."""
 
 
 def find_forecasts(
@@ -57,17 +56,24 @@ def find_forecasts(
     return sorted(found, key=lambda f: (-f["probability"], -f["days"], f["key"]))
 
 
-def insights_of(db: sqlite3.Connection, period: Period, key: str) -> dict[str, Any]:
-    """Return ``forecast``, ``rhythm``, ``comes_with`` and ``only`` of a group; what is unknown is None or empty."""
-    own = facets_of(db, Filter({"group": key})) or []
+def insights_of(
+    db: sqlite3.Connection, own: Sequence[int], counts: Mapping[int, Counted], period: Period
+) -> dict[str, Any]:
+    """Return ``forecast``, ``rhythm`` and ``comes_with`` of a group; what is unknown is None or empty.
+
+    Args:
+        db: the index.
+        own: the facets of the group.
+        counts: of all facets, in the period.
+        period: the period.
+    """
     forecasts = find_forecasts(db, period, 7, own)
     (groups,) = db.execute("SELECT count(*) FROM family WHERE id = root").fetchone()
     rhythm = rhythm_of(_hours_of_days(db, own, period), groups)
     return {
         "forecast": {name: forecasts[0][name] for name in ("within_days", "probability")} if forecasts else None,
         "rhythm": rhythm._asdict() if rhythm else None,
-        "comes_with": _company(db, own, period),
-        "only": _only(db, own, period),
+        "comes_with": _company(db, own, counts, period),
     }
 
 
@@ -92,45 +98,22 @@ def _offset(hour: int, tz: tzinfo | None) -> int:
     return offset // timedelta(microseconds=1) if offset else 0
 
 
-def _company(db: sqlite3.Connection, own: Sequence[int], period: Period) -> list[dict[str, Any]]:
+def _company(
+    db: sqlite3.Connection, own: Sequence[int], counts: Mapping[int, Counted], period: Period
+) -> list[dict[str, Any]]:
     """Groups that come within seconds of most of the latest errors, each of an incident of its own."""
-    wanted = orjson.dumps(list(own)).decode()
     times: list[int] = []
-    sql = "SELECT at FROM record WHERE facet IN (SELECT value FROM json_each(?)) AND at < ? ORDER BY at DESC LIMIT ?"
-    for (at,) in db.execute(sql, (wanted, period.now + DAY, MOST_READ)):
+    for at, *_ in islice(find(db, own, None, from_micros(period.now + DAY), None), MOST_READ):
         if len(times) < LOOKED_AT and (not times or at < times[-1] - 2 * BESIDE):
             times.append(at)
-    beside = [
-        {row[0] for row in db.execute("SELECT DISTINCT facet FROM record WHERE at BETWEEN ? AND ?", span)} - set(own)
-        for span in ((at - BESIDE, at + BESIDE) for at in times)
-    ]
-    if not any(beside):
-        return []
-    facets = all_facets(db)
+    sql = "SELECT DISTINCT facet FROM record WHERE at BETWEEN ? AND ?"
+    beside = [{row[0] for row in db.execute(sql, (at - BESIDE, at + BESIDE))} - set(own) for at in times]
+    facets = all_facets(db, set().union(*beside))
     seen = Counter(group for numbers in beside for group in {facets[number].grp for number in numbers})
     rates = defaultdict[int, float](float)
-    begin = (period.now - RATE_DAYS * DAY) // QUARTER
-    for facet, n in db.execute("SELECT facet, sum(n) FROM daily WHERE start >= ? GROUP BY facet", (begin,)):
-        if facet in facets:
-            rates[facets[facet].grp] += n / (RATE_DAYS * 86_400)
+    for number, facet in facets.items():
+        if number in counts:
+            rates[facet.grp] += counts[number].n / (period.days * DAY / 1e6)
     found = comes_with(seen, len(times), rates, 2 * BESIDE / 1e6)
     names = "SELECT key, title FROM grp WHERE id = ?"
     return [dict(zip(("key", "title"), db.execute(names, (group,)).fetchone(), strict=True)) for group in found]
-
-
-def _only(db: sqlite3.Connection, own: Sequence[int], period: Period) -> dict[str, str]:
-    """Facets of which all errors of the group in the period have one value, though others have others."""
-    begin, mine = period.limits[0] // QUARTER, set(own)
-    columns = [name for name in NAMES if name not in COMMON]
-    words = {
-        row[0]: dict(zip(columns, row[2:], strict=True)) | (orjson.loads(row[1]) if row[1] != NONE else {})
-        for row in db.execute(f"SELECT id, own, {', '.join(columns)} FROM facet")  # noqa: S608 -- names of ours
-    }
-    of_own = defaultdict[str, Counter[str]](Counter)
-    of_all = defaultdict[str, Counter[str]](Counter)
-    for facet, n in db.execute("SELECT facet, sum(n) FROM daily WHERE start >= ? GROUP BY facet", (begin,)):
-        for name, value in words.get(facet, {}).items():
-            of_all[name][value] += n
-            if facet in mine:
-                of_own[name][value] += n
-    return only_at({name: list(values.items()) for name, values in of_own.items()}, of_all)

@@ -17,13 +17,20 @@ class GroupName(NamedTuple):
     latest: str
 
 
-def group_names(db: sqlite3.Connection) -> dict[int, GroupName]:
-    """Return names of groups by number; one that has others as its parts is called as its newest error is."""
-    sql = "SELECT {}, key, title, culprit, first, last, latest FROM {} WHERE heir IS NULL"
-    if not db.execute("SELECT 1 FROM merged LIMIT 1").fetchone():
-        return {row[0]: GroupName._make(row[1:]) for row in db.execute(sql.format("id", "grp"))}
+def group_names(db: sqlite3.Connection, key: str | None = None) -> dict[int, GroupName]:
+    """Return names of groups by number; one that has others as its parts is called as its newest error is.
+
+    Args:
+        db: the index.
+        key: of the only group that is asked for; None for all.
+    """
+    only = "AND root = (SELECT root FROM family WHERE key = ?)" if key else ""
+    sql = (
+        "SELECT root, key, title, culprit, first, last, latest FROM family "  # noqa: S608 -- ours
+        f"WHERE heir IS NULL {only} ORDER BY id = root DESC"
+    )
     found: dict[int, GroupName] = {}
-    for group, *values in db.execute(sql.format("root", "family") + " ORDER BY id = root DESC"):
+    for group, *values in db.execute(sql, (key,) if key else ()):
         known, name = found.get(group), GroupName._make(values)
         if known:
             newest = max(known, name, key=lambda n: n.last)

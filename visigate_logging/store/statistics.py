@@ -3,7 +3,7 @@
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -12,29 +12,24 @@ from visigate_logging.store.counts import EVERYTHING
 from visigate_logging.store.facets import FACETS, NAMES, counts_of
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
-__all__ = ["cells", "count_errors", "count_over_time"]
-
-
-FEW = 20
-"""Facets up to which the database is to choose their counts."""
+__all__ = ["count_errors", "count_over_time", "spans_of"]
 
 
 def count_errors(db: sqlite3.Connection, period: Period) -> dict[str, Any]:
     """See :meth:`ErrorStore.statistics`."""
-    by_day, by_facet = [0] * period.days, Counter[int]()
-    for number, day, n in cells(db, period.limits, by_day=period.tz is None):
-        by_day[day] += n
-        by_facet[number] += n
-    answer: dict[str, Any] = {"total_errors": sum(by_day)}
+    by_facet = spans_of(db, period.limits, by_day=period.tz is None)
+    totals = {number: sum(days) for number, days in by_facet.items()}
+    answer: dict[str, Any] = {"total_errors": sum(totals.values())}
     words = {row[0]: row[1:] for row in db.execute(f"SELECT id, {', '.join(NAMES)}, own FROM facet")}  # noqa: S608 -- names of ours
     for column, facet in enumerate(FACETS):
-        answer[facet.counts] = counts_of((words[number][column], n) for number, n in by_facet.items())
-    own = {number: orjson.loads(words[number][-1]) for number in by_facet}
+        answer[facet.counts] = counts_of((words[number][column], n) for number, n in totals.items())
+    own = {number: orjson.loads(words[number][-1]) for number in totals}
     names = sorted({name for values in own.values() for name in values})
     answer["facets"] = {
-        name: counts_of((values[name], by_facet[number]) for number, values in own.items() if name in values)
+        name: counts_of((values[name], totals[number]) for number, values in own.items() if name in values)
         for name in names
     }
+    by_day = (sum(day) for day in zip([0] * period.days, *by_facet.values(), strict=True))
     answer["daily_counts"] = {day.isoformat(): n for day, n in zip(period.dates, by_day, strict=True)}
     answer["hours"] = _hours_of_day(db, period)
     return answer
@@ -50,16 +45,16 @@ def _hours_of_day(db: sqlite3.Connection, period: Period) -> dict[str, int]:
     return hours
 
 
-def cells(
+def spans_of(
     db: sqlite3.Connection, limits: Sequence[int], *, by_day: bool, facets: Collection[int] | None = None
-) -> Iterable[tuple[int, int, int]]:
-    """Counts as (facet, number of the span, count).
+) -> dict[int, list[int]]:
+    """Return how many errors there were in each span of time, by facet; without those of which there was none.
 
     Args:
         db: the index.
         limits: where the spans begin, and where the last one ends; whole quarters of an hour.
         by_day: whether the spans are days of the local time zone, which are counted already.
-        facets: only those of these, where they are few; None for all.
+        facets: only these; None for all.
     """
     quarters = [limit // QUARTER for limit in limits]
     if by_day:
@@ -70,13 +65,18 @@ def cells(
             "WHERE quarter >= ? AND quarter < ?"
         )
     values: list[Any] = [quarters[0], quarters[-1]]
-    if facets is not None and len(facets) <= FEW:
+    if facets is not None:
         sql += " AND facet IN (SELECT value FROM json_each(?))"
         values.append(orjson.dumps(list(facets)).decode())
-    spans = {start: number for number, start in enumerate(quarters)}
+    numbers = {start: number for number, start in enumerate(quarters)}
+    empty, found = [0] * (len(quarters) - 1), dict[int, list[int]]()
     for facet, start, n in db.execute(sql, values):
-        span = spans.get(start)
-        yield facet, bisect_right(quarters, start) - 1 if span is None else span, n
+        spans = found.get(facet)
+        if spans is None:
+            spans = found[facet] = empty.copy()
+        number = numbers.get(start)
+        spans[bisect_right(quarters, start) - 1 if number is None else number] += n
+    return found
 
 
 def count_over_time(
@@ -86,12 +86,11 @@ def count_over_time(
     end = (period.now // HOUR + 1) * HOUR
     limits = range(end - hours * HOUR, end + 1, HOUR) if hours else period.limits
     severity = dict(db.execute("SELECT id, severity FROM facet"))
-    if facets is not None:
-        severity = {facet: severity[facet] for facet in facets}
     counts = [Counter[str]() for _ in limits[1:]]
-    for facet, span, n in cells(db, limits, by_day=period.tz is None and not hours):
-        if facet in severity:
-            counts[span][severity[facet]] += n
+    for facet, spans in spans_of(db, limits, by_day=period.tz is None and not hours, facets=facets).items():
+        for span, n in enumerate(spans):
+            if n:
+                counts[span][severity[facet]] += n
     return [
         {"start": from_micros(limit, period.tz).isoformat(), "total": count.total(), "severities": dict(count)}
         for limit, count in zip(limits, counts, strict=False)

@@ -6,12 +6,12 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+from visigate_logging.store.differences import Spread, spread
 from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.group_queries import GroupQueries
 from visigate_logging.store.statistics import count_errors, count_over_time
 from visigate_logging.store.totals import count_totals
 from visigate_logging.store.upkeep import check_index, files_before, overview
-from visigate_logging.store.varying import Spread, spread
 
 __all__ = ["ErrorStore"]
 

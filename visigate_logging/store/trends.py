@@ -5,7 +5,6 @@ again; counts that change later (a record that was late, or whose clock was wron
 """
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,17 +15,20 @@ from visigate_logging.insight.bursts import Burst, BurstRule
 from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.counts import EVERYTHING
 from visigate_logging.store.facets import Filter, facets_of
-from visigate_logging.store.groups import Facet, all_facets, count_groups, known_days
+from visigate_logging.store.groups import Facet, Tally, all_facets, count_groups, known_days
+from visigate_logging.store.names import group_names
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
-__all__ = ["bursts_of", "find_trends"]
+__all__ = ["bursts_of", "courses_of", "find_trends"]
 
 PER_HOUR = HOUR // QUARTER
 KEPT = 24 * 400
 """Hours for which bursts are remembered."""
+NEVER = -(1 << 40)
 HOURS = (
-    f"SELECT facet, quarter / {PER_HOUR} AS hour, sum(n) FROM facets CROSS JOIN tally ON tally.facet = facets.id "  # noqa: S608 -- names of ours
-    f"WHERE quarter >= :begin * {PER_HOUR} AND quarter < :end * {PER_HOUR} GROUP BY facet, hour"
+    f"WITH asked (id, begin) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) "  # noqa: S608 -- names of ours
+    f"SELECT facet, quarter / {PER_HOUR} AS hour, sum(n) FROM asked CROSS JOIN tally ON tally.facet = asked.id "
+    f"WHERE quarter >= begin * {PER_HOUR} AND quarter < ? * {PER_HOUR} GROUP BY facet, hour"
 )
 
 Hours = dict[int, dict[int, int]]
@@ -36,43 +38,58 @@ Hours = dict[int, dict[int, int]]
 def find_trends(db: sqlite3.Connection, period: Period, key: str | None) -> dict[str, Any]:
     """See :meth:`ErrorStore.trends`."""
     facets = all_facets(db, facets_of(db, Filter({"group": key})))
-    mine = "id = (SELECT root FROM family WHERE key = ?)" if key else "id = root"
-    groups = db.execute(f"SELECT id, key, title FROM family WHERE {mine}", (key,) if key else ()).fetchall()  # noqa: S608 -- names of ours
     tallies = count_groups(db, period, facets)
-    bursts = bursts_of(db, facets, period, everything=not key)
-    totals = _totals(db, facets)
-    known = known_days(db, period)
-
-    def trend(number: int, daily: Sequence[int]) -> dict[str, Any]:
-        verdict = trend_of(tuple(daily[:-1]), known)  # today is not over
-        return {
-            "count": sum(daily),
-            "total": totals.get(number, 0),
-            "daily": list(daily),
-            "trend": verdict.direction,
-            "p": verdict.p,
-            "bursts": [_told(burst, period) for burst in bursts.get(number, ())],
-        }
-
-    found = [
-        {"key": name, "title": title}
-        | trend(number, tallies[number].daily if number in tallies else [0] * period.days)
-        for number, name, title in groups
-        if number in tallies or key
+    courses = courses_of(db, period, facets, tallies, everything=not key)
+    names = group_names(db, key)
+    groups = [
+        {"key": names[number].key, "title": names[number].title} | course
+        for number, course in courses.items()
+        if number in names and (key or number in tallies)
     ]
-    if key:
-        return {"groups": found}
-    everything = [sum(day) for day in zip([0] * period.days, *(t.daily for t in tallies.values()), strict=True)]
-    totals[EVERYTHING] = sum(totals.values())
+    total = {} if key else {"total": courses[EVERYTHING]}
+    return total | {"groups": sorted(groups, key=lambda g: (-g["count"], g["key"]))}
+
+
+def courses_of(
+    db: sqlite3.Connection,
+    period: Period,
+    facets: Mapping[int, Facet],
+    tallies: Mapping[int, Tally],
+    *,
+    everything: bool = False,
+) -> dict[int, dict[str, Any]]:
+    """Return the course of each group: its counts, its trend, its bursts.
+
+    Args:
+        db: the index.
+        period: the period.
+        facets: whose groups are asked for.
+        tallies: their counts in the period.
+        everything: whether all errors together are asked for as well, as the group EVERYTHING.
+    """
+    bursts = bursts_of(db, facets, period, everything=everything)
+    totals, known = _totals(db, facets), known_days(db, period)
+    daily = {group: tallies[group].daily if group in tallies else [0] * period.days for group in totals}
+    if everything:
+        totals[EVERYTHING] = sum(totals.values())
+        daily[EVERYTHING] = [sum(day) for day in zip([0] * period.days, *daily.values(), strict=True)]
+    trends = {group: trend_of(tuple(days[:-1]), known) for group, days in daily.items()}  # today is not over
     return {
-        "total": trend(EVERYTHING, everything),
-        "groups": sorted(found, key=lambda g: (-g["count"], g["key"])),
+        group: {
+            "count": sum(days),
+            "total": totals[group],
+            "daily": list(days),
+            "trend": trends[group].direction,
+            "p": trends[group].p,
+            "bursts": [_told(burst, period) for burst in bursts.get(group, ())],
+        }
+        for group, days in daily.items()
     }
 
 
 def _totals(db: sqlite3.Connection, facets: Mapping[int, Facet]) -> dict[int, int]:
     """Return all errors that were ever counted, by group."""
-    found = defaultdict[int, int](int)
+    found = dict.fromkeys((facet.grp for facet in facets.values()), 0)
     wanted = orjson.dumps(list(facets)).decode()
     for facet, n in db.execute(
         "SELECT facet, sum(n) FROM daily WHERE facet IN (SELECT value FROM json_each(?)) GROUP BY facet", (wanted,)
@@ -104,16 +121,16 @@ def bursts_of(
     """
     groups = {facet.grp for facet in facets.values()} | ({EVERYTHING} if everything else set())
     now, first = period.now // HOUR, period.limits[0] // HOUR
+    version = _version(db)
     sql = "SELECT grp, upto, rule, bursts FROM burst_state WHERE grp IN (SELECT value FROM json_each(?))"
     states = {row[0]: row[1:] for row in db.execute(sql, (orjson.dumps(list(groups)).decode(),))}
-    begin = min((states[group][0] for group in groups), default=now) if groups <= states.keys() else -(1 << 40)
-    past = _hours(db, facets, begin, now, everything=everything)
-    current = _hours(db, facets, now, now + 1, everything=everything)
+    past = _hours(db, facets, {group: states[group][0] if group in states else NEVER for group in groups}, now)
+    current = _hours(db, facets, dict.fromkeys(groups, now), now + 1)
     found, changed = {}, []
     for group in groups:
-        upto, rule, bursts = states.get(group, (-(1 << 40), None, "[]"))
+        _, rule, bursts = states.get(group, (NEVER, None, "[]"))
         told = [Burst(*burst) for burst in orjson.loads(bursts)]
-        fresh = sorted((hour, n) for hour, n in past.get(group, {}).items() if hour >= upto)
+        fresh = sorted(past.get(group, {}).items())
         if fresh or group not in states:
             rule, more = _go_on(rule, fresh)
             told = [burst for burst in [*told, *more] if burst.hour > now - KEPT]
@@ -123,7 +140,7 @@ def bursts_of(
             told += more
         if told := [burst for burst in told if burst.hour + burst.hours > first]:
             found[group] = told
-    _remember(db, changed)
+    _remember(db, changed, [(now, group) for group in groups & states.keys() if states[group][0] < now], version)
     return found
 
 
@@ -133,24 +150,38 @@ def _go_on(remembered: str | None, hours: Iterable[tuple[int, int]]) -> tuple[st
     return orjson.dumps(rule.to_list()).decode(), bursts
 
 
-def _hours(db: sqlite3.Connection, facets: Mapping[int, Facet], begin: int, end: int, *, everything: bool) -> Hours:
-    """Counts of the hours from one up to another."""
-    asked = {"begin": begin, "end": end, "facets": orjson.dumps([*facets, *([EVERYTHING] * everything)]).decode()}
+def _hours(db: sqlite3.Connection, facets: Mapping[int, Facet], begins: Mapping[int, int], end: int) -> Hours:
+    """Return the counts of the hours of groups, each from its own beginning up to one end."""
+    asked = {number: begins[facet.grp] for number, facet in facets.items()}
+    if EVERYTHING in begins:
+        asked[EVERYTHING] = begins[EVERYTHING]
     found: Hours = {}
-    sql = f"WITH facets (id) AS (SELECT value FROM json_each(:facets)) {HOURS}"  # noqa: S608 -- names of ours
-    for facet, hour, n in db.execute(sql, asked):
+    for facet, hour, n in db.execute(HOURS, (orjson.dumps([*asked.items()]).decode(), end)):
         own = found.setdefault(facets[facet].grp if facet else EVERYTHING, {})
         own[hour] = own.get(hour, 0) + n
     return found
 
 
-def _remember(db: sqlite3.Connection, changed: Sequence[tuple[int, int, str, str]]) -> None:
-    """Keep what has been worked out, unless somebody else writes just now."""
-    if not changed:
+def _version(db: sqlite3.Connection) -> int:
+    """Return what is another after somebody else has written."""
+    (version,) = db.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _remember(
+    db: sqlite3.Connection,
+    changed: Sequence[tuple[int, int, str, str]],
+    quiet: Sequence[tuple[int, int]],
+    version: int,
+) -> None:
+    """Keep what has been worked out, and until when groups were quiet, unless somebody else has written meanwhile."""
+    if not (changed or quiet):
         return
     with suppress(sqlite3.OperationalError):
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany("INSERT OR REPLACE INTO burst_state VALUES (?, ?, ?, ?)", changed)
+            if _version(db) == version:
+                db.executemany("INSERT OR REPLACE INTO burst_state VALUES (?, ?, ?, ?)", changed)
+                db.executemany("UPDATE burst_state SET upto = ? WHERE grp = ?", quiet)
         finally:
             db.execute("COMMIT")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.detail.record import ErrorDetail
@@ -37,7 +37,17 @@ def typed(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Nothing is changed in what our own writers make.
     """
-    return {name: FITS[name](value) if name in FITS else value for name, value in data.items()}
+    return {
+        name: value if (fit := FITS.get(name)) is None or type(value) is fit.kind else fit.how(value)
+        for name, value in data.items()
+    }
+
+
+class Fit(NamedTuple):
+    """The type that values of a field have mostly, and what is made of others."""
+
+    kind: type | None
+    how: Callable[[Any], Any]
 
 
 def _text(value: Any) -> str:
@@ -68,29 +78,33 @@ def _mappings(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(item for item in value if type(item) is dict) if type(value) is list else ()
 
 
-def _all(shape: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], list[dict[str, Any]]]:
+def _all(shape: Mapping[str, Fit]) -> Fit:
     """Return what makes a list of objects that have every field of a shape."""
+    fields_ = [(name, *fit) for name, fit in shape.items()]
 
     def fit(value: Any) -> list[dict[str, Any]]:
         objects = [item for item in value if type(item) is dict] if type(value) is list else []
-        return [{name: how(item.get(name)) for name, how in shape.items()} for item in objects]
+        return [
+            {name: own if type(own := item.get(name)) is kind else how(own) for name, kind, how in fields_}
+            for item in objects
+        ]
 
-    return fit
+    return Fit(None, fit)
 
 
-HOW: dict[Any, Callable[[Any], Any]] = {
-    str: _text,
-    int: _number,
-    bool: bool,
-    str | None: _word,
-    int | None: _index,
-    tuple[str, ...]: _texts,
-    Mapping[str, Any]: _mapping,
-    Sequence[Mapping[str, Any]]: _mappings,
+HOW: dict[Any, Fit] = {
+    str: Fit(str, _text),
+    int: Fit(int, _number),
+    bool: Fit(bool, bool),
+    str | None: Fit(str, _word),
+    int | None: Fit(int, _index),
+    tuple[str, ...]: Fit(None, _texts),
+    Mapping[str, Any]: Fit(dict, _mapping),
+    Sequence[Mapping[str, Any]]: Fit(None, _mappings),
 }
 
 
-def _shape(kind: type, **nested: Callable[[Any], Any]) -> dict[str, Callable[[Any], Any]]:
+def _shape(kind: type, **nested: Fit) -> dict[str, Fit]:
     public = [f for f in fields(kind) if not f.name.startswith("_")]
     return {f.name: HOW[f.type] for f in public if f.type in HOW} | nested
 

@@ -12,9 +12,9 @@ from flask import render_template, request
 from visigate_logging.fleet.gates import Gate
 from visigate_logging.present.severities import rank
 from visigate_logging.present.words import spoken
+from visigate_logging.store.differences import Spread
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.store.varying import Spread
 
 GatesSource = Callable[[], Sequence[Gate]]
 
