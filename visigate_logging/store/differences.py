@@ -39,13 +39,12 @@ class Counted(NamedTuple):
 
 def counted(db: sqlite3.Connection, period: Period) -> dict[int, Counted]:
     """Return the facets of which there were errors in a period, by number."""
-    sql = (
-        f"SELECT facet.id, n, own, {', '.join(NAMES)} FROM facet JOIN "  # noqa: S608 -- names of ours
-        "(SELECT facet AS number, sum(n) AS n FROM daily WHERE start >= ? GROUP BY facet) ON facet.id = number"
-    )
+    n = "(SELECT sum(n) FROM daily WHERE daily.facet = facet.id AND start >= ?)"
+    sql = f"SELECT id, {n}, own, {', '.join(NAMES)} FROM facet"  # noqa: S608 -- names of ours
     return {
         number: Counted(n, dict(zip(NAMES, words, strict=True)) | (orjson.loads(own) if own != NONE else {}))
         for number, n, own, *words in db.execute(sql, (period.limits[0] // QUARTER,))
+        if n
     }
 
 

@@ -104,12 +104,17 @@ def _company(
     """Groups that come within seconds of most of the latest errors, each of an incident of its own."""
     times: list[int] = []
     for at, *_ in islice(find(db, own, None, from_micros(period.now + DAY), None), MOST_READ):
-        if len(times) < LOOKED_AT and (not times or at < times[-1] - 2 * BESIDE):
+        if not times or at < times[-1] - 2 * BESIDE:
             times.append(at)
-    sql = "SELECT DISTINCT facet FROM record WHERE at BETWEEN ? AND ?"
-    beside = [{row[0] for row in db.execute(sql, (at - BESIDE, at + BESIDE))} - set(own) for at in times]
-    facets = all_facets(db, set().union(*beside))
-    seen = Counter(group for numbers in beside for group in {facets[number].grp for number in numbers})
+        if len(times) == LOOKED_AT:
+            break
+    sql = (
+        "SELECT DISTINCT time.value, facet FROM json_each(?) AS time CROSS JOIN record "
+        "WHERE at BETWEEN time.value - ? AND time.value + ?"
+    )
+    beside = [row for row in db.execute(sql, (orjson.dumps(times).decode(), BESIDE, BESIDE)) if row[1] not in own]
+    facets = all_facets(db, {number for _, number in beside})
+    seen = Counter(group for _, group in {(at, facets[number].grp) for at, number in beside})
     rates = defaultdict[int, float](float)
     for number, facet in facets.items():
         if number in counts:
