@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | BELOW_ALL,
     "fleet": {"detail", "forward", "handlers", "lifecycle", "store"} | BELOW_ALL,
     "rehearsal": {"config", "delivery", "detail", "forward", "handlers", "recovery"} | BELOW_ALL,
-    "web": {"fleet", "health", "store", "insight", "present", "triage"} | BELOW_ALL,
+    "web": {"detail", "fleet", "health", "store", "insight", "present", "triage"} | BELOW_ALL,
 }
 HEAVY = {
     "smtplib",

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from visigate_logging.insight.correlation import comes_with, only_at
+from visigate_logging.insight.correlation import beside, comes_with, only_at
 from visigate_logging.insight.recurrence import recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 
@@ -47,6 +47,14 @@ def test_chance_is_no_rhythm():
 
 def test_what_comes_within_seconds_of_most_errors_comes_with_them():
     assert comes_with({1: 18, 2: 3, 3: 20}, 20, {1: 1e-4, 2: 1e-4, 3: 5.0}, 10) == [1], "3 comes all the time"
+
+
+def test_an_incident_counts_once_and_all_that_is_within_reach_is_beside_it():
+    errors = [(0, 1), (2, 2), (4, 1), (5, 3), (20, 1), (26, 2), (40, 1)]
+    seen, of = beside(errors, 5)
+    assert of == {1: 3, 2: 2, 3: 1}
+    assert seen[1] == {2: 1, 3: 1}, "26 is too far from 20, and 4 of the incident of 0"
+    assert seen[3] == {1: 1, 2: 1}
 
 
 def test_only_one_value_of_a_facet_is_told_where_that_is_no_chance():

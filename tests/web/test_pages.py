@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
@@ -21,7 +20,6 @@ from visigate_logging.detail.frames import ExceptionData, Frame
 from visigate_logging.host import State
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import create_blueprint, messages_of
-from visigate_logging.web.bursts import Bursts
 
 
 def text_of(response):
@@ -126,18 +124,29 @@ def test_a_group_first_seen_today_is_marked_new_and_one_that_grows_rising(tmp_pa
     assert ">new<" not in marks["ConnectionRefusedError"]
 
 
-def test_a_group_that_came_in_a_burst_within_a_day_is_marked_so_and_looked_up_once_in_a_while(tmp_path):
-    now = [0.0]
+def test_a_group_that_came_in_a_burst_within_a_day_is_marked_so(tmp_path, make_client):
     log = write(tmp_path / "details.jsonl", *[ago(n, minutes=90 + n / 10) for n in range(20)], ago(99, days=9))
+    assert '<mark class="burst">' in make_client(log).get("/errors").text
     with ErrorStore(log, tz=UTC) as store:
-        bursts, group = Bursts(store, clock=lambda: now[0]), store.groups(1)[0]
-        assert bursts.had(group, NOW)
-        assert not Bursts(store).had(group, NOW + timedelta(days=3))
-        assert not Bursts(store).had(replace(group, daily=(0,) * 30), NOW)
-        store.trends = lambda **_: {"groups": []}
-        assert bursts.had(group, NOW)
-        now[0] = 300
-        assert not bursts.had(group, NOW)
+        (group,) = store.groups(1)
+        assert store.bursting([group.key, "v3:none"], NOW - timedelta(days=1)) == {group.key}
+        assert store.bursting([group.key], NOW) == set()
+        assert store.bursting([], NOW - timedelta(days=1)) == set()
+
+
+def test_groups_that_come_with_one_another_are_shown_as_one_incident(tmp_path, make_client):
+    times = [timedelta(minutes=20 * n + 5) for n in range(12)]
+    kinds = {"CameraError": 0, "UplinkError": 3, "Elsewhere": 90}
+    records = [
+        detail(100 * i + n, NOW - at + timedelta(seconds=after), error_type=kind, fingerprint=f"v3:{i}")
+        for i, (kind, after) in enumerate(kinds.items())
+        for n, at in enumerate(times)
+    ]
+    client = make_client(write(tmp_path / "details.jsonl", *records))
+    rows = re.findall(r'<li class="error( with)?"><div>(with )?<a [^>]*><b>(\w+)', client.get("/errors").text)
+    assert rows == [("", "", "Elsewhere"), ("", "", "UplinkError"), (" with", "with ", "CameraError")]
+    rows = re.findall(r'<li class="error( with)?">', client.get("/errors?sort=count").text)
+    assert rows == ["", "", ""]
 
 
 def test_a_group_whose_latest_error_was_mended_is_marked_recovered(log, make_client):

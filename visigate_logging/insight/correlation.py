@@ -1,13 +1,38 @@
 """What errors of a group have in company: other groups within seconds, and facets that they all share."""
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-__all__ = ["comes_with", "only_at"]
+__all__ = ["beside", "comes_with", "only_at"]
 
 SHARE = 0.5
 FEWEST = 3
 CHANCE = 0.01
+
+
+def beside(
+    errors: Sequence[tuple[int, int]], reach: int
+) -> tuple[Mapping[int, Mapping[int, int]], Mapping[int, int]]:
+    """Return beside how many incidents of each group each other one had an error, and how many incidents that were.
+
+    Args:
+        errors: their times and groups, in the order of time.
+        reach: how far before and after an error another is of the same incident.
+    """
+    seen, of, last = defaultdict[int, Counter[int]](Counter), Counter[int](), dict[int, int]()
+    begin = end = 0
+    for at, group in errors:
+        if group in last and at - last[group] <= 2 * reach:
+            continue
+        last[group] = at
+        of[group] += 1
+        while errors[begin][0] < at - reach:
+            begin += 1
+        while end < len(errors) and errors[end][0] <= at + reach:
+            end += 1
+        seen[group].update({other for _, other in errors[begin:end]} - {group})
+    return seen, of
 
 
 def comes_with(seen: Mapping[int, int], of: int, rates: Mapping[int, float], span: float) -> list[int]:

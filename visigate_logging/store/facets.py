@@ -23,6 +23,7 @@ __all__ = [
     "facets_of",
     "family_of",
     "fits",
+    "roots_of",
     "scalar",
     "spelt",
     "word_of",
@@ -105,6 +106,12 @@ def facets_of(db: sqlite3.Connection, asked: Filter) -> list[int] | None:
     if asked.group is not None:
         clauses.append(f"grp IN ({family_of(db, _root_of(db, asked.group))})")
     return [row[0] for row in db.execute(f"SELECT id FROM facet WHERE {' AND '.join(clauses)}", values)]  # noqa: S608 -- names of ours
+
+
+def roots_of(db: sqlite3.Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the groups that keys lead to."""
+    sql = "SELECT key, root FROM family WHERE key IN (SELECT value FROM json_each(?))"
+    return dict(db.execute(sql, (orjson.dumps(list(keys)).decode(),)))
 
 
 def _root_of(db: sqlite3.Connection, key: str) -> int:

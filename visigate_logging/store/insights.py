@@ -10,15 +10,16 @@ from typing import Any
 
 import orjson
 
-from visigate_logging.insight.correlation import comes_with
+from visigate_logging.insight.correlation import beside, comes_with
 from visigate_logging.insight.recurrence import FEWEST_DAYS, recurrence, rounded
 from visigate_logging.insight.rhythm import rhythm_of
 from visigate_logging.store.differences import Counted
-from visigate_logging.store.groups import all_facets
+from visigate_logging.store.facets import roots_of
+from visigate_logging.store.groups import Group, all_facets
 from visigate_logging.store.search import find
 from visigate_logging.store.times import DAY, HOUR, QUARTER, Period, from_micros
 
-__all__ = ["find_forecasts", "insights_of"]
+__all__ = ["find_forecasts", "insights_of", "together"]
 
 LOOKED_BACK = 180
 """Days from which forecasts are made: what is older weighs less than 1/400."""
@@ -28,6 +29,8 @@ BESIDE = 5_000_000
 LOOKED_AT = 20
 """Errors of a group that others are looked for beside."""
 MOST_READ = 400
+NEWEST = 2_000
+"""Errors by which is judged which groups of a list come with one another."""
 
 
 def find_forecasts(
@@ -77,6 +80,20 @@ def insights_of(
     }
 
 
+def together(db: sqlite3.Connection, groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Return which of some groups come with one another, by key, as far as the newest errors tell."""
+    roots, facets = roots_of(db, [group.key for group in groups]), all_facets(db)
+    keys = {root: key for key, root in roots.items()}
+    newest = db.execute("SELECT at, facet FROM record ORDER BY at DESC, tie DESC LIMIT ?", (NEWEST,))
+    errors = [(at, facets[facet].grp) for at, facet in newest if facets[facet].grp in keys]
+    seen, of = beside(errors[::-1], BESIDE)
+    rates = {roots[group.key]: group.count / (len(group.daily) * DAY / 1e6) for group in groups}
+    return {
+        keys[root]: [keys[other] for other in comes_with(others, of[root], rates, 2 * BESIDE / 1e6)]
+        for root, others in seen.items()
+    }
+
+
 def _hours_of_days(db: sqlite3.Connection, own: Sequence[int], period: Period) -> list[tuple[int, int, int]]:
     now = period.now // HOUR
     begin, aside = (period.now - RHYTHM_DAYS * DAY) // QUARTER, _offset(now, period.tz) % HOUR // QUARTER
@@ -112,9 +129,9 @@ def _company(
         "SELECT DISTINCT time.value, facet FROM json_each(?) AS time CROSS JOIN record "
         "WHERE at BETWEEN time.value - ? AND time.value + ?"
     )
-    beside = [row for row in db.execute(sql, (orjson.dumps(times).decode(), BESIDE, BESIDE)) if row[1] not in own]
-    facets = all_facets(db, {number for _, number in beside})
-    seen = Counter(group for _, group in {(at, facets[number].grp) for at, number in beside})
+    others = [row for row in db.execute(sql, (orjson.dumps(times).decode(), BESIDE, BESIDE)) if row[1] not in own]
+    facets = all_facets(db, {number for _, number in others})
+    seen = Counter(group for _, group in {(at, facets[number].grp) for at, number in others})
     rates = defaultdict[int, float](float)
     for number, facet in facets.items():
         if number in counts:

@@ -1,7 +1,7 @@
 """ErrorStore: every question about the errors on disk."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,12 @@ from typing import Any
 from visigate_logging.store.differences import Spread, spread
 from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.group_queries import GroupQueries
+from visigate_logging.store.groups import Group
+from visigate_logging.store.insights import together
 from visigate_logging.store.statistics import count_errors, count_over_time
+from visigate_logging.store.times import micros
 from visigate_logging.store.totals import count_totals
+from visigate_logging.store.trends import bursting
 from visigate_logging.store.upkeep import check_index, files_before, overview
 
 __all__ = ["ErrorStore"]
@@ -79,6 +83,21 @@ class ErrorStore(GroupQueries):
     def choices(self) -> dict[str, list[str]]:
         """Return the values that errors can be filtered by, by facet; those of the application's own as well."""
         return self._access.ask(choices_of)
+
+    def bursting(self, keys: Iterable[str], since: datetime) -> set[str]:
+        """Return the keys of those groups of some that have had a burst that began after a time, of the last days."""
+        return self._access.ask(lambda db: bursting(db, self._period(2), keys, micros(since)))
+
+    def together(self, groups: Sequence[Group]) -> dict[str, list[str]]:
+        """Return which of some groups come with one another: their errors within seconds, and not by chance.
+
+        Args:
+            groups: from one answer of :meth:`groups`.
+
+        Returns:
+            The keys of the others by that of each, as far as the newest 2,000 errors tell.
+        """
+        return self._access.ask(lambda db: together(db, groups))
 
     def spread(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Spread]:
         """Return at which places groups have been, and since which release, by key; without those that were at none.

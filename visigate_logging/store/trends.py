@@ -14,12 +14,12 @@ import orjson
 from visigate_logging.insight.bursts import Burst, BurstRule
 from visigate_logging.insight.trends import trend_of
 from visigate_logging.store.counts import EVERYTHING
-from visigate_logging.store.facets import Filter, facets_of
+from visigate_logging.store.facets import Filter, facets_of, roots_of
 from visigate_logging.store.groups import Facet, Tally, all_facets, count_groups, known_days
 from visigate_logging.store.names import group_names
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
-__all__ = ["bursts_of", "courses_of", "find_trends"]
+__all__ = ["bursting", "bursts_of", "courses_of", "find_trends"]
 
 PER_HOUR = HOUR // QUARTER
 KEPT = 24 * 400
@@ -142,6 +142,14 @@ def bursts_of(
             found[group] = told
     _remember(db, changed, [(now, group) for group in groups & states.keys() if states[group][0] < now], version)
     return found
+
+
+def bursting(db: sqlite3.Connection, period: Period, keys: Iterable[str], since: int) -> set[str]:
+    """Return which groups have had a burst that began after a time; see :meth:`ErrorStore.bursting`."""
+    roots = roots_of(db, keys)
+    facets = {number: facet for number, facet in all_facets(db).items() if facet.grp in roots.values()}
+    bursts = bursts_of(db, facets, period)
+    return {key for key, root in roots.items() if any(one.hour * HOUR > since for one in bursts.get(root, ()))}
 
 
 def _go_on(remembered: str | None, hours: Iterable[tuple[int, int]]) -> tuple[str, list[Burst]]:

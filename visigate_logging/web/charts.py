@@ -66,6 +66,6 @@ def stacked(spans: Sequence[Mapping[str, Any]], form: str) -> Chart:
     return Chart(tuple(bars), top, sum(kinds.values()), {kind: n for kind, n in kinds.items() if n})
 
 
-def sparkline(daily: Sequence[int], height: int = 20) -> str:
+def sparkline(daily: Sequence[int], height: int = 9) -> str:
     """Return the path of a small chart: a step four units wide for each day, one that is seen if it is not zero."""
     return f"M0 {height}{''.join(f'V{height - tall}h4' for tall in heights(daily, height))}V{height}z"

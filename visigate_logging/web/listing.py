@@ -1,15 +1,15 @@
 """The list: what is asked of the store for it, and what its template gets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from visigate_logging.detail.plain import plain
+from visigate_logging.insight.bursts import FEWEST
 from visigate_logging.present.words import meant
 from visigate_logging.store.groups import Group
-from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.triage.decisions import decisions_path
-from visigate_logging.web.bursts import Bursts
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.query import PERIODS, SORTS, STATES, Query, askable
 from visigate_logging.web.recoveries import Recoveries
@@ -19,6 +19,8 @@ DAYS = 30
 CHOICES = 100
 """Values offered for one filter."""
 RECENT = timedelta(days=1)
+SAME = timedelta(minutes=1)
+"""By how much the last errors of groups may differ that are shown as one incident."""
 MOST_EXPORTED = 10_000
 """Errors of one CSV file."""
 
@@ -33,7 +35,6 @@ class Listing:
 
     def __init__(self, store: ErrorStore, recoveries: Recoveries) -> None:
         self._store = store
-        self._bursts = Bursts(store)
         self._recoveries = recoveries
 
     def asked(self, args: Mapping[str, str]) -> tuple[Query, Mapping[str, list[str]]]:
@@ -104,20 +105,25 @@ class Listing:
         # Ordered by when they were last seen, what is too old is followed by nothing newer.
         cursor = None if query.sort == "last" and len(shown) < len(page) else page.cursor
         is_mended = self._recoveries.mended()
-        rows = [(group, sum(group.daily[-days:]), self._marks(group, now, is_mended)) for group in shown]
+        busy = [group.key for group in shown if sum(group.daily[-2:]) >= FEWEST]
+        bursts = self._store.bursting(busy, now - RECENT)
+        rows = [
+            (group, sum(group.daily[-days:]), _marks(group, now, is_mended, bursts), is_with)
+            for group, is_with in self._as_incidents(shown, query)
+        ]
         span = "since yesterday" if query.period == "24h" else f"in {days} days"
         return _listed(groups=rows, cursor=cursor, counts=page.states, span=span)
 
-    def _marks(self, group: Group, now: datetime, is_mended: Callable[[Group], bool]) -> list[str]:
-        marks = {
-            "new": group.first_seen > now - RECENT,
-            "rising": group.trend == "rising",
-            "burst": self._bursts.had(group, now),
-            "recovered": is_mended(group),
-            "came back": group.state.regressed,
-            group.state.name: group.state.name != "open",
-        }
-        return [mark for mark, holds in marks.items() if holds]
+    def _as_incidents(self, groups: Sequence[Group], query: Query) -> Iterator[tuple[Group, bool]]:
+        """Return the groups, those that came with another right behind it, and whether they are such."""
+        others = self._store.together(groups) if query.sort == "last" else {}
+        left = {group.key: group for group in groups}
+        while left:
+            first = left.pop(next(iter(left)))
+            yield first, False
+            for key in others.get(first.key, ()):
+                if key in left and first.last_seen - left[key].last_seen <= SAME:
+                    yield left.pop(key), True
 
     def _errors(self, query: Query, now: datetime) -> dict[str, Any]:
         page = self._store.recent(
@@ -129,6 +135,18 @@ class Listing:
             **query.words,
         )
         return _listed(errors=page.records, cursor=page.cursor, searched_back_to=page.searched_back_to)
+
+
+def _marks(group: Group, now: datetime, is_mended: Callable[[Group], bool], bursts: Container[str]) -> list[str]:
+    marks = {
+        "new": group.first_seen > now - RECENT,
+        "rising": group.trend == "rising",
+        "burst": group.key in bursts,
+        "recovered": is_mended(group),
+        "came back": group.state.regressed,
+        group.state.name: group.state.name != "open",
+    }
+    return [mark for mark, holds in marks.items() if holds]
 
 
 def _listed(**found: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 from flask import url_for
 from werkzeug.exceptions import BadRequest
 
+from visigate_logging.detail.plain import plain
 from visigate_logging.store.facets import GROUP, NAMES
-from visigate_logging.store.plain import plain
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.searching import asked_for
 

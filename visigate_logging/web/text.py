@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from visigate_logging.detail.plain import plain
 from visigate_logging.present.words import grouped as number
-from visigate_logging.store.plain import plain
 from visigate_logging.store.typed import ErrorDetail, Frame, about
 
 LONGEST = 20_000
