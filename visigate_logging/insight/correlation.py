@@ -21,17 +21,20 @@ def beside(
         reach: how far before and after an error another is of the same incident.
     """
     seen, of, last = defaultdict[int, Counter[int]](Counter), Counter[int](), dict[int, int]()
+    within = Counter[int]()
     begin = end = 0
     for at, group in errors:
         if group in last and at - last[group] <= 2 * reach:
             continue
         last[group] = at
         of[group] += 1
-        while errors[begin][0] < at - reach:
-            begin += 1
         while end < len(errors) and errors[end][0] <= at + reach:
+            within[errors[end][1]] += 1
             end += 1
-        seen[group].update({other for _, other in errors[begin:end]} - {group})
+        while errors[begin][0] < at - reach:
+            within[errors[begin][1]] -= 1
+            begin += 1
+        seen[group].update(other for other, n in within.items() if n and other != group)
     return seen, of
 
 

@@ -29,7 +29,7 @@ BESIDE = 5_000_000
 LOOKED_AT = 20
 """Errors of a group that others are looked for beside."""
 MOST_READ = 400
-NEWEST = 2_000
+NEWEST = 1_000
 """Errors by which is judged which groups of a list come with one another."""
 
 

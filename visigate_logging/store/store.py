@@ -95,7 +95,7 @@ class ErrorStore(GroupQueries):
             groups: from one answer of :meth:`groups`.
 
         Returns:
-            The keys of the others by that of each, as far as the newest 2,000 errors tell.
+            The keys of the others by that of each, as far as the newest 1,000 errors tell.
         """
         return self._access.ask(lambda db: together(db, groups))
 
