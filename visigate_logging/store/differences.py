@@ -4,7 +4,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,7 +13,7 @@ from visigate_logging.insight.correlation import only_at
 from visigate_logging.store.facets import NAMES, NONE, Filter, counts_of, facets_of
 from visigate_logging.store.times import QUARTER, Period, from_micros
 
-__all__ = ["Counted", "Spread", "counted", "differences", "differing", "only_of", "releases_of", "spread"]
+__all__ = ["Counted", "Spread", "compared", "counted", "differences", "releases_of", "spread"]
 
 FIELDS = ("error_message", "message", "severity", "host", "process", "thread", "line", "release", "service")
 MOST = 5
@@ -48,7 +48,18 @@ def counted(db: sqlite3.Connection, period: Period) -> dict[int, Counted]:
     }
 
 
-def differing(facets: Sequence[Counted]) -> dict[str, dict[str, int]]:
+def compared(own: Mapping[int, int], all_: Mapping[int, Counted]) -> dict[str, Any]:
+    """Return ``facets`` and ``only``: in what the errors of a group differ, and what all of them share.
+
+    Args:
+        own: how many errors of it there are of each facet.
+        all_: what all facets are, and how many errors there are of each.
+    """
+    mine = [all_[number]._replace(n=n) for number, n in own.items() if number in all_]
+    return {"facets": _differing(mine), "only": _only(mine, all_.values())}
+
+
+def _differing(facets: Sequence[Counted]) -> dict[str, dict[str, int]]:
     """Return, for each name of which some facets have several words, how many errors have each, the most frequent."""
     found = {
         name: counts_of((one.words.get(name, ""), one.n) for one in facets)
@@ -57,7 +68,7 @@ def differing(facets: Sequence[Counted]) -> dict[str, dict[str, int]]:
     return {name: dict(list(values.items())[:MOST]) for name, values in found.items() if len(values) > 1}
 
 
-def only_of(own: Iterable[Counted], all_: Iterable[Counted]) -> dict[str, str]:
+def _only(own: Iterable[Counted], all_: Iterable[Counted]) -> dict[str, str]:
     """Return the words that all errors of a group have, though others have others."""
     summed = []
     for facets in (own, all_):

@@ -9,7 +9,7 @@ from typing import Any
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import UnknownEventError
 from visigate_logging.host.clock import rfc3339
-from visigate_logging.store.differences import counted, differences, differing, only_of, releases_of
+from visigate_logging.store.differences import compared, counted, differences, releases_of
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.groups import (
     Group,
@@ -131,7 +131,6 @@ class GroupQueries(RecordQueries):
         course = courses_of(db, period, facets, tallies)[root]
         all_ = counted(db, period)
         in_period = tallies[root].facets if root in tallies else {}
-        mine = [all_[number]._replace(n=n) for number, n in in_period.items() if number in all_]
         state, name = decided.state(root), group_names(db, key)[root]
         found = group_of(name, tallies[root], facets, period, known_days(db, period), state) if in_period else None
         return insights_of(db, own, all_, period) | {
@@ -141,8 +140,7 @@ class GroupQueries(RecordQueries):
             "total": course["total"],
             "events": events,
             "varying": differences(events.records),
-            "facets": differing(mine),
-            "only": only_of(mine, all_.values()),
+            **compared(in_period, all_),
             "releases": releases_of(db, own, self.tz),
             "why": dict(events[0].grouping) if events else {},
             "trend": course["trend"],
