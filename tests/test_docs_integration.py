@@ -177,6 +177,26 @@ def test_uwsgi(place: Path, mails: list[Any]) -> None:
         wait_until(lambda: mails)
 
 
+@pytest.mark.stress
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.2, 1.0])
+def test_uwsgi_that_is_told_to_end_while_it_starts_ends(place: Path, mails: list[Any], delay: float) -> None:
+    server, output = BIN / "uwsgi", place / "server.txt"
+    if not server.exists():
+        pytest.skip("there is no uwsgi for this version of Python")
+    with output.open("w") as out:
+        command = [server, "--ini", "uwsgi.ini", "--http-socket", "127.0.0.1:0"]
+        process = subprocess.Popen(command, cwd=place, stdout=out, stderr=out)
+    wait_until(lambda: "spawned uWSGI worker" in output.read_text())
+    time.sleep(delay)  # wherever it is then
+    for _ in range(3):  # the first may be passed over
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            assert process.wait(10) == 0
+            return
+    process.kill()
+    pytest.fail(output.read_text())
+
+
 MASTERS_RECORD = """
 import logging
 import app

@@ -75,7 +75,7 @@ class Chaos:
         self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
         self.events: Counter[str] = Counter()
         for name in ("returned", "theirs", "left", "ready", "stacks", "state"):
-            (place / name).mkdir()
+            (place / name).mkdir(exist_ok=True)
         self.reload()
 
     def start(self, slot: int) -> None:

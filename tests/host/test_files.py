@@ -5,8 +5,11 @@ import fcntl
 import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -179,9 +182,10 @@ def test_a_log_that_root_rotates_goes_on_to_belong_to_whom_it_belonged(tmp_path)
 
 
 @needs_root
-def test_a_neighbour_can_neither_hold_nor_plant_a_lock(tmp_path):
+@pytest.mark.parametrize("mode", [0o777, 0o1777], ids=["everybody's", "as /tmp is"])
+def test_a_neighbour_can_neither_hold_nor_plant_a_lock(tmp_path, mode):
     everybodys = give(tmp_path / "everybodys")
-    everybodys.chmod(0o777)
+    everybodys.chmod(mode)
     assert as_user(GATE, lambda: HostLock(everybodys / "lock").acquire())
     assert not as_user(NEIGHBOUR, lambda: os.open(everybodys / "lock", os.O_RDONLY))
     assert as_user(NEIGHBOUR, lambda: (everybodys / "planted").touch(0o666))
@@ -241,3 +245,27 @@ def test_a_neighbour_cannot_hold_up_a_restore_or_a_backup(tmp_path):
         assert as_user(GATE, work)
     over.set()
     neighbour.join()
+
+
+PROTECTED = Path("/proc/sys/fs/protected_symlinks")
+OF_NEIGHBOURS = ["tests/host/test_files.py", "tests/cli/test_root.py", "tests/config/test_trust.py"]
+
+
+@needs_root
+@pytest.mark.stress
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize("setting", ["0", "1"])
+def test_whether_the_kernel_protects_links_or_not_all_of_this_holds(setting):
+    """With 1 it follows no link in ``/tmp`` and the like that is neither the follower's nor the directory owner's."""
+    before = PROTECTED.read_text()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    try:
+        PROTECTED.write_text(setting)
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "not stress", "-p", "no:xdist", *OF_NEIGHBOURS]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    except OSError:
+        pytest.skip("this kernel's settings cannot be changed from here")
+    finally:
+        with contextlib.suppress(OSError):
+            PROTECTED.write_text(before)
+    assert done.returncode == 0, done.stdout[-3000:]
