@@ -46,6 +46,12 @@ def test_a_reboot_neither_stops_them_nor_lets_them_jump(seconds):
     assert seconds("b", 72) - after == 60
 
 
+def test_they_do_not_go_back_where_the_clock_of_the_boot_does_as_in_another_time_namespace(seconds):
+    begin = seconds("a", 1000)
+    assert seconds("a", 400) == begin
+    assert seconds("a", 460) == begin + 60
+
+
 def test_at_most_ten_minutes_are_lost_over_a_reboot(seconds):
     seconds("a", 0)
     reached = 0.0

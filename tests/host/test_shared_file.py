@@ -162,6 +162,16 @@ def test_a_renamed_file_is_followed_by_a_new_one_at_the_path(make, path, tmp_pat
     assert path.read_bytes() == b"2\n"
 
 
+def test_after_a_rotation_by_somebody_else_a_line_is_in_the_file_of_the_path(make, path, tmp_path):
+    file = make()
+    file.append(b"before\n")
+    path.rename(tmp_path / "a.log.1")
+    path.write_bytes(b"theirs\n")
+    file.append(b"after\n")
+    assert path.read_bytes() == b"theirs\nafter\n"
+    assert (tmp_path / "a.log.1").read_bytes() == b"before\n"
+
+
 def test_a_file_renamed_between_look_and_write_gets_the_line(make, path, tmp_path, monkeypatch):
     file = make()
     file.append(b"1\n")

@@ -34,13 +34,22 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self.owed_since = time.monotonic()
 
 
+class _NewestFirst(ThreadedTaskDispatcher):  # type: ignore[misc]  # likewise
+    """Takes what has come last first: who logs in amid a flood of guesses waits for one of them, and not for all."""
+
+    def add_task(self, task: Any) -> None:
+        with self.lock:
+            self.queue.appendleft(task)
+            self.queue_cv.notify()
+
+
 class Server(TcpWSGIServer):  # type: ignore[misc]  # likewise
     """waitress, with a limit on the time that a request may take, and a line of its own for logins.
 
     - A client that sends a request byte by byte loses its connection after REQUEST_SECONDS.
     - When there are too many connections, the one that has owed a request for longest makes room.
-    - To check a password takes long on purpose: one thread does nothing else, one login after the other, so
-      that guesses never hold up who is logged in.
+    - To check a password takes long on purpose: one thread does nothing else, one login after the other, the newest
+      first, so that guesses hold up neither who is logged in nor who logs in.
     """
 
     channel_class = _Channel
@@ -48,7 +57,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # likewise
     def __init__(self, *args: Any, connections: int, **kwargs: Any) -> None:
         self._connections = connections
         self._swept = 0.0
-        self._logins = ThreadedTaskDispatcher()
+        self._logins = _NewestFirst()
         self._logins.set_thread_count(1)
         super().__init__(*args, **kwargs)
 
