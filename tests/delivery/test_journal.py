@@ -158,13 +158,13 @@ def test_in_a_storm_a_file_that_goes_loses_nothing_that_comes_later(journal, tmp
     """A writer in a storm looks only now and then whether its file still has its name."""
     for _ in range(20):
         journal.append(error())
-    assert journal._held is not None
+    assert journal._until_look
     if how == "removed":
         journal.path.unlink()
     elif how == "renamed":
         journal.path.rename(f"{journal.path}.1")
     else:
-        os.close(journal._held[0])
+        os.close(journal._file._fd)
         other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)  # which gets the number
     for _ in range(20):
         journal.append(error())
@@ -177,7 +177,8 @@ def test_in_a_storm_a_file_that_goes_loses_nothing_that_comes_later(journal, tmp
 
 def test_of_a_file_that_has_gone_no_descriptor_is_kept(journal):
     journal.append(error())
-    fd, inode, _ = journal._held
+    fd = journal._file._fd
+    inode = os.fstat(fd).st_ino
     kept = os.dup(fd)  # so that no other file gets the inode
     journal.path.unlink()
     journal.append(error())

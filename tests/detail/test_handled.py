@@ -20,7 +20,7 @@ from tests.detail import programs, raising
 from tests.detail.programs import HANDLED, NAMED, NOTHING, PASSING
 from visigate_logging.detail import handled
 from visigate_logging.detail.classification import Classifier
-from visigate_logging.detail.handled import VARIABLE, Handled, being_handled
+from visigate_logging.detail.handled import VARIABLE, Handled, being_handled, look_at_environment
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.handlers.recovery import RecoveryHandler
 
@@ -199,11 +199,15 @@ def test_the_level_can_be_set_and_all_turned_off(monkeypatch: pytest.MonkeyPatch
 
     assert found_by(warns) is None
     monkeypatch.setenv(VARIABLE, "WARNING")
+    look_at_environment()
     assert found_by(warns) is not None
     assert found_by(caught) is not None
     for off in ("false", "", "no level"):
         monkeypatch.setenv(VARIABLE, off)
+        look_at_environment()
         assert found_by(caught) is None
+    monkeypatch.undo()
+    look_at_environment()
 
 
 def wrapper(logger: logging.Logger, message: str) -> None:

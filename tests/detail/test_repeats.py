@@ -27,9 +27,7 @@ class Keeper(logging.Handler):
         self.details: list[ErrorDetail] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        detail = ErrorDetail.from_record(record)
-        detail.note_kept(record)
-        self.details.append(detail)
+        self.details.append(ErrorDetail.from_record(record))
 
 
 keeper = Keeper()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from visigate_logging.detail.handled import VARIABLE
+from visigate_logging.detail.handled import VARIABLE, look_at_environment
 from visigate_logging.options import Range, Via, meant
 
 
@@ -75,3 +75,4 @@ def _set(name: str, value: str) -> None:
         os.environ[name] = value
     else:
         os.environ.pop(name, None)
+    look_at_environment()

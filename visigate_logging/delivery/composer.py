@@ -13,7 +13,7 @@ from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.incidents import Incidents
 from visigate_logging.delivery.outbox import Outbox, Status
 from visigate_logging.delivery.spool import Message
-from visigate_logging.delivery.summary import Week
+from visigate_logging.delivery.summary import Week, summary_text
 
 LOOK_AGAIN = 60.0
 """Seconds after which another process may have stored what this one does not know of, and have died."""
@@ -75,7 +75,7 @@ class Composer:
         message_id = _new_id()
 
         def stage(week: Week, recovered: Counter[str]) -> None:
-            content = self._channel.compose_summary(week, recovered, message_id)
+            content = self._channel.compose_text(*summary_text(week, recovered, self._channel.url), message_id)
             self._outbox.spool.stage(message_id, self._channel.recipients, content)
 
         if self._incidents.summaries.summarise(message_id, stage, datetime.now().astimezone()):

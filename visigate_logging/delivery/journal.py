@@ -43,8 +43,8 @@ class Journal(ForkAware):
         self._file = SharedFile(path, max_bytes=_SEGMENT, backups=8 * _MOST_SEGMENTS)
         self._busy = False
         self._seen: dict[tuple[str, ...], tuple[int, float]] = {}
-        self._until_look = 0
-        self._held: tuple[int, int, float] | None = None
+        self._last = f"{path}.{_MOST_SEGMENTS}"
+        self._look_at, self._until_look = 0.0, 0
         self._lock = threading.RLock()
         watch_forks(self)
 
@@ -57,56 +57,27 @@ class Journal(ForkAware):
         with self._lock:
             try:
                 now = time.monotonic()
-                line, held = self._line(detail, count, now), self._held
-                must_look = held is None or now >= held[2] or self._until_look <= 0 or self._busy
-                if held is None or must_look or not self._write_held(held, line):
-                    self._append(line)
+                line = self._line(detail, count, now)
+                self._until_look -= len(line)
+                must_look = now >= self._look_at or self._until_look <= 0
+                if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
+                    self._write_aside(line)
+                elif must_look or not self._file.append_unlooked(line):
+                    self._write(line)
             except BaseException:
                 self._seen.clear()  # what follows must be written whole: this may not have been
                 raise
 
-    def _append(self, line: bytes) -> None:
-        if self._busy:  # a destructor or a signal handler logs in the middle of its own thread's write
-            self._write_aside(line)
-            return
+    def _write(self, line: bytes) -> None:
         try:
             self._busy = True
-            self._write(line)
+            if os.path.exists(self._last):
+                raise JournalFullError(f"{self.path} has its size: errors come faster than they can be told")
+            self._file.append(line)
+            self._file.close_left()
+            self._look_at, self._until_look = time.monotonic() + _HELD, _LOOK_EVERY
         finally:
             self._busy = False
-
-    def _write(self, line: bytes) -> None:
-        self._until_look -= len(line)
-        if self._until_look < 0:
-            if Path(f"{self.path}.{_MOST_SEGMENTS}").exists():
-                raise JournalFullError(f"{self.path} has its size: errors come faster than they can be told")
-            self._until_look = _LOOK_EVERY
-        self._file.append(line)
-        self._hold()
-
-    def _hold(self) -> None:
-        """Keep the file at hand: in a storm nearly all of an append goes into looking for the file by its name."""
-        self._let_go()
-        with contextlib.suppress(OSError):
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            self._held = fd, os.fstat(fd).st_ino, time.monotonic() + _HELD
-
-    def _write_held(self, held: tuple[int, int, float], line: bytes) -> bool:
-        fd, inode, _ = held
-        self._until_look -= len(line)
-        try:
-            found = os.fstat(fd)  # somebody may have closed the number and have got it again
-            # The newline first: what stands before may be half a line of a writer that was killed.
-            return found.st_ino == inode and found.st_nlink > 0 and os.write(fd, b"\n" + line) > len(line)
-        except OSError:
-            return False
-
-    def _let_go(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            with contextlib.suppress(OSError):
-                if os.fstat(held[0]).st_ino == held[1]:
-                    os.close(held[0])
 
     def _write_aside(self, line: bytes) -> None:
         aside = self._file.aside()
@@ -152,7 +123,6 @@ class Journal(ForkAware):
     def close(self) -> None:
         """Close the file; the next error opens it again."""
         with self._lock:
-            self._let_go()
             self._file.close()
 
     def after_fork_in_child(self) -> None:
@@ -160,6 +130,5 @@ class Journal(ForkAware):
         self._lock = threading.RLock()
         self._busy = False
         self._seen.clear()
-        self._until_look = 0
-        self._let_go()
+        self._look_at = 0.0
         self._file.forget()

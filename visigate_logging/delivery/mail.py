@@ -127,14 +127,8 @@ def compose_text(title: str, text: str, message_id: str, template: MailTemplate)
         message_id: makes its Message-ID.
         template: what is the same for all mails.
     """
-    import socket
-
-    message = new_message(
-        message_id,
-        template.sender,
-        template.recipients,
-        f"{template.subject} [{socket.gethostname()}] {title}".strip(),
-    )
+    subject = f"{template.subject} {from_here(title)}".strip()
+    message = new_message(message_id, template.sender, template.recipients, subject)
     message.set_content(cleaned(text))
     message.add_alternative(cleaned(text_page(text)), subtype="html")
     return bytes(message)
@@ -142,13 +136,17 @@ def compose_text(title: str, text: str, message_id: str, template: MailTemplate)
 
 def trial_message(template: MailTemplate) -> bytes:
     """Return a mail that only shows that mails arrive."""
-    import socket
     import uuid
 
-    subject = f"{template.subject} [{socket.gethostname()}] a test of mails".strip()
-    message = new_message(uuid.uuid4().hex, template.sender, template.recipients, subject)
-    message.set_content("This is a test of visigate-errors. Mails about errors will arrive like this one.\n")
-    return bytes(message)
+    text = "This is a test of visigate-errors. Mails about errors will arrive like this one.\n"
+    return compose_text("a test of mails", text, uuid.uuid4().hex, template)
+
+
+def from_here(title: str) -> str:
+    """Return a title with the host before it."""
+    import socket
+
+    return f"[{socket.gethostname()}] {title}"
 
 
 def shortened(content: bytes) -> bytes | None:

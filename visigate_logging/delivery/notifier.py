@@ -51,7 +51,7 @@ class Notifier(ForkAware):
             return
         self._intake.add(detail)
         # Who reports it once more may name this report or the first. In one step, and only what is in.
-        self._taken.extend(filter(None, (detail.repeats, detail.event_id)))
+        self._taken.extend((detail.event_id, detail.repeats) if detail.repeats else (detail.event_id,))
         if not self._has_news:
             try:
                 self._has_news = True

@@ -66,7 +66,7 @@ def calling(record: logging.LogRecord) -> FrameType | None:
     """Return the frame that called the logger, while it still does."""
     frame = caller_frame()
     for _ in range(MAX_DEPTH):
-        if frame is None or (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):
+        if frame is None or (frame.f_code.co_filename == record.pathname and frame.f_lineno == record.lineno):
             return frame
         frame = frame.f_back
     return None

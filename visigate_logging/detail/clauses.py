@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Literal, NamedTuple
 
+from visigate_logging.detail.bounded import Bounded
+
 Clause = Literal["except", "passing"]
 """``passing``: a ``finally``, or the end of a ``with``, while an exception is on its way."""
 
@@ -42,7 +44,10 @@ class _Entry(NamedTuple):
     target: int
 
 
-@functools.lru_cache(maxsize=512)
+_clauses: Bounded[int, tuple[CodeType, Clause | None]] = Bounded(512)
+"""By the addresses of instructions, whose code is kept alive: its own hash would be that of all its constants."""
+
+
 def clause_at(code: CodeType, instruction: int) -> Clause | None:
     """Return the innermost handler that an instruction stands in.
 
@@ -50,7 +55,11 @@ def clause_at(code: CodeType, instruction: int) -> Clause | None:
         code: any code object.
         instruction: offset in bytes, as ``frame.f_lasti`` and ``tb.tb_lasti`` have it.
     """
-    return next((handler.clause for handler in _shape(code).around(instruction)), None)
+    known = _clauses.get(id(code) + instruction)
+    if known is None or known[0] is not code:
+        clause = next((handler.clause for handler in _shape(code).around(instruction)), None)
+        known = _clauses.keep(id(code) + instruction, (code, clause))
+    return known[1]
 
 
 def is_caught_there(code: CodeType, raised_at: int, instruction: int) -> bool:

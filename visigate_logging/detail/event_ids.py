@@ -26,5 +26,5 @@ def new_id(microseconds: int) -> str:
         microseconds: of its time, since the epoch.
     """
     milliseconds, fraction = divmod(microseconds, 1000)
-    count = next(_count) & 0x3FFF_FFFF_FFFF_FFFF
-    return f"{milliseconds:012x}7{fraction << 2:03x}{0x8000_0000_0000_0000 | count:016x}"
+    time_and_version = milliseconds << 16 | 0x7000 | fraction << 2
+    return f"{time_and_version << 64 | 1 << 63 | next(_count) & 0x3FFF_FFFF_FFFF_FFFF:032x}"

@@ -15,10 +15,18 @@ from visigate_logging.detail.bounded import Bounded
 from visigate_logging.detail.context import add_surroundings, is_turn
 from visigate_logging.detail.description import Describer
 from visigate_logging.detail.event_ids import new_id
-from visigate_logging.detail.log_record import OWN_COUNT, call_of, given_with, is_handled, raised_by, task_of
+from visigate_logging.detail.log_record import (
+    OWN_COUNT,
+    call_of,
+    given_with,
+    is_handled,
+    place_of,
+    raised_by,
+    task_of,
+)
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.redaction import Redactor
-from visigate_logging.detail.repeats import earlier_report
+from visigate_logging.detail.repeats import report
 from visigate_logging.detail.spans import span_of
 from visigate_logging.detail.values import safe_str, utf8, word
 from visigate_logging.host import clock
@@ -75,6 +83,7 @@ class Extractor:
 
     def _values(self, record: logging.LogRecord, blank: Mapping[str, Any]) -> dict[str, Any]:
         given = record.__dict__
+        has_more = len(given) > OWN_COUNT  # before what we note on it
         exc, tb = raised_by(record)
         values = self._origin(record, blank).copy()
         if exc is None:
@@ -91,14 +100,14 @@ class Extractor:
             values["task"] = self._clean.text(task)
         if span := span_of(record):
             values["trace_id"], values["span_id"] = span
-        if len(given) > OWN_COUNT or type(record.msg) is not str:
+        if has_more or type(record.msg) is not str:
             self._add_given(values, record)
         if not record.args and type(record.msg) is str:
             template = texts.template_of(record)
             known = template is record.msg
             values["message_template"] = values["message"] if known else self._clean.text(template)
         if exc is not None:
-            values["repeats"] = earlier_report(exc, tb, record, values)
+            values["repeats"] = report(exc, tb, record, values)
         theirs = _fingerprint_of(exc)
         if theirs is not None or "fingerprint" in given:
             named = self._named(given.get("fingerprint")) or self._named(theirs)
@@ -200,7 +209,7 @@ class Extractor:
             values.update(call_of(record))
         if record.exc_info is None:  # taken up: by earlier rules it was a text, grouped by its call
             values["handled"] = is_handled(record)
-            values["grouping"] = {**values["grouping"], "call": call_of(record)["culprit"]}
+            values["grouping"] = {**values["grouping"], "call": place_of(record)}
             if written.is_in(message):
                 values["message"] = written.split(message)[0]
         if record.stack_info:

@@ -17,7 +17,7 @@ import itertools
 import logging
 import operator
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeGuard, cast
 
@@ -65,16 +65,14 @@ def being_handled(record: logging.LogRecord) -> Handled | None:
     if record.exc_info is not None or record.exc_text:
         return None
     exc = caller_exception()
+    found = None
     try:
-        given = _given(record)
-        if exc is None and given is None:
-            return None
-        found = None
-        if record.levelno >= _from_level():
-            found = (None if exc is None else _decide(record, exc)) or given
+        if record.levelno >= _from_level:
+            found = (None if exc is None else _decide(record, exc)) or _given(record)
     except Exception:  # a hostile exception or record: then it is not taken up
         found = None
-    record.__dict__[HANDLED_AS] = found
+    if found is not None or exc is not None:
+        record.__dict__[HANDLED_AS] = found
     return found
 
 
@@ -97,17 +95,26 @@ def _decide(record: logging.LogRecord, exc: BaseException) -> Handled | None:
     logs = _frame_that_logs(record)
     if isinstance(record.msg, Mapping) and record.msg.get("exc_info") is True:  # structlog leaves it to who formats
         return None if logs is None else Handled(exc, False)
-    for frame in _outwards(logs):
-        clause = clause_at(frame.f_code, frame.f_lasti)
-        if clause is not None:
-            belongs = (frame is logs and _went_through(exc, frame)) or _is_named(exc, record)
-            return Handled(exc, clause == "except") if belongs else None
-    return None
+    frame = logs
+    while frame is not None and (clause := clause_at(frame.f_code, frame.f_lasti)) is None:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    belongs = (frame is logs and _went_through(exc, frame)) or _is_named(exc, record)
+    return Handled(exc, clause == "except") if belongs else None
 
 
-def _from_level() -> float:
+_from_level = float("inf")
+
+
+def look_at_environment() -> None:
+    """Take the level that the environment names from now on: to ask for it costs too much for each record."""
+    global _from_level  # noqa: PLW0603 -- replaced whole
     level = logging.getLevelName(os.environ.get(VARIABLE, "ERROR"))
-    return level if isinstance(level, int) else float("inf")
+    _from_level = level if isinstance(level, int) else float("inf")
+
+
+look_at_environment()
 
 
 def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
@@ -121,15 +128,11 @@ def _frame_that_logs(record: logging.LogRecord) -> FrameType | None:
     frame = caller_frame()
     while frame is not None and not (frame.f_code.co_name in _HANDING and _hands_on(frame, record)):
         frame = frame.f_back
-    while frame is not None and not (frame.f_lineno == record.lineno and frame.f_code.co_filename == record.pathname):
+    while frame is not None and not (frame.f_code.co_filename == record.pathname and frame.f_lineno == record.lineno):
         frame = frame.f_back
-    return next((f for f in _outwards(frame) if _package(f) not in _WRAPPERS), None)
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
+    while frame is not None and _package(frame) in _WRAPPERS:
         frame = frame.f_back
+    return frame
 
 
 _HANDLE: CodeType = logging.Logger.handle.__code__
@@ -161,12 +164,14 @@ def _went_through(exc: BaseException, frame: FrameType) -> bool:
 
 def _is_named(exc: BaseException, record: logging.LogRecord) -> bool:
     """Return whether a record has an exception among what it was given, or its text in the message."""
+    text = safe_str(exc).strip()
+    if type(record.msg) is str and not record.args and len(text) >= SHORTEST_TEXT and _stands_in(text, record.msg):
+        return True  # as an f-string has it
     given = [*record.__dict__.values()]
     given += record.args.values() if isinstance(record.args, Mapping) else record.args or ()
     given += record.msg.values() if isinstance(record.msg, Mapping) else ()
     if any(map(operator.is_, given, itertools.repeat(exc))):
         return True
-    text = safe_str(exc).strip()
     return len(text) >= SHORTEST_TEXT and _stands_in(text, record.getMessage())
 
 

@@ -35,13 +35,18 @@ def given_with(record: logging.LogRecord) -> dict[Any, Any]:
     return {k: given[k] for k in given if k not in _OWN}
 
 
+def place_of(record: logging.LogRecord) -> str:
+    """Return module and function of the logging call, in words."""
+    module, function = word(record.module), word(record.funcName)
+    return f"{module} in {function}" if function else module
+
+
 def call_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return where the logging call stands."""
-    module, function = word(record.module), word(record.funcName)
     return {
-        "module": module,
-        "function": function,
-        "culprit": f"{module} in {function}" if function else module,
+        "module": word(record.module),
+        "function": word(record.funcName),
+        "culprit": place_of(record),
         "file": word(record.pathname),
         "line": record.lineno if type(record.lineno) is int else 0,
     }

@@ -88,23 +88,24 @@ class ErrorDetail:
         plain: dict[str, Any] = orjson.loads(self.to_json())
         return plain
 
-    def to_json(self) -> bytes:
-        """Return the record as UTF-8 JSON, without a newline."""
-        return orjson.dumps(self.to_serialisable())
+    def to_json(self, option: int = 0) -> bytes:
+        """Return the record as UTF-8 JSON, without a newline.
+
+        Args:
+            option: of orjson's.
+        """
+        if type(self.exceptions) is not Chain:
+            self.exceptions = Chain(self.exceptions)
+        return orjson.dumps(self.__dict__, _serialised, option)
 
     def to_line(self) -> bytes:
         """Return the same as a line of its own."""
-        return orjson.dumps(self.to_serialisable(), option=orjson.OPT_APPEND_NEWLINE)
+        return self.to_json(orjson.OPT_APPEND_NEWLINE)
 
     def to_serialisable(self) -> dict[str, Any]:
         """Return the fields as orjson takes them; exceptions that were met before are serialised already."""
         known = self.exceptions
-        chain = known if type(known) is Chain else Chain(known)
-        return {**self.__dict__, "exceptions": orjson.Fragment(chain.to_json())}
-
-    def note_kept(self, record: logging.LogRecord) -> None:
-        """Let later records of the same exception know that this one, made of ``record``, is kept."""
-        _writing().note_kept(record, vars(self))
+        return {**self.__dict__, "exceptions": _serialised(known if type(known) is Chain else Chain(known))}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -138,7 +139,6 @@ def detail_of(record: logging.LogRecord, options: DetailOptions | None = None) -
 
 class _Writing(NamedTuple):
     extractor: "Callable[[DetailOptions], Extractor]"
-    note_kept: Callable[[logging.LogRecord, Mapping[str, Any]], None]
     word: Callable[[object], str]
 
 
@@ -146,10 +146,9 @@ class _Writing(NamedTuple):
 def _writing() -> _Writing:
     """Return what makes records: who only reads them goes without it, and starts in half the time."""
     from visigate_logging.detail.extraction import extractor
-    from visigate_logging.detail.repeats import note_kept
     from visigate_logging.detail.values import word
 
-    return _Writing(extractor, note_kept, word)
+    return _Writing(extractor, word)
 
 
 @functools.cache
@@ -205,6 +204,13 @@ def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
     if severity == detail.severity and category == detail.category:
         return detail
     return dataclasses.replace(detail, severity=severity, category=category)
+
+
+def _serialised(value: object) -> orjson.Fragment:
+    """Return what orjson takes for what it does not know: exceptions, which are serialised once for many records."""
+    if type(value) is Chain:
+        return orjson.Fragment(value.to_json())
+    raise TypeError(type(value).__name__)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))

@@ -15,7 +15,6 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from visigate_logging.detail.clauses import is_caught_there, is_raise
-from visigate_logging.detail.log_record import raised_by
 from visigate_logging.host.headroom import caller_frame
 
 NOTED_AS = "_visigate_told"
@@ -28,27 +27,43 @@ MAX_ENTRIES = 2000
 _dict_of = BaseException.__dict__["__dict__"].__get__
 
 
-def note_kept(record: logging.LogRecord, detail: Mapping[str, Any]) -> None:
-    """Note on the exception of a record, if it has one, that its detail is kept.
+def report(exc: BaseException, tb: TracebackType | None, record: logging.LogRecord, detail: Mapping[str, Any]) -> str:
+    """Return the ``event_id`` of an earlier record of the same exception on the same way; empty when there is none.
 
-    What is noted is the ``event_id``, process, thread and task of the first record, the number of its severity, its
-    time, and the entries of the traceback.
+    Then this one is the first, and is noted as that: its ``event_id``, process, thread and task, the number of its
+    severity, its time, and the entries of the traceback. One that was less severe does not count: who was not told
+    of it must be told of this.
 
     Args:
-        record: what was logged.
-        detail: the fields of its detail.
+        exc: that is logged.
+        tb: its traceback.
+        record: what is logged.
+        detail: the fields of its detail, as far as they are known.
     """
-    exc, tb = raised_by(record)
-    if exc is None:
-        return
     told = _dict_of(exc)
+    teller = detail["pid"], record.thread, detail["task"]
+    now, severity = detail["monotonic"], _severity(record, detail)
     known = told.get(NOTED_AS)
-    event_id = detail["repeats"] or detail["event_id"]
-    if known is None or known[0] != event_id:
-        teller = detail["pid"], record.thread, detail["task"]
-        told[NOTED_AS] = event_id, teller, _severity(record, detail), detail["monotonic"], _ids(tb)
-    elif not _is_all(known[-1], tb):  # it has come further, or is another way
-        told[NOTED_AS] = (*known[:-1], _ids(tb))
+    if known is not None:
+        event_id, its_teller, its_severity, time, noted = known
+        if its_teller == teller and now - time <= LONGEST and severity <= its_severity:
+            if _is_all(noted, tb):
+                return str(event_id)
+            if _is_on_its_way(noted, _entries(tb)):
+                told[NOTED_AS] = event_id, teller, its_severity, time, _ids(tb)
+                return str(event_id)
+    told[NOTED_AS] = detail["event_id"], teller, severity, now, _ids(tb)  # plain: it may go to another process
+    return ""
+
+
+def _is_on_its_way(noted: tuple[int, ...], entries: list[TracebackType]) -> bool:
+    """Return whether a traceback is that of what was noted, come further."""
+    shared = 0
+    while shared < min(len(noted), len(entries)) and noted[-1 - shared] == id(entries[-1 - shared]):
+        shared += 1
+    if shared == 0 and (noted or entries):
+        return False
+    return not any(_begins_anew(entries, at) for at in range(len(entries) - shared))
 
 
 def _severity(record: logging.LogRecord, detail: Mapping[str, Any]) -> int:
@@ -60,39 +75,6 @@ def _severity(record: logging.LogRecord, detail: Mapping[str, Any]) -> int:
 def _is_all(noted: tuple[int, ...], tb: TracebackType | None) -> bool:
     """Return whether a traceback is what was noted: from the same entry inwards all is the same."""
     return noted[0] == id(tb) if noted else tb is None
-
-
-def earlier_report(
-    exc: BaseException, tb: TracebackType | None, record: logging.LogRecord, detail: Mapping[str, Any]
-) -> str:
-    """Return the ``event_id`` of an earlier record of the same exception on the same way; empty when there is none.
-
-    One that was less severe does not count: who was not told of it must be told of this.
-
-    Args:
-        exc: that is logged.
-        tb: its traceback.
-        record: what is logged.
-        detail: the fields of its detail, as far as they are known.
-    """
-    known = _dict_of(exc).get(NOTED_AS)
-    if known is None:
-        return ""
-    event_id, teller, severity, time, noted = known
-    if detail["monotonic"] - time > LONGEST or severity < _severity(record, detail):
-        return ""
-    if teller != (detail["pid"], record.thread, detail["task"]):
-        return ""
-    if _is_all(noted, tb):
-        return str(event_id)
-    entries = _entries(tb)
-    shared = 0
-    while shared < min(len(noted), len(entries)) and noted[-1 - shared] == id(entries[-1 - shared]):
-        shared += 1
-    if shared == 0 and (noted or entries):
-        return ""
-    new = len(entries) - shared
-    return "" if any(_begins_anew(entries, at) for at in range(new)) else event_id
 
 
 def _entries(tb: TracebackType | None) -> list[TracebackType]:

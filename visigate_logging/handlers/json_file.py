@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from visigate_logging.detail.record import CACHED_AS, detail_of
-from visigate_logging.detail.repeats import Recent, note_kept
+from visigate_logging.detail.repeats import Recent
 from visigate_logging.formatters import DetailFormatter
 from visigate_logging.handlers.rotating import SharedRotatingFileHandler
 from visigate_logging.host.machine import machine
@@ -77,7 +77,6 @@ class JsonFileHandler(SharedRotatingFileHandler):
             return super().encoded(record)
         try:
             detail = detail_of(record, formatter.options)
-            note_kept(record, vars(detail))
             if not self._recent.is_repeat(detail.event_id, detail.repeats) and detail.repeats:
                 # What it repeats is not in this file, and counts for nobody.
                 record, detail = copy.copy(record), dataclasses.replace(detail, repeats="")

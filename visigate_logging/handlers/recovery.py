@@ -9,7 +9,7 @@ from typing import Any
 
 from visigate_logging.detail.log_record import raised_by
 from visigate_logging.detail.record import CACHED_AS, detail_of, make_ready
-from visigate_logging.detail.repeats import Recent, note_kept
+from visigate_logging.detail.repeats import Recent
 from visigate_logging.detail.written import exceptions_in
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import CountSheet, Sheet
@@ -136,7 +136,6 @@ class RecoveryHandler(Unlocked):
             settlement.fold()
         else:
             self._dispatcher.put(context_of(record, procedure, codes), settlement)
-        note_kept(record, vars(detail))
 
 
 def context_of(record: logging.LogRecord, procedure: Procedure, codes: dict[str, int]) -> Context:

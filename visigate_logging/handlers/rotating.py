@@ -124,7 +124,7 @@ class SharedRotatingFileHandler(ForkAware, Unlocked):
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record; never raises, and waits for nothing but the disk."""
         try:
-            notice_fork()
+            notice_fork(record.process)
             try:
                 line = self.encoded(record)
             except BaseException as error:  # what is no Exception is meant for the application

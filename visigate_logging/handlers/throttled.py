@@ -4,13 +4,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from visigate_logging.delivery.notifier import Notifier, sum_of
 from visigate_logging.delivery.routes import Route
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.record import detail_of, make_ready
-from visigate_logging.detail.repeats import note_kept
 from visigate_logging.formatters import DetailFormatter, TextFormatter
 from visigate_logging.host import Sheet
 from visigate_logging.host.settlement import reason_of
@@ -19,6 +17,10 @@ from visigate_logging.host.unlocked import Unlocked
 _OWN_LOGGER = "visigate_logging"
 _OUTCOMES = "visigate_logging.recovery"
 _EXIT_TIMEOUT = 2.0
+
+
+def _refuse(_record: logging.LogRecord) -> bool:
+    return False
 
 
 class ThrottledHandler(Unlocked):
@@ -43,6 +45,8 @@ class ThrottledHandler(Unlocked):
         self._detail_options: DetailOptions | None = None
         make_ready()
         super().__init__()
+        if not routes:
+            self.addFilter(_refuse)  # before all others
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
@@ -57,10 +61,6 @@ class ThrottledHandler(Unlocked):
         super().setFormatter(fmt)
         self._detail_options = fmt.options if isinstance(fmt, DetailFormatter | TextFormatter) else None
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """Filter the record, then emit it; nothing at all while it is off."""
-        return bool(self.routes) and super().handle(record)
-
     def emit(self, record: logging.LogRecord) -> None:
         """Count the error for the next message; never waits and never raises."""
         notifier = detail = None
@@ -69,7 +69,6 @@ class ThrottledHandler(Unlocked):
             if route is not None:
                 notifier, detail = self._notifier(route), detail_of(record, self._detail_options)
                 notifier.accept(detail)
-                note_kept(record, vars(detail))
         except BaseException as error:
             with contextlib.suppress(Exception):  # what has failed may be the handler's own parts
                 if notifier is None or detail is None or not notifier.has(detail):

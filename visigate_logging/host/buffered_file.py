@@ -76,7 +76,7 @@ class BufferedFile:
                 is_written = bool(line) and not self._kept and self._append(self.file, line)
                 is_counted = True
                 if is_written:
-                    self._counts.accept_delivered()
+                    self._counts.at_once += 1
                 elif line:
                     self._keep(line)
             except BaseException as error:
@@ -97,7 +97,7 @@ class BufferedFile:
             self._write_kept()
             if self._kept or not self._append(self.file, line):
                 raise self.trouble or OSError("lines before it wait in memory")
-            self._counts.accept_delivered()
+            self._counts.at_once += 1
 
     def _write_kept(self) -> None:
         while self._kept and self._append(self.file, self._kept[0]):
@@ -117,7 +117,7 @@ class BufferedFile:
     def _write_aside(self, line: bytes) -> None:
         aside = self.file.aside()
         if line and self._append(aside, line):
-            self._counts.accept_delivered()
+            self._counts.at_once += 1
         elif line:
             self._keep(line)
         aside.close()

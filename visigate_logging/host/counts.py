@@ -44,7 +44,8 @@ class CountSheet(ForkAware):
     def __init__(self, handler: str) -> None:
         self.handler = handler
         self._counts: Counter[str] = Counter()
-        self._at_once = 0  # accepted and delivered
+        self.at_once = 0
+        """Records that were accepted and have reached their goal, in one; who adds to it holds a lock of its own."""
         self._published: Counter[str] = Counter()
         self._failure: Failure | None = None
         self.after_fork_in_child()
@@ -57,10 +58,6 @@ class CountSheet(ForkAware):
     def deliver(self, n: int = 1) -> None:
         """Count n accepted records that reached their goal."""
         self._add("delivered", n)
-
-    def accept_delivered(self) -> None:
-        """Count a record that was accepted and has reached its goal, in one; the caller holds a lock of its own."""
-        self._at_once += 1
 
     def fold(self, n: int = 1) -> None:
         """Count n accepted records that are told of only as part of a count."""
@@ -85,7 +82,7 @@ class CountSheet(ForkAware):
             return _sheet(self._now())
 
     def _now(self) -> Counter[str]:
-        counts, at_once = self._counts.copy(), self._at_once
+        counts, at_once = self._counts.copy(), self.at_once
         counts.update(accepted=at_once, delivered=at_once)
         return counts
 
@@ -131,7 +128,7 @@ class CountSheet(ForkAware):
         self._publishing = threading.Lock()
         self._owner = uuid.uuid4().hex
         self._counts, self._published = Counter(), Counter()
-        self._at_once = 0
+        self.at_once = 0
         self._failure = None
 
     def _add(self, field: str, n: int) -> None:

@@ -7,8 +7,10 @@ planted beforehand or in this very moment. So the directory is opened once, and 
 
 import contextlib
 import errno
+import operator
 import os
 import stat
+from collections.abc import Callable
 
 from visigate_logging.host.directories import is_root, opened_directory, refused
 from visigate_logging.host.sync import force
@@ -84,9 +86,8 @@ def write_atomically(
         force(directory)
 
 
-def identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what tells a file from every other of the host: device and inode."""
-    return status.st_dev, status.st_ino
+identity: Callable[[os.stat_result], tuple[int, int]] = operator.itemgetter(stat.ST_DEV, stat.ST_INO)
+"""Return what tells a file from every other of the host: device and inode."""
 
 
 def is_still(fd: int, known: tuple[int, int]) -> bool:

@@ -57,13 +57,16 @@ def begins_anew() -> bool:
     return _begins
 
 
-def notice_fork() -> None:
+def notice_fork(pid: int | None = None) -> None:
     """Tell of a fork that Python did not see, in its child: C code may fork without calling Python's hooks.
 
     uWSGI does, unless it is given ``--py-call-uwsgi-fork-hooks``. Whoever hands work to a thread calls this first; it
     costs one ``getpid``.
+
+    Args:
+        pid: of the process where that has just been asked, as for a log record; default, it is asked here.
     """
-    if os.getpid() != _pid:
+    if (pid or os.getpid()) != _pid:
         # Another thread of the child may be at it; one of the parent that was is not here to let go.
         held = _noticing.acquire(timeout=_PATIENCE)
         try:

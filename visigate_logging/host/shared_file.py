@@ -80,6 +80,21 @@ class SharedFile:
             raise
         raise FileNotFoundError(errno.ENOENT, "removed or replaced each time it was opened", self.path)
 
+    def append_unlooked(self, line: bytes) -> bool:
+        """Write one line to the file that is open, whatever the path names by now; return whether it is there whole.
+
+        In a storm nearly all of an append goes into looking for the file by its name. The newline comes first: what
+        stands before may be half a line of a writer that was killed.
+        """
+        if self._fd is None:
+            return False
+        try:
+            status = os.fstat(self._fd)  # somebody may have closed the number and have got it again
+            is_ours = identity(status) == self._identity and status.st_nlink > 0
+            return is_ours and os.write(self._fd, b"\n" + line) > len(line)
+        except OSError:
+            return False
+
     def _append(self, line: bytes) -> bool:
         """Try once; return False when the file was not, or is no longer, the one that the path names."""
         fd = self._fd if self._fd is not None else self._open()
@@ -90,7 +105,7 @@ class SharedFile:
         if identity(status) != self._identity:
             return self._leave()
         size = status.st_size
-        if self.rotation.is_due(size, len(line)) and self.rotation.rotate(len(line)):
+        if 0 < self._max_bytes < size + len(line) and self._rotates(size, len(line)):
             return self._leave()
         if size != self._end and self._ends_torn(fd, size):
             line = b"\n" + line
@@ -211,6 +226,10 @@ class SharedFile:
     def close(self) -> None:
         """Close the file; the next line opens it again."""
         self._leave()
+        self.close_left()
+
+    def close_left(self) -> None:
+        """Close the files that were left behind, which then are not synced."""
         while self._left:
             _close(*self._left.pop())
 

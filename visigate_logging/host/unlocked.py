@@ -1,9 +1,12 @@
 """A handler that needs no lock of its own around a record."""
 
 import logging
+import sys
 from typing import Any
 
 from visigate_logging.host.headroom import with_headroom
+
+_getframe, _limit = sys._getframe, sys.getrecursionlimit
 
 
 class Unlocked(logging.Handler):
@@ -24,7 +27,16 @@ class Unlocked(logging.Handler):
         Returns:
             What the filters return; from Python 3.12 on a record, which may be another.
         """
-        return with_headroom(self._handle, record)
+        try:
+            _getframe(_limit() // 2)
+        except ValueError:  # as `with_headroom` looks, which costs a call more
+            pass
+        else:
+            return with_headroom(self._handle, record)
+        if self.filters:
+            return self._handle(record)
+        self.emit(record)
+        return record
 
     def _handle(self, record: logging.LogRecord) -> Any:
         try:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,6 @@ from visigate_logging.delivery.mail import cleaned, new_message, parsed
 from visigate_logging.delivery.pipeline import Delivery
 from visigate_logging.delivery.routes import Route
 from visigate_logging.delivery.spool import Message
-from visigate_logging.delivery.summary import Week, summary_text
 from visigate_logging.delivery.tables import SCHEMA
 from visigate_logging.delivery.throttle import Windows
 from visigate_logging.exceptions import StateError
@@ -65,6 +64,7 @@ class _ManagerChannel:
     manager: NotificationManager
     noun: str = "notification"
     other_side: str = NAME
+    url: str | None = None
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -81,9 +81,9 @@ class _ManagerChannel:
         text = "\n\n".join(filter(None, [digest.notice, *map(_text, told or digest.items)]))
         return self._written(_subject(told or digest.items), text, message_id, ends=not told)
 
-    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
-        """Return the message that sums up a week."""
-        return self._written(*summary_text(week, recovered), message_id)
+    def compose_text(self, title: str, text: str, message_id: str) -> bytes:
+        """Return a message that tells something else than errors."""
+        return self._written(title, text, message_id)
 
     def _written(self, subject: str, text: str, message_id: str, *, ends: bool = False) -> bytes:
         message = new_message(message_id, "visigate-errors", self.recipients, subject)

@@ -1,12 +1,11 @@
 """Ways to reach people: one file each, all behind one Protocol."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.spool import Message
-from visigate_logging.delivery.summary import Week
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,17 @@ class Refused:
 Outcome = Accepted | Later | Refused
 
 
+def takes_connections(address: tuple[str, int], timeout: float = 5.0) -> bool:
+    """Return whether there is a server; nothing is sent."""
+    import socket
+
+    try:
+        socket.create_connection(address, timeout).close()
+    except OSError:
+        return False
+    return True
+
+
 class Channel(Protocol):
     """One way to reach people. It keeps nothing: what waits, and how often it was tried, is the outbox's to know."""
 
@@ -58,6 +68,10 @@ class Channel(Protocol):
         """Return what takes it, as ``mail server``."""
 
     @property
+    def url(self) -> str | None:
+        """Return the address of the web pages, for links."""
+
+    @property
     def recipients(self) -> tuple[str, ...]:
         """Return who gets what is sent this way; names without secrets."""
 
@@ -67,8 +81,8 @@ class Channel(Protocol):
     def compose(self, digest: Digest, message_id: str) -> bytes:
         """Return the content of the message that tells a digest."""
 
-    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
-        """Return the content of the message that sums up a week."""
+    def compose_text(self, title: str, text: str, message_id: str) -> bytes:
+        """Return the content of a message that tells something else than errors."""
 
     def reachable(self) -> bool:
         """Return whether the other side can be reached at all; nothing is sent, and it takes some seconds at most."""

@@ -1,14 +1,14 @@
 """Notifications: hands messages to push and SMS services, chats, and message brokers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from visigate_logging.delivery.channels import Outcome, Refused
+from visigate_logging.delivery.channels import Outcome, Refused, takes_connections
 from visigate_logging.delivery.channels.services import Service
 from visigate_logging.delivery.digest import Digest
+from visigate_logging.delivery.mail import from_here
 from visigate_logging.delivery.short import compose_short, compose_short_text, read_short
 from visigate_logging.delivery.spool import Message
-from visigate_logging.delivery.summary import Week, summary_text
 from visigate_logging.present.advice import Advice
 
 _TRIAL = "This is a test of visigate-errors. Notifications about errors will arrive like this one."
@@ -43,32 +43,18 @@ class NotificationChannel:
         """Return the message that tells a digest, in a form for each medium."""
         return compose_short(digest, message_id, self.recipients, self.url, self.advice)
 
-    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
-        """Return the message that sums up a week."""
-        import socket
-
-        title, text = summary_text(week, recovered, self.url)
-        return compose_short_text(f"[{socket.gethostname()}] {title}", text, message_id, self.recipients)
+    def compose_text(self, title: str, text: str, message_id: str) -> bytes:
+        """Return a message that tells something else than errors."""
+        return compose_short_text(from_here(title), text, message_id, self.recipients)
 
     def try_out(self) -> Sequence[Outcome]:
         """Send a message that only shows that messages arrive; one outcome for each service."""
-        import socket
-
-        content = compose_short_text(f"[{socket.gethostname()}] a test", _TRIAL, "trial", self.recipients)
+        content = self.compose_text("a test", _TRIAL, "trial")
         return self.send(Message("trial", self.recipients, content), lambda: None)
 
     def reachable(self) -> bool:
         """Return whether a server of one's own takes connections; of others' services that is not known."""
-        import socket
-
-        for service in self.services:
-            if address := service.address():
-                try:
-                    socket.create_connection(address, 5.0).close()
-                except OSError:
-                    continue
-                return True
-        return False
+        return any(map(takes_connections, filter(None, (service.address() for service in self.services))))
 
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Hand a message to its services."""

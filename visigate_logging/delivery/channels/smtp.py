@@ -1,14 +1,13 @@
 """Mail: hands messages to one mail server."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused
+from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused, takes_connections
 from visigate_logging.delivery.channels.server import MailServer, MailServerError
 from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.mail import MailTemplate, compose, compose_text, with_notice
 from visigate_logging.delivery.spool import Message
-from visigate_logging.delivery.summary import Week, summary_text
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,11 @@ class SmtpChannel:
     other_side: str = "mail server"
 
     @property
+    def url(self) -> str | None:
+        """Return the address of the web pages."""
+        return self.template.url
+
+    @property
     def recipients(self) -> tuple[str, ...]:
         """Return who gets the mails."""
         return self.template.recipients
@@ -38,20 +42,13 @@ class SmtpChannel:
         """Return the mail that tells a digest."""
         return compose(digest, message_id, self.template)
 
-    def compose_summary(self, week: Week, recovered: Mapping[str, int], message_id: str) -> bytes:
-        """Return the mail that sums up a week."""
-        title, text = summary_text(week, recovered, self.template.url)
+    def compose_text(self, title: str, text: str, message_id: str) -> bytes:
+        """Return a mail that tells something else than errors."""
         return compose_text(title, text, message_id, self.template)
 
     def reachable(self) -> bool:
         """Return whether the server's port takes connections."""
-        import socket
-
-        try:
-            socket.create_connection((self.server.host, self.server.port), self.server.timeout).close()
-        except OSError:
-            return False
-        return True
+        return takes_connections((self.server.host, self.server.port), self.server.timeout)
 
     def send(self, message: Message, commit: Callable[[], None]) -> Sequence[Outcome]:
         """Hand a mail in."""
