@@ -36,7 +36,10 @@ class Site(NamedTuple):
 
     def template(self, message: str) -> Template | None:
         """Return the template that a message was made of; None when there is none that fits."""
-        return next((template for template in self.templates if template.fits(message)), None)
+        for template in self.templates:
+            if template.fits(message):
+                return template
+        return None
 
 
 _sites: Bounded[tuple[str, int, str], Site] = Bounded(MAX_SITES)

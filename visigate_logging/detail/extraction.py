@@ -29,9 +29,8 @@ from visigate_logging.detail.redaction import Redactor
 from visigate_logging.detail.repeats import report
 from visigate_logging.detail.spans import span_of
 from visigate_logging.detail.values import safe_str, utf8, word
-from visigate_logging.host import clock
+from visigate_logging.host import clock, timeline
 from visigate_logging.host.clock import rfc3339
-from visigate_logging.host.timeline import last_changes
 
 MAX_ORIGINS = 1024
 """Places that log of which the names are remembered."""
@@ -95,7 +94,7 @@ class Extractor:
         values["event_id"] = new_id(created)
         values["pid"] = record.process or os.getpid()
         values["monotonic"] = clock.since_boot(record.created)
-        values["changes"] = last_changes()
+        values["changes"] = timeline.last_changes
         if task := task_of(record):
             values["task"] = self._clean.text(task)
         if span := span_of(record):

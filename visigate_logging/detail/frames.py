@@ -107,3 +107,7 @@ class Chain(tuple[ExceptionData, ...]):
         if not self._json:
             self._json = orjson.dumps([orjson.Fragment(one.to_json()) for one in self])
         return self._json
+
+    def to_fragment(self) -> orjson.Fragment:
+        """Return the same as a part of other JSON."""
+        return orjson.Fragment(self._json or self.to_json())

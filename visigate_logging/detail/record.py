@@ -88,24 +88,21 @@ class ErrorDetail:
         plain: dict[str, Any] = orjson.loads(self.to_json())
         return plain
 
-    def to_json(self, option: int = 0) -> bytes:
-        """Return the record as UTF-8 JSON, without a newline.
-
-        Args:
-            option: of orjson's.
-        """
-        if type(self.exceptions) is not Chain:
-            self.exceptions = Chain(self.exceptions)
-        return orjson.dumps(self.__dict__, _serialised, option)
+    def to_json(self) -> bytes:
+        """Return the record as UTF-8 JSON, without a newline."""
+        return orjson.dumps(self.to_serialisable())
 
     def to_line(self) -> bytes:
         """Return the same as a line of its own."""
-        return self.to_json(orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(self.to_serialisable(), option=orjson.OPT_APPEND_NEWLINE)
 
     def to_serialisable(self) -> dict[str, Any]:
-        """Return the fields as orjson takes them; exceptions that were met before are serialised already."""
+        """Return the fields as orjson takes them; exceptions that were met before are serialised already.
+
+        Not by a function that orjson calls back: what interrupts that, as a signal handler's exit, would end there.
+        """
         known = self.exceptions
-        return {**self.__dict__, "exceptions": _serialised(known if type(known) is Chain else Chain(known))}
+        return {**self.__dict__, "exceptions": (known if type(known) is Chain else Chain(known)).to_fragment()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -204,13 +201,6 @@ def _reclassified(detail: ErrorDetail, given: Mapping[str, Any]) -> ErrorDetail:
     if severity == detail.severity and category == detail.category:
         return detail
     return dataclasses.replace(detail, severity=severity, category=category)
-
-
-def _serialised(value: object) -> orjson.Fragment:
-    """Return what orjson takes for what it does not know: exceptions, which are serialised once for many records."""
-    if type(value) is Chain:
-        return orjson.Fragment(value.to_json())
-    raise TypeError(type(value).__name__)
 
 
 _FIELDS = tuple(f.name for f in fields(ErrorDetail))

@@ -42,7 +42,8 @@ def report(exc: BaseException, tb: TracebackType | None, record: logging.LogReco
     """
     told = _dict_of(exc)
     teller = detail["pid"], record.thread, detail["task"]
-    now, severity = detail["monotonic"], _severity(record, detail)
+    now, named = detail["monotonic"], detail["severity"]
+    severity = record.levelno if named == record.levelname else _severity(record, named)
     known = told.get(NOTED_AS)
     if known is not None:
         event_id, its_teller, its_severity, time, noted = known
@@ -66,9 +67,8 @@ def _is_on_its_way(noted: tuple[int, ...], entries: list[TracebackType]) -> bool
     return not any(_begins_anew(entries, at) for at in range(len(entries) - shared))
 
 
-def _severity(record: logging.LogRecord, detail: Mapping[str, Any]) -> int:
-    named = detail["severity"]
-    number = record.levelno if named == record.levelname else logging.getLevelName(named)
+def _severity(record: logging.LogRecord, named: str) -> int:
+    number = logging.getLevelName(named)
     return number if isinstance(number, int) else record.levelno
 
 
@@ -87,7 +87,11 @@ def _entries(tb: TracebackType | None) -> list[TracebackType]:
 
 
 def _ids(tb: TracebackType | None) -> tuple[int, ...]:
-    return tuple(map(id, _entries(tb)))
+    ids = []
+    while tb is not None:
+        ids.append(id(tb))
+        tb = tb.tb_next
+    return tuple(ids[-MAX_ENTRIES:])
 
 
 def _begins_anew(entries: list[TracebackType], at: int) -> bool:

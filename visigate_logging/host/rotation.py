@@ -27,21 +27,13 @@ class Rotation:
         self.error: OSError | None = None
         """Why the last one that was due could not be done; lines are appended all the same."""
         self._path = path
-        self._max_bytes = max_bytes if backups else 0
+        self.max_bytes = max_bytes if backups else 0
+        """What a line may not go beyond, unless it is the first; 0 for no rotation."""
         self._backups = backups
         self._leave = leave
         self._leaving = Path(f"{path}.{backups + 1}")
         directory, name = os.path.split(path)
         self._lock = HostLock(Path(directory, f".{name}.lock"), mode & 0o600 | mode & 0o022 | (mode & 0o022) << 1)
-
-    def is_due(self, size: int, length: int) -> bool:
-        """Return whether a file has to be rotated before a line of some length is appended to it.
-
-        Args:
-            size: bytes of the file.
-            length: bytes of the line.
-        """
-        return 0 < self._max_bytes < size + length and size > 0
 
     def rotate(self, length: int) -> bool:
         """Rename the files; return False when another process is at it, or when it cannot be done.
@@ -76,7 +68,8 @@ class Rotation:
                 self._lock.release()
 
     def _rename_all(self, length: int) -> None:
-        if not self.is_due(os.stat(self._path).st_size, length):  # another process has done it
+        size = os.stat(self._path).st_size
+        if size == 0 or size + length <= self.max_bytes:  # another process has done it
             return
         self._remove_leaving()
         backups = self._backups + (self._leave is not None)

@@ -105,14 +105,14 @@ class SharedFile:
         if identity(status) != self._identity:
             return self._leave()
         size = status.st_size
-        if 0 < self._max_bytes < size + len(line) and self._rotates(size, len(line)):
+        if 0 < self.rotation.max_bytes < size + len(line) and size and self.rotation.rotate(len(line)):
             return self._leave()
-        if size != self._end and self._ends_torn(fd, size):
-            line = b"\n" + line
-        self._end = -1
         if not is_still(fd, self._identity):
             self._fd = None
             return False
+        if size != self._end and self._ends_torn(fd, size):
+            line = b"\n" + line
+        self._end = -1
         written = os.write(fd, line)
         if written < len(line):
             self._cut = self._identity
@@ -121,13 +121,7 @@ class SharedFile:
         return self._is_in(fd, line, size)
 
     def _is_in(self, fd: int, line: bytes, start: int) -> bool:
-        """Return whether a line that was just written stands by itself in the file that the path names.
-
-        Args:
-            fd: that it was written to.
-            line: what was written.
-            start: where the file ended before.
-        """
+        """Return whether a line that was just written to ``fd``, where the file ended, stands by itself in it."""
         try:
             status = os.fstat(fd)
         except OSError:
@@ -142,14 +136,7 @@ class SharedFile:
         return not _is_glued(fd, line)
 
     def _has_come(self, line: bytes, start: int) -> bool:
-        """Return whether a line that was just written is in the file, though somebody has closed its descriptor.
-
-        Before the write, or after it: only the file tells.
-
-        Args:
-            line: what was written.
-            start: where the file ended before.
-        """
+        """Return whether a line is in the file, though somebody has closed its descriptor around the write."""
         self._fd = None
         fd = self._open()
         return line in os.pread(fd, len(line) + _LOOKED_AT, start)

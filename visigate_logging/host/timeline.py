@@ -22,7 +22,8 @@ _AUDIT_LARGEST = 2_000_000
 _MOST_NOTED = 3
 _NOTED_FOR = timedelta(days=1)
 
-_noted: tuple[dict[str, Any], ...] = ()
+last_changes: tuple[dict[str, Any], ...] = ()
+"""What was changed in the last day, as far as this process has looked: time, event and text of each."""
 
 
 class Timeline:
@@ -99,14 +100,9 @@ def between(events: Iterable[Mapping[str, Any]], times: Sequence[datetime]) -> l
 
 def note_changes(timeline: Timeline) -> None:
     """Keep at hand what was changed in the last day, for the records of this process."""
-    global _noted  # noqa: PLW0603 -- a process lives on one host
+    global last_changes  # noqa: PLW0603 -- a process lives on one host
     found = [e for e in timeline.read(datetime.now(UTC) - _NOTED_FOR) if e["event"] in CHANGES]
-    _noted = tuple({name: e[name] for name in ("time", "event", "text")} for e in found[-_MOST_NOTED:])
-
-
-def last_changes() -> tuple[dict[str, Any], ...]:
-    """Return what was changed in the last day, as far as this process has looked: time, event and text of each."""
-    return _noted
+    last_changes = tuple({name: e[name] for name in ("time", "event", "text")} for e in found[-_MOST_NOTED:])
 
 
 def when(event: Mapping[str, Any]) -> datetime | None:
