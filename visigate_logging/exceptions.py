@@ -10,6 +10,11 @@
     │   ├── UnknownEventError (LookupError)  no record has that id
     │   └── DecisionError (ValueError)     a decision about a group cannot be made as asked
     ├── RecoveryError                      a recovery cannot be run as asked
+    │   └── BusyError                        another process holds the database: later it may be possible
+    ├── MailServerError                    a step with the mail server failed: says which, what was met, what to do
+    ├── JournalFullError (OSError)         nobody has read for so long that there is no room any more
+    ├── ShortWriteError (OSError)          only the beginning of a line could be written
+    ├── RefusedError (ValueError)          what has come from a gate can never be taken
     └── IncidentError                      what no program could raise; its records have these types
         ├── ProcessCrashedError              native code has ended a process
         ├── ProcessKilledError               the kernel or somebody else has
@@ -19,23 +24,28 @@
         ├── SiteSilentError                  nothing is heard of any gate of a site
         └── HubLostError                     what gates send cannot be collected
 
-None of them ever leaves a handler's ``emit``.
+None of them ever leaves a handler's ``emit``. What is raised within one module alone, and stands there, says so.
 """
 
 from collections.abc import Sequence
 
 __all__ = [
+    "BusyError",
     "ConfigurationError",
     "DecisionError",
     "GateSilentError",
     "HubLostError",
     "IncidentError",
+    "JournalFullError",
+    "MailServerError",
     "MissingExtraError",
     "PowerLostError",
     "ProcessCrashedError",
     "ProcessHungError",
     "ProcessKilledError",
     "RecoveryError",
+    "RefusedError",
+    "ShortWriteError",
     "SiteSilentError",
     "StateError",
     "StoreError",
@@ -103,6 +113,44 @@ class DecisionError(StoreError, ValueError):
 
 class RecoveryError(VisigateLoggingError):
     """A recovery cannot be run as asked."""
+
+
+class BusyError(RecoveryError):
+    """Another process holds the database; later it may be possible."""
+
+
+class MailServerError(VisigateLoggingError):
+    """A step with the mail server failed.
+
+    Args:
+        step: ``login data``, ``connect``, ``greeting``, ``tls``, ``login``, ``sender``, ``recipient``, ``message`` or
+            ``answer``.
+        problem: what was met.
+        cure: what to do.
+        perhaps: the mail was handed over whole, and no answer came.
+    """
+
+    def __init__(self, step: str, problem: str, cure: str, *, perhaps: bool = False) -> None:
+        super().__init__(step, problem, cure)
+        self.perhaps = perhaps
+        self.step = step
+        self.problem = problem
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.problem}. {self.cure}"
+
+
+class JournalFullError(VisigateLoggingError, OSError):
+    """Nobody has read for so long that there is no room any more."""
+
+
+class ShortWriteError(VisigateLoggingError, OSError):
+    """Only the beginning of a line could be written: the disk is full."""
+
+
+class RefusedError(VisigateLoggingError, ValueError):
+    """What has arrived can never be taken; its text says why."""
 
 
 class IncidentError(VisigateLoggingError):

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from visigate_logging import ThrottledSMTPHandler
-from visigate_logging.delivery.channels.server import Credentials, MailServerError, Security
+from visigate_logging.delivery.channels.server import Credentials, Security
 from visigate_logging.delivery.throttle import Windows
-from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.exceptions import ConfigurationError, MailServerError
 
 
 def read(**given):

@@ -14,7 +14,8 @@ from tests.fleet.test_collector import NOW, bodies, sent
 from tests.records import detail, write
 from tests.waiting import wait_until
 from visigate_logging import ErrorStore, ThrottledSMTPHandler
-from visigate_logging.fleet.arrivals import Message, RefusedError, Sender
+from visigate_logging.exceptions import RefusedError
+from visigate_logging.fleet.arrivals import Message, Sender
 from visigate_logging.fleet.gates import SCHEMA, Gate, gates_in, heard, note_state
 from visigate_logging.fleet.silence import silences
 from visigate_logging.web import create_blueprint

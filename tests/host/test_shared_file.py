@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from visigate_logging.exceptions import ShortWriteError
 from visigate_logging.host import HostLock
-from visigate_logging.host.shared_file import SharedFile, ShortWriteError
+from visigate_logging.host.shared_file import SharedFile
 
 
 @pytest.fixture

@@ -131,6 +131,7 @@ class Built(logging.config.DictConfigurator):
             finally:
                 handler.release()
 
+    # complex: as dictConfig does it, in one piece
     def put_on_loggers(self) -> None:
         """Change the loggers as ``dictConfig`` does at its end; those of this package are never disabled."""
         named = self.config.get("loggers") or {}

@@ -95,6 +95,7 @@ def _objects(source: Source) -> list[Object]:
     return [made for made in found if made is not None]
 
 
+# complex: one way to be wrong each
 def _check_top(source: Source) -> None:
     values = source.values
     nested = [name for name, inner in values.items() if isinstance(inner, Mapping) and inner.get("version") == 1]
@@ -107,7 +108,7 @@ def _check_top(source: Source) -> None:
             _check_other_section(source, str(name), value)
         elif value is not None and not (value == [] and name in _OBJECTS):
             check_value(source, (name,), value, SECTIONS[name])
-    if values.get("version") != 1 or isinstance(values.get("version"), bool):
+    if (values.get("version"), type(values.get("version"))) != (1, int):
         source.add(("version",), "version: 1 is wanted, the only one that dictConfig knows")
 
 
@@ -144,14 +145,22 @@ def _check_references(source: Source) -> None:
     named = [((section, name), given) for section in _HOLDERS for name, given in source.section(section).items()]
     for key, given in [(("root",), source.section("root")), *named]:
         holder = source.referred(given) if is_reference(given) else given
-        for name, value in holder.items() if isinstance(holder, Mapping) else ():
-            if name == "level" and value is not None:
-                check_value(source, (*key, name), value, Level)
-            elif name in _NAMES and not (value is None or isinstance(value, Mapping)):  # a mapping is another target
-                at = (*key, name)
-                each = {(*at, i): one for i, one in enumerate(value)} if isinstance(value, list) else {at: value}
-                for place, one in each.items():
-                    _check_name(source, place, one, _NAMES[name])
+        if isinstance(holder, Mapping):
+            _check_holder(source, key, holder)
+
+
+def _check_holder(source: Source, key: KeyPath, holder: Mapping[Any, Any]) -> None:
+    for name, value in holder.items():
+        if name == "level" and value is not None:
+            check_value(source, (*key, name), value, Level)
+        elif name in _NAMES and not (value is None or isinstance(value, Mapping)):  # a mapping is another target
+            _check_names(source, (*key, name), value, _NAMES[name])
+
+
+def _check_names(source: Source, key: KeyPath, named: Any, section: str) -> None:
+    each = {(*key, i): one for i, one in enumerate(named)} if isinstance(named, list) else {key: named}
+    for place, name in each.items():
+        _check_name(source, place, name, section)
 
 
 def _check_name(source: Source, key: KeyPath, name: Any, section: str) -> None:

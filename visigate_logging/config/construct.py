@@ -11,6 +11,7 @@ from visigate_logging.exceptions import ConfigurationError
 from visigate_logging.options import faults_of, path_of
 
 
+# complex: what may be made, in its order
 def try_out(source: Source, objects: Sequence[Object], *, construct: bool = False) -> None:
     """Note what the constructors of this package refuse; neither files nor the host's state are touched.
 
@@ -39,6 +40,7 @@ def _has_problem(source: Source, made: Object) -> bool:
     return any(f"{problem.key}.".startswith(f"{dotted(made.key)}.") for problem in source.errors)
 
 
+# complex: one way to end each
 def _make(source: Source, trial: Built, made: Object, nowhere: str) -> None:
     section, name = map(str, made.key)
     config = dict(made.given)

@@ -80,6 +80,7 @@ def _render(text: str, style: str) -> None:
         string.Template(text).substitute(values)
 
 
+# complex: one way to be wrong a line
 def _of_percent(text: str) -> Iterator[str]:
     for found in _PERCENT.finditer(text):
         name, kind = found["name"], found["kind"]

@@ -35,6 +35,7 @@ def look_around(source: Source, made: Object) -> None:
             _look_at_text(source, key, text)
 
 
+# complex: one case a line
 def _look_at_exception(source: Source, key: KeyPath, name: str) -> None:
     home, _, word = name.rpartition(".")
     if not home:

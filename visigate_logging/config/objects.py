@@ -158,15 +158,17 @@ def _taken(factory: Callable[..., Any], given: Mapping[str, Any]) -> Signature:
     return Signature(parameters, found.anything)
 
 
+# complex: each name that is given, and each that is not
 def _check_names(source: Source, key: KeyPath, given: Mapping[str, Any], maker: _Maker) -> None:
     known = [*maker.own, *maker.taken.parameters]
     for name in given:
         may_be = maker.taken.anything and str(name).isidentifier() and not meant(name, known, _SURE)
         if name not in known and not may_be:
             source.add((*key, str(name)), f"is not known{space_hint(name) or possible(name, known)}")
-    others = [name for name in given if name not in known]
-    for name, parameter in maker.taken.parameters.items():
-        if parameter.required and name not in given and not any(meant(other, [name]) for other in others):
+    missing = [name for name, one in maker.taken.parameters.items() if one.required and name not in given]
+    misspelt = [name for name in given if name not in known]
+    for name in missing:
+        if not any(meant(other, [name]) for other in misspelt):
             source.add(key, f"{name} is missing, which has no default")
 
 

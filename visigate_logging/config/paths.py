@@ -44,6 +44,7 @@ def check_trust(source: Source, objects: Iterable[Object], user: str | None) -> 
             source.add(key, text, WARNING if found.is_group else ERROR)
 
 
+# complex: paths and programs of each object
 def _to_trust(objects: Iterable[Object]) -> Iterator[tuple[KeyPath, str, str]]:
     for made in objects:
         for key, path, is_directory in made.paths():
@@ -55,6 +56,7 @@ def _to_trust(objects: Iterable[Object]) -> Iterator[tuple[KeyPath, str, str]]:
                 yield key, found, "this program"
 
 
+# complex: one obstacle after the other
 def obstacle(path: str, user: str | None = None, *, directory: bool = False, makes_parents: bool = True) -> str:
     """Return what keeps a user from writing a file, or files in a directory; empty when nothing does.
 

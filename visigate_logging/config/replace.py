@@ -102,6 +102,7 @@ def _in_use() -> list[logging.Handler]:
     return [h for h in alive if h is not None and id(h) in attached | named]
 
 
+# complex: handlers, filters, level and propagation of each logger
 def _take_away(before: Built | None) -> None:
     """Take from loggers what the last configuration has put there, where ``dictConfig`` would leave it.
 

@@ -21,6 +21,7 @@ from visigate_logging.options import SIMPLE, hints_of
 _OURS = "visigate_logging"
 
 
+# complex: one section a line
 def schema() -> dict[str, Any]:
     """Return the schema, as plain data."""
     properties = {name: _type(kind) for name, kind in SECTIONS.items()}

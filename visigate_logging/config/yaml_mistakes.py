@@ -122,6 +122,7 @@ def _text_behind_bracket(lines: Sequence[str], halt: Halt) -> Reason | None:
     return None
 
 
+# complex: one way to be wrong a line
 def _joined_lines(lines: Sequence[str], halt: Halt) -> Reason | None:
     """Two lines that have become one text, because the first has no colon, or no space behind it."""
     if "mapping values" not in halt.problem and "expected ':'" not in halt.problem:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.exceptions import JournalFullError
 from visigate_logging.host import ForkAware, HostLock, watch_forks
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.shared_file import SharedFile
@@ -19,10 +20,6 @@ _HELD = 0.1
 """Seconds for which a writer in a storm does not look whether the file still has its name."""
 _LOOK_EVERY = 64 * 1024
 _MOST_SEEN = 2000
-
-
-class JournalFullError(OSError):
-    """Nobody has read for so long that there is no room any more."""
 
 
 class Journal(ForkAware):

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _NAMED = re.compile(r"([A-Za-z0-9_.-]+) *= *(\S+)")
 
 
-class _NotThereError(Exception):
+class _NotThereError(Exception):  # here: raised and caught in this module alone
     """The addresses are not where they should be; that is said, and refuses no configuration."""
 
 

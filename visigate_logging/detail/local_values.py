@@ -135,7 +135,7 @@ class _Look:
     def _other(self, value: Any, kind: type, depth: int) -> Any:
         for base, items in _CONTAINERS:
             if issubclass(kind, base):
-                count = base.__len__(value)  # type: ignore[attr-defined]
+                count = base.__len__(value)  # type: ignore[attr-defined]  # of the built-in, not what a subclass says
                 if depth >= MAX_DEPTH or self._left <= 0:
                     return self._text(f"<{type_name(value)} of {count}>")
                 return items(self, value, count, depth + 1)

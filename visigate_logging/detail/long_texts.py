@@ -17,7 +17,7 @@ class Cut(str):
     def __new__(cls, text: str, size: int) -> Self:
         """Keep how long the whole was."""
         made = super().__new__(cls, text)
-        made.size = size  # type: ignore[attr-defined]
+        made.size = size  # type: ignore[attr-defined]  # which a Cut has
         return made
 
 
@@ -32,5 +32,5 @@ def mapped(value: Any, mask: Callable[[str], str]) -> Any:
     text = mask(str.__str__(value))
     if len(text) <= MAX_TEXT:
         return text
-    size = value.size if type(value) is Cut else len(text)  # type: ignore[attr-defined]
+    size = value.size if type(value) is Cut else len(text)  # type: ignore[attr-defined]  # likewise
     return f"{text[:MAX_TEXT]}[… {size - MAX_TEXT} more]"

@@ -7,16 +7,13 @@ from typing import Any
 
 import orjson
 
+from visigate_logging.exceptions import RefusedError
 from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.lines import parse
 from visigate_logging.store.times import parse_timestamp
 
 _SUBJECT = re.compile(r"visigate\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.(?:errors|state)")
 _SENDER = "site", "gate"
-
-
-class RefusedError(ValueError):
-    """What has arrived can never be taken; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from visigate_logging.fleet.arrivals import RefusedError, Sender
+from visigate_logging.exceptions import RefusedError
+from visigate_logging.fleet.arrivals import Sender
 from visigate_logging.host import State
 
 if TYPE_CHECKING:

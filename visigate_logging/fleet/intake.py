@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from visigate_logging.detail.record import CACHED_AS
-from visigate_logging.fleet.arrivals import Arrival, Message, RefusedError, Sender, opened, sender_of
+from visigate_logging.exceptions import RefusedError
+from visigate_logging.fleet.arrivals import Arrival, Message, Sender, opened, sender_of
 from visigate_logging.fleet.gates import SCHEMA, Gate, gates_in, heard, note_state, note_told
 from visigate_logging.handlers.json_file import JsonFileHandler
 from visigate_logging.handlers.throttled import ThrottledHandler

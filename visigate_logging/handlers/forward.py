@@ -94,7 +94,7 @@ class ForwardHandler(logging.Handler):
 
     name = property(logging.Handler.get_name, set_name)
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override] # as from 3.12 on
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]  # as from 3.12 on
         """Emit without lock and filters: what is sent is what the log has."""
         self.emit(record)
         return True

@@ -72,6 +72,6 @@ class NotificationHandler(ThrottledHandler):
             raise error_of(faults)
         only = RouteOptions(urls=urls, urls_env=urls_env, urls_file=urls_file, digest=digest)
         channel = NotificationChannel((), url, advice)  # type: ignore[arg-type]  # as they were read
-        delivery = Delivery(channel, windows, state_dir, summary)  # type: ignore[arg-type]
+        delivery = Delivery(channel, windows, state_dir, summary)  # type: ignore[arg-type]  # likewise
         made, off = notification_routes(only, routes, int(severity), channel, delivery)
         super().__init__(made, off or _OFF)

@@ -13,7 +13,7 @@ import orjson
 from visigate_logging.config.check import check, examine
 from visigate_logging.config.load import read
 from visigate_logging.config.source import ERROR, NOTE, Source
-from visigate_logging.exceptions import VisigateLoggingError
+from visigate_logging.exceptions import MailServerError, VisigateLoggingError
 from visigate_logging.health.backups import backups
 from visigate_logging.health.findings import Finding, Subject
 from visigate_logging.health.forwarding import forwarding, targets
@@ -180,7 +180,6 @@ def _clock(subject: Subject) -> Iterator[Finding]:
 
 
 def _mail_server(subject: Subject) -> Iterator[Finding]:
-    from visigate_logging.delivery.channels.server import MailServerError
     from visigate_logging.delivery.channels.session import opened
     from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 

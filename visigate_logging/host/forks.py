@@ -104,7 +104,7 @@ def _noticing_after(before: Callable[[], object] | None) -> Callable[[], None]:
         if before is not None:
             before()
 
-    hook.notices_fork = True  # type: ignore[attr-defined] # so that it is put there once
+    hook.notices_fork = True  # type: ignore[attr-defined]  # so that it is put there once
     return hook
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from visigate_logging.exceptions import ShortWriteError
 from visigate_logging.host.directories import make_directory, opened_directory
 from visigate_logging.host.files import identity, is_still, open_safely
 from visigate_logging.host.rotation import Rotation
@@ -23,10 +24,6 @@ _LOOKED_AT = 65_536
 """Bytes in which others may have written meanwhile, when a line is looked for."""
 _MOST_LEFT = 8
 """Files left behind that wait to be synced; a writer that outruns the sync lets go of the oldest."""
-
-
-class ShortWriteError(OSError):
-    """Only the beginning of a line could be written: the disk is full."""
 
 
 class SharedFile:

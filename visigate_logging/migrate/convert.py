@@ -99,6 +99,7 @@ def _files(given: Mapping[str, Any]) -> Iterator[str]:
         yield f"    backupCount: {count}  # backup_count"
 
 
+# complex: one line of YAML each
 def _mail(
     place: str, email: Mapping[str, Any], wanted: bool, given: Mapping[str, Any], done: Conversion
 ) -> Iterator[str]:

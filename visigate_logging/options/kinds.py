@@ -137,6 +137,7 @@ def _collection(origin: Any, inner: Sequence[Any]) -> str:
     return "a mapping" if isinstance(origin, type) and origin is not Any else "a value"
 
 
+# complex: one kind of slip a line
 def cure(value: Any, kind: Any) -> str:
     """Return ``; write …`` where it is plain how a value of another type is to be written."""
     words = in_words(kind)

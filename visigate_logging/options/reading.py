@@ -19,7 +19,7 @@ T = TypeVar("T")
 Faults = list[Fault]
 
 
-class _FaultError(ConfigurationError):
+class _FaultError(ConfigurationError):  # here: for all others it is what it derives from
     """A fault on its way up, so that whoever knows the file can show the value as it is written there."""
 
     def __init__(self, fault: Fault, others: Sequence[ConfigurationError] = ()) -> None:
@@ -150,6 +150,7 @@ def _read_literal(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
     return value
 
 
+# complex: the nearest of several choices
 def _read_union(value: Any, kind: Any, path: KeyPath, faults: Faults) -> Any:
     choices, nearest = typing.get_args(kind), Faults()
     if any(map(dataclasses.is_dataclass, choices)):  # a mapping beside it is there for those who call with one

@@ -12,6 +12,7 @@ SSH = 22
 PATIENCE = 3.0  # for one connection, seconds
 
 
+# complex: one rung a line
 def fault_of(interface: str, target: str) -> str | None:
     """Return the lowest rung that is broken: carrier, address, route, gateway, DNS or target; None when all is well.
 

@@ -112,6 +112,7 @@ class Decision:
     until: float = 0.0
 
 
+# complex: one rule a line
 def decide(budget: Budget, limits: Limits, now: float, *, error: bool = True) -> tuple[Decision, Budget]:
     """Decide about an error, or about a run that was put off (``error`` False); return the budget after it, too."""
     if budget.last_error is not None and budget.given_up is None and now - budget.last_error >= limits.reset_after:

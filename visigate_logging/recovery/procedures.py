@@ -142,6 +142,7 @@ class Procedure(Limits):
     status: Status | None = None
     release: str = ""
 
+    # complex: what must hold of the parts together, one each
     def __post_init__(self) -> None:
         if not self.steps or not (self.exceptions or self.message):
             raise ValueError("steps, and exceptions where there is no message, must each have at least one entry")
@@ -166,6 +167,7 @@ class Procedure(Limits):
         steps, probe = ([p for p in some if not (p.step.mends or p.step.inside)] for some in (self.steps, judge))
         return tuple(steps or probe)
 
+    # complex: one condition a line
     def concerns(self, record: logging.LogRecord, codes: Mapping[str, int]) -> bool:
         """Return whether its conditions hold for a record whose chain of exceptions has these codes."""
         if not _is_below(str(record.name), self.logger):
@@ -225,6 +227,7 @@ def _is_below(name: str, above: str) -> bool:
     return not above or name == above or name.startswith(f"{above}.")
 
 
+# complex: one kind of value a line
 def _fill(value: Any, key: str, known: Mapping[str, str]) -> Any:
     """``value`` with the placeholders in its texts replaced; raises for one that is not known."""
     if isinstance(value, str):

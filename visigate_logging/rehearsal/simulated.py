@@ -147,6 +147,7 @@ class Simulated:
             made.common_logger_config(self._loggers.getLogger(name), given)
             self._loggers.getLogger(name).propagate = given.get("propagate", True)
 
+    # complex: one kind of handler each
     def _stand_in(self, made: Built, name: str, given: Mapping[str, Any], nowhere: str) -> logging.Handler:
         kind, level = made.resolve(given.get("()") or given["class"]), given.get("level") or logging.NOTSET
         arguments = {k: v for k, v in given.items() if k not in OWN_KEYS["handlers"]} | {"state_dir": nowhere}

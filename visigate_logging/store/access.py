@@ -219,5 +219,5 @@ class _Builder(threading.Thread):
             raise _StoppedError
 
 
-class _StoppedError(Exception):
+class _StoppedError(Exception):  # here: raised and caught in this module alone
     """The store is being closed."""

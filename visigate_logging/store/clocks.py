@@ -69,7 +69,7 @@ class Clocks:
             at: the record's time.
             before: when the record before it in the file really was.
         """
-        if type(seconds) not in (float, int) or not 0 <= seconds < MOST_SECONDS:  # type: ignore[operator]
+        if type(seconds) not in (float, int) or not 0 <= seconds < MOST_SECONDS:  # type: ignore[operator]  # a number
             return 0, 0
         return self.at(boot, float(seconds), at, before)  # type: ignore[arg-type]  # a number, as was just seen
 

@@ -59,7 +59,7 @@ def create_app(
         app.add_url_rule("/login", "login", door.login, methods=["GET", "POST"])
         app.add_url_rule("/logout", "logout", door.logout, methods=["POST"])
         app.context_processor(lambda: {"can_log_out": door.is_in()})
-    app.wsgi_app = _believing(app.wsgi_app, frozenset(trusted_proxies))  # type: ignore[method-assign]
+    app.wsgi_app = _believing(app.wsgi_app, frozenset(trusted_proxies))  # type: ignore[method-assign]  # as Flask has it
     return app
 
 

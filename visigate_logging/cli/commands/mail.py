@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.outbox import arguments, chosen, outbox
 from visigate_logging.cli.output import answer
+from visigate_logging.exceptions import MailServerError
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _test(channel: "SmtpChannel", args: argparse.Namespace) -> int:
-    from visigate_logging.delivery.channels.server import MailServerError
     from visigate_logging.delivery.channels.session import opened
     from visigate_logging.delivery.mail import trial_message
 

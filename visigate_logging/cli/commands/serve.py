@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.set_password:
         return _set_password(args.password_file)
     try:
-        import waitress  # noqa: F401
+        import waitress  # noqa: F401 -- only whether it is there
     except ImportError as error:
         raise MissingExtraError("waitress", "web") from error
     from visigate_logging.web.server import create_server

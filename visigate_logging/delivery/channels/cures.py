@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from visigate_logging.delivery.channels.server import MailServerError
+from visigate_logging.exceptions import MailServerError
 
 _WAITS = "Mails are kept and sent when it works again"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.exceptions import ConfigurationError, MailServerError
 from visigate_logging.options import Via
 
 if TYPE_CHECKING:
@@ -23,28 +23,6 @@ def _line(value: str) -> str:
 
 Line = Annotated[str, Via(_line)]
 """One line of text, which is not empty."""
-
-
-class MailServerError(Exception):
-    """A step with the mail server failed.
-
-    Args:
-        step: ``login data``, ``connect``, ``greeting``, ``tls``, ``login``, ``sender``, ``recipient``, ``message`` or
-            ``answer``.
-        problem: what was met.
-        cure: what to do.
-        perhaps: the mail was handed over whole, and no answer came.
-    """
-
-    def __init__(self, step: str, problem: str, cure: str, *, perhaps: bool = False) -> None:
-        super().__init__(step, problem, cure)
-        self.perhaps = perhaps
-        self.step = step
-        self.problem = problem
-        self.cure = cure
-
-    def __str__(self) -> str:
-        return f"{self.step}: {self.problem}. {self.cure}"
 
 
 @dataclass(frozen=True)

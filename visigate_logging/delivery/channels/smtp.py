@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from visigate_logging.delivery.channels import Accepted, Later, Outcome, Refused, takes_connections
-from visigate_logging.delivery.channels.server import MailServer, MailServerError
+from visigate_logging.delivery.channels.server import MailServer
 from visigate_logging.delivery.digest import Digest
 from visigate_logging.delivery.mail import MailTemplate, compose, compose_text, with_notice
 from visigate_logging.delivery.spool import Message
+from visigate_logging.exceptions import MailServerError
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from visigate_logging.exceptions import BusyError
 from visigate_logging.recovery.sqlite import check, copy, files
 from visigate_logging.recovery.sqlite.backups import origin_of, rows_told, shift, sound
 from visigate_logging.recovery.steps.base import Outcome, Status
@@ -47,7 +48,7 @@ def backup(database: Path, target: Path, keeping: Keeping) -> Outcome:
     try:
         with files.folder_lock(target.parent):
             return _replace(database, new, target, keeping)
-    except files.BusyError as error:
+    except BusyError as error:
         return Outcome(Status.DEFERRED, f"no backup was made: {error}")
     except (OSError, sqlite3.DatabaseError) as error:
         return Outcome(Status.FAILED, f"{database} cannot be copied ({error}); the older backups are kept")
@@ -82,7 +83,7 @@ def _lost(new: Path, rows: Mapping[str, int], target: Path, keeping: Keeping) ->
     for last, before in sound([str(target)]):
         try:
             had = check.contents(last)[1]
-        except (OSError, sqlite3.DatabaseError, files.BusyError):
+        except (OSError, sqlite3.DatabaseError, BusyError):
             continue
         if now is not None and before.application != now.application:
             return [f"application_id is {now.application}, and was {before.application} in {last}"]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from visigate_logging.exceptions import BusyError
 from visigate_logging.host.clock import utc_text
 from visigate_logging.recovery.sqlite.check import connect, contents, problems_of, raise_if_busy
-from visigate_logging.recovery.sqlite.files import BusyError, is_void, read_through
+from visigate_logging.recovery.sqlite.files import is_void, read_through
 
 DAY = 86_400.0
 OLDER = (("daily", DAY), ("weekly", 7 * DAY), ("monthly", 30 * DAY))

@@ -94,6 +94,7 @@ class _Walk:
         self._last = -(1 << 63)
         self.stopped = False
 
+    # complex: two files side by side
     def run(self, order: str) -> Iterator[Change]:
         after, sign = self._last, 1 if order == "ASC" else -1
         old_rows = _rows(self._good, self._table, order, after)

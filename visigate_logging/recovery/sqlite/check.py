@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from visigate_logging.exceptions import BusyError
 from visigate_logging.recovery.codes import Verdict, verdict_of
-from visigate_logging.recovery.sqlite.files import WAIT, BusyError, is_void, sibling
+from visigate_logging.recovery.sqlite.files import WAIT, is_void, sibling
 
 WAL_IN_USE = 128  # the byte of the -shm file on which every connection in WAL mode holds a lock (UNIX_SHM_DMS)
 INDEX_ONLY = re.compile(

@@ -9,9 +9,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.exceptions import MissingExtraError
+from visigate_logging.exceptions import BusyError, MissingExtraError
 from visigate_logging.recovery.sqlite.check import address, connect, raise_if_busy
-from visigate_logging.recovery.sqlite.files import WAIT, BusyError, all_of, sibling, sync
+from visigate_logging.recovery.sqlite.files import WAIT, all_of, sibling, sync
 
 STEP = 256  # pages for each step of a backup
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.exceptions import RecoveryError
+from visigate_logging.exceptions import BusyError
 from visigate_logging.host import HostLock
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.sync import force
@@ -24,10 +24,6 @@ CHANGES = "changes.jsonl"  # in the folder of the files put aside: what differs 
 BLOCK, OVERLAP = 1 << 20, 256
 
 _open_to_the_end: list[int] = []
-
-
-class BusyError(RecoveryError):
-    """Another process holds the database; later it may be possible."""
 
 
 def sibling(database: Path, suffix: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from visigate_logging.exceptions import BusyError
 from visigate_logging.host.clock import utc_text
 from visigate_logging.recovery.codes import CANTOPEN, ERROR, Verdict, verdict_of
 from visigate_logging.recovery.proc import holders_of
@@ -49,7 +50,7 @@ class _Restore:
         try:
             with files.folder_lock(self.database.parent):
                 return act(self)
-        except files.BusyError as error:
+        except BusyError as error:
             held = holders_of(files.all_of(self.database))
             told = f"{error}{f'; it is open in {held}' if held else ''}; the restore waits until the database is free"
             return Outcome(Status.DEFERRED, told, {"held_by": held})

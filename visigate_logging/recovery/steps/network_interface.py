@@ -44,6 +44,7 @@ class NetworkInterface(Step):
         """Only when it may restart the interface."""
         return self.restart
 
+    # complex: one rung a line
     def run(self, context: Context) -> Outcome:
         """Find the lowest rung that is broken; act only below the gateway; look again."""
         name = self.interface or network.default_interface()
