@@ -1,13 +1,16 @@
 """The timeline is shown between errors, on the command line."""
 
 import json
+import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from tests.records import NOON, detail, write
 from tests.waiting import wait_until
 from visigate_logging.cli import main
 from visigate_logging.delivery.summary import Week, summary_text
@@ -73,6 +76,51 @@ def test_follow_shows_events_between_errors(timeline: Timeline) -> None:
         wait_until(is_shown)
         follows.terminate()
     assert "crashed" not in Path("said").read_text()
+
+
+@pytest.fixture
+def between(timeline: Timeline) -> list[str]:
+    """Two errors of one group with two events between them, and one before, in the working directory."""
+    write(timeline.path.parent.parent / "details.jsonl", detail(1, NOON), detail(2, NOON + timedelta(hours=3)))
+    for hours, event in ((-1, "boot"), (1, "release"), (2, "crash")):
+        at = (NOON + timedelta(hours=hours)).isoformat()
+        timeline.append(event, f"{event} <b>", time=at, is_error=event == "crash")
+    return [detail(n).error_message for n in (2, 1)]
+
+
+def in_order(text: str, *parts: str) -> bool:
+    return "".join(parts) == "".join(re.findall("|".join(map(re.escape, sorted(set(parts)))), text))
+
+
+def test_on_terminals_events_stand_between_errors(
+    between: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has come as an error itself is shown where that is not: in a group."""
+    newer, older = between
+    assert main(["recent", "--log", "logs/errors"]) == 0
+    assert "release <b>" not in capsys.readouterr().out  # a pipe has errors alone
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["recent", "--log", "logs/errors", "--wide"]) == 0
+    said = capsys.readouterr().out
+    assert in_order(said, newer, "release <b>", older)
+    assert "crash <b>" not in said
+    assert main(["groups", detail(1).fingerprint, "--days", "999", "--log", "logs/errors"]) == 0
+    assert in_order(capsys.readouterr().out.partition("latest errors")[2], newer, "crash <b>", "release <b>", older)
+
+
+def test_on_pages_events_stand_between_errors(between: list[str], timeline: Timeline) -> None:
+    store = ErrorStore("logs/errors/details.jsonl")
+    app = Flask("gate")
+    app.register_blueprint(create_blueprint(store, unprotected=True, timeline=lambda _since: timeline.read()))
+    client, (newer, older) = app.test_client(), between
+    page = (
+        client.get("/errors?view=errors&since=2000-01-01").get_data(as_text=True).partition('aria-label="which"')[2]
+    )
+    assert in_order(page, newer, "release &lt;b&gt;", older)
+    page = client.get(f"/errors/groups/{detail(1).fingerprint}").get_data(as_text=True)
+    errors = page.partition('aria-label="its errors"')[2]
+    assert in_order(errors, newer, "crash &lt;b&gt;", "release &lt;b&gt;", older)
+    store.close()
 
 
 def test_what_was_changed_before_an_error_is_told_with_the_time_between() -> None:

@@ -1,7 +1,7 @@
 """The pages: what each takes out of the store, and what its template gets."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -19,8 +19,9 @@ from flask import (
     url_for,
 )
 
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.health.log import HealthSource, banners
-from visigate_logging.host.timeline import when
+from visigate_logging.host.timeline import between, when
 from visigate_logging.insight.trends import trend_of
 from visigate_logging.present import context
 from visigate_logging.present.severities import worst_first
@@ -32,7 +33,7 @@ from visigate_logging.web.listing import Listing
 from visigate_logging.web.query import Query
 from visigate_logging.web.recoveries import Recoveries, RecoverySource
 from visigate_logging.web.sheet import facts, nodes, plain_report
-from visigate_logging.web.text import text
+from visigate_logging.web.text import SHOWN, text
 
 View = Callable[..., Any]
 MessageSource = Callable[[str], list[dict[str, Any]]]
@@ -51,6 +52,16 @@ DOTS = {".", ".."}
 
 def _no_events(_since: datetime) -> list[dict[str, Any]]:
     return []
+
+
+def _between(
+    events: Iterable[Mapping[str, Any]], errors: Sequence[ErrorDetail], *, is_first: bool
+) -> list[list[tuple[datetime | None, Mapping[str, Any]]]]:
+    """Return what happened to the host after each of some errors and before the next, the newest first."""
+    found = between(events, [SHOWN.when(error) or datetime.now(UTC) for error in errors])
+    if found and not is_first:
+        found[0] = []
+    return [[(when(event), event) for event in some] for some in found]
 
 
 class Pages:
@@ -102,7 +113,9 @@ class Pages:
             return Response(status=304)
         csrf = new_token()
         asked = self._listing.found(query, known)
-        page = self._render("list", banners=found, csrf=csrf, etag=etag, events=events, **asked)
+        unknown = [event for _, event in events if not event.get("is_error")]
+        happened = _between(unknown, asked["errors"], is_first=not query.cursor)
+        page = self._render("list", banners=found, csrf=csrf, etag=etag, events=events, happened=happened, **asked)
         response = with_token(make_response(page), csrf)
         response.set_etag(etag)
         return response
@@ -127,7 +140,13 @@ class Pages:
             "hours": stacked(self._store.timeline(hours=24, group=key), "%H:%M"),
         }
         csrf = new_token()
-        beside = {"messages": self._messages(key), "recoveries": self._recoveries.of_group(key)[:ROWS]}
+        events = self._timeline(now - timedelta(days=DAYS))[-MOST_EVENTS:]
+        happened = _between(events, found["events"].records, is_first=not query.cursor)
+        beside = {
+            "happened": happened,
+            "messages": self._messages(key),
+            "recoveries": self._recoveries.of_group(key)[:ROWS],
+        }
         page = self._render(
             "group", key=key, query=query, now=now, charts=charts, days=DAYS, csrf=csrf, **found, **beside
         )

@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from visigate_logging.cli.arguments import FACET, JSON, LOG, WIDE, argument, last_days, limit
 from visigate_logging.cli.charts import ARROWS, bursts, sparkline
+from visigate_logging.cli.events import with_events
 from visigate_logging.cli.output import answer, bold, complain, dim, paragraph
 from visigate_logging.cli.records import brief, brief_time_of
 from visigate_logging.cli.selection import facets, open_store
@@ -72,10 +74,10 @@ def _one_group(args: argparse.Namespace) -> int:
     found = store.group(store.group_key(args.key), days=args.days, limit=args.limit)
     plain_values = {name: [one.to_dict() for one in found[name]] for name in ("events", "history")}
     data = found | plain_values | {"group": found["group"] and found["group"].to_dict()}
-    return answer(args, data, _told(found, args))
+    return answer(args, data, _told(found, args, store.path))
 
 
-def _told(found: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+def _told(found: Mapping[str, Any], args: argparse.Namespace, log: Path) -> Iterator[str]:
     group = found["group"]
     yield bold(one_line(group.title if group else args.key))
     if group:
@@ -92,14 +94,16 @@ def _told(found: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
     for decision in found["history"]:
         yield paragraph("  ", decision_in_words(decision))
     if found["events"]:
-        yield from _events(found, len(found["events"]) if args.wide else SHOWN)
+        yield from _events(found, len(found["events"]) if args.wide else SHOWN, log)
 
 
-def _events(found: Mapping[str, Any], most: int) -> Iterator[str]:
+def _events(found: Mapping[str, Any], most: int, log: Path) -> Iterator[str]:
     """Yield which errors a group has, in what they differ, and why they belong together."""
     yield "\n" + bold("latest errors")
     ids = briefly((record.event_id for record in found["events"]), ends=True)
-    for record in found["events"][:most]:
+    for happened, record in with_events(log, found["events"].records[:most], known=True):
+        for event in happened:
+            yield dim(one_line(f"  {brief(event['time']).short}  {event['event']}: {event['text']}"))
         when, short = brief_time_of(record).short, ids[record.event_id].short
         yield f"  {when}  {short}  {one_line(record.error_message, len(when) + len(short) + 6)}"
     if found["varying"]:
