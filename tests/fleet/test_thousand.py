@@ -77,6 +77,9 @@ handlers:
 root: {handlers: [details]}
 """
 
+SENT = b'"facets":{"site":'
+"""What a gate's records have; the collector's own, that the hub was away, have none."""
+
 
 def test_each_record_of_each_gate_is_there_once_and_in_order(tmp_path):
     (tmp_path / "hub").mkdir()
@@ -110,7 +113,7 @@ def test_each_record_of_each_gate_is_there_once_and_in_order(tmp_path):
             killed += 1
         assert [process.returncode for process in gates] == [0] * len(gates)
         sent = time.monotonic() - begun
-        wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") >= wanted, 600)
+        wait_until(lambda: log.exists() and log.read_bytes().count(SENT) >= wanted, 600)
         took = time.monotonic() - begun
     finally:
         for process in (collector, *gates):
@@ -119,8 +122,7 @@ def test_each_record_of_each_gate_is_there_once_and_in_order(tmp_path):
         hub.kill()
     print(f"{GATES} gates, {wanted:,} records, {killed} kills: sent in {sent:.0f} s, there {took - sent:.0f} s later")
     found = defaultdict(list)
-    for line in log.read_bytes().splitlines():
-        record = orjson.loads(line)
+    for record in (orjson.loads(line) for line in log.read_bytes().splitlines() if SENT in line):
         found[record["facets"]["gate"], record["severity"]].append(record["event_id"])
     for number in range(GATES):
         written = tmp_path / "gates" / f"g{number}" / "details.jsonl"
