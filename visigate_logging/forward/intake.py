@@ -2,14 +2,15 @@
 
 import logging
 from collections import Counter
+from functools import partial
 
 from visigate_logging.forward.progress import Changes, Progress
 from visigate_logging.forward.selection import Selection, parsed
+from visigate_logging.forward.target import Record
 from visigate_logging.host.follower import Follower
 
 TAKEN = "removed before it could be sent"
 _UNREADABLE = "not a record"
-_AT_ONCE = 1 << 20
 
 _logger = logging.getLogger("visigate_logging")
 
@@ -32,8 +33,9 @@ class Intake:
     def scan(self, books: Progress, changes: Changes) -> None:
         """Accept what has come: from now on it is either sent, or dropped for a reason."""
         self._recognise(books, changes)
-        while (batch := self._follower.read(books.scanned, _AT_ONCE)).cursor != books.scanned:
-            found = Counter(self._lane_of(line, books.since) for line in batch.lines.splitlines() if line.strip())
+        while (batch := self._follower.read(books.scanned)).cursor != books.scanned:
+            records = [parsed(line) for line in batch.lines.splitlines() if line.strip()]
+            found = Counter(map(partial(self._lane_of, since=books.since), records))
             file = list(batch.cursor)[-1]
             for name, lane in books.lanes.items():
                 lane.count(file, found[name])
@@ -42,12 +44,11 @@ class Intake:
                 changes.accepted += broken
                 changes.dropped[_UNREADABLE] += broken
             books.scanned = dict(batch.cursor)
-            if last := next(filter(None, map(parsed, reversed(batch.lines.splitlines()))), None):
+            if last := next(filter(None, reversed(records)), None):
                 books.ends[file] = last["event_id"]
             books.ends = {name: end for name, end in books.ends.items() if name in books.scanned}
 
-    def _lane_of(self, line: bytes, since: str) -> str | None:
-        record = parsed(line)
+    def _lane_of(self, record: Record | None, since: str) -> str | None:
         return _UNREADABLE if record is None else self._selection.lane(record, since)
 
     def _recognise(self, books: Progress, changes: Changes) -> None:
