@@ -95,9 +95,10 @@ class Collector:
         """Collect, and return why that is not possible any more."""
         connection = Connection(self._hub, f"collector.{self._hub.name}")
         try:
-            stream = await connection.open()
-            await make_streams(stream)
-            await _together(self._errors(stream), self._states(stream), self._silence(), connection.lost())
+            await connection.open()
+            await make_streams(connection.stream)
+            following = self._errors(connection.stream), self._states(connection.stream)
+            await _together(*following, self._silence(), connection.lost())
         except (OSError, nats.errors.Error, StoreError) as error:
             return connection.problem(error)
         finally:

@@ -1,5 +1,6 @@
 """HTTP requests over one connection that is kept, each within a deadline, and what their answers mean for records."""
 
+import base64
 import contextlib
 import gzip
 import threading
@@ -92,8 +93,10 @@ class Reply:
         return mask(f"{self.status} {phrase}: {said}" if said else f"{self.status} {phrase}")
 
 
-def verdict(reply: Reply) -> Outcome:
-    """Return what an answer means for all records of its request."""
+def verdict(reply: Reply | Later) -> Outcome:
+    """Return what an answer, or why there is none, means for all records of its request."""
+    if isinstance(reply, Later):
+        return reply
     if 200 <= reply.status < 300:
         return Accepted()
     if reply.status in _FOR_GOOD:
@@ -134,7 +137,8 @@ class Client(ForkAware):
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = dict(headers or {})
         if parts.username is not None:
-            self._headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
+            known = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self._headers["Authorization"] = f"Basic {base64.b64encode(known).decode('ascii')}"
         self._tls = tls or Tls()
         self._timeout = timeout
         self._compresses = compresses
@@ -155,9 +159,8 @@ class Client(ForkAware):
                 reply = self._request(body, headers)
         except (OSError, HTTPException) as error:
             self.close()
-            reason = f"{self.host}:{self.port}: {type(error).__name__}: {error}"
-            was_asked = not isinstance(error, ConnectionRefusedError) and self._was_connected
-            return Later(mask(reason)[: 2 * _TOLD], is_suspect=was_asked)
+            reason = mask(f"{self.host}:{self.port}: {type(error).__name__}: {error}")[: 2 * _TOLD]
+            return Later(reason, is_suspect=self._was_connected)
         return reply
 
     def close(self) -> None:
@@ -187,10 +190,9 @@ class Client(ForkAware):
     def _connect(self) -> "HTTPConnection":
         from http.client import HTTPConnection, HTTPSConnection
 
-        if not self.secure:
-            connection = HTTPConnection(self.host, self.port, timeout=self._timeout)
-        else:
-            connection = HTTPSConnection(self.host, self.port, timeout=self._timeout, context=self._tls.context())
+        more: dict[str, Any] = {"context": self._tls.context()} if self.secure else {}
+        kind = HTTPSConnection if self.secure else HTTPConnection
+        connection = kind(self.host, self.port, timeout=self._timeout, **more)
         connection.connect()
         return connection
 
@@ -229,12 +231,6 @@ def _shut(sock: Any, is_over: threading.Event) -> None:
     is_over.set()
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
-
-
-def _basic(user: str, password: str) -> str:
-    import base64
-
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def _url(value: str) -> str:

@@ -6,16 +6,13 @@ https://docs.nats.io/nats-concepts/jetstream
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import nats.errors
 from nats.aio.client import Client
 
 from visigate_logging.detail.masking import mask
 from visigate_logging.forward.hub import Hub
-
-if TYPE_CHECKING:
-    from nats.js.client import JetStreamContext
 
 _CLOSING = 2.0
 """Seconds to say goodbye: after a TLS handshake that has failed, the client would wait for its end for ever."""
@@ -34,6 +31,8 @@ class Connection:
         self._hub = hub
         self._name = name
         self._client = Client()
+        self.stream = self._client.jetstream(timeout=hub.timeout)
+        """What its streams are asked by, while it is open."""
         self._lost = asyncio.Event()
         self._said = ""
 
@@ -42,7 +41,7 @@ class Connection:
         """Whether it is, as far as is known: the loop has to run to see that the other side has ended it."""
         return self._client.is_connected
 
-    async def open(self) -> "JetStreamContext":
+    async def open(self) -> None:
         """Connect.
 
         Raises:
@@ -65,7 +64,6 @@ class Connection:
             closed_cb=self._note_loss,
             **options,
         )
-        return self._client.jetstream(timeout=self._hub.timeout)
 
     async def lost(self) -> NoReturn:
         """Wait until it is lost.

@@ -5,13 +5,12 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from visigate_logging.forward.privacy import Privacy, Pseudonyms
+from visigate_logging.forward.privacy import Privacy
 from visigate_logging.forward.selection import Selection
 from visigate_logging.forward.target import Target
-from visigate_logging.forward.targets import OneTarget
-from visigate_logging.options import Names, Range, Via
+from visigate_logging.options import Range, Via
 
 _SPAN = re.compile(r"(\d+) ?([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -43,32 +42,6 @@ class ForwardOptions:
     backfill: timedelta | None
 
 
-def forward_options(
-    target: OneTarget | None,
-    log: Any,
-    state_dir: Any,
-    selection: Selection,
-    privacy: Privacy,
-    max_bytes: int,
-    max_per_minute: int,
-    backfill: Any,
-) -> ForwardOptions | None:
-    """Return the options together, as they were read; None without a target."""
-    if target is None:
-        return None
-    return ForwardOptions(target.chosen, log, state_dir, selection, privacy, max_bytes, max_per_minute, backfill)
-
-
-def selected(severity: Any, categories: Any, loggers: Any) -> Selection:
-    """Return which records are forwarded, from options as they were read."""
-    return Selection(severity, categories or (), loggers or ())
-
-
-def private(leave_out: Any, pseudonyms: Pseudonyms | None) -> Privacy:
-    """Return what of a record stays on the host, from options as they were read."""
-    return Privacy(leave_out or (), pseudonyms)
-
-
 def _path(value: str | os.PathLike[str]) -> Path:
     if not os.fspath(value).strip():
         raise ValueError("is no path")
@@ -85,9 +58,6 @@ def _backfill(value: str) -> timedelta:
 
 
 LogFile = Annotated[str | os.PathLike[str], Via(_path, "a path")]
-TargetTable = OneTarget | None
-PseudonymTable = Pseudonyms | None
 Bytes = Annotated[int, Range(1024, unit="bytes")]
 PerMinute = Annotated[int, Range(1)]
-Backfill = Annotated[str, Via(_backfill)] | None
-OptionalNames = Names | None
+Backfill = Annotated[str, Via(_backfill)]

@@ -2,26 +2,19 @@
 
 import logging
 import time
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from visigate_logging.forward.forwarder import Forwarder
-from visigate_logging.forward.options import (
-    Backfill,
-    Bytes,
-    LogFile,
-    OptionalNames,
-    PerMinute,
-    PseudonymTable,
-    TargetTable,
-    forward_options,
-    private,
-    selected,
-)
+from visigate_logging.forward.options import Backfill, Bytes, ForwardOptions, LogFile, PerMinute
+from visigate_logging.forward.privacy import Privacy, Pseudonyms
+from visigate_logging.forward.selection import Selection
 from visigate_logging.forward.target import unreachable
+from visigate_logging.forward.targets import OneTarget
 from visigate_logging.host import Sheet
 from visigate_logging.host.follower import Cursor, Follower
 from visigate_logging.host.worker import Worker
-from visigate_logging.options import Level, checked
+from visigate_logging.options import Level, Names, checked
 
 _PACE = 1.0
 """Seconds between two looks at the log, however many errors come."""
@@ -59,25 +52,33 @@ class ForwardHandler(logging.Handler):
     @checked
     def __init__(
         self,
-        target: TargetTable = None,
+        target: OneTarget | None = None,
         log: LogFile = "logs/errors/details.jsonl",
         *,
         state_dir: LogFile = "logs/errors/state",
         severity: Level = "NOTSET",
-        categories: OptionalNames = None,
-        loggers: OptionalNames = None,
-        leave_out: OptionalNames = None,
-        pseudonyms: PseudonymTable = None,
-        backfill: Backfill = None,
+        categories: Names | None = None,
+        loggers: Names | None = None,
+        leave_out: Names | None = None,
+        pseudonyms: Pseudonyms | None = None,
+        backfill: Backfill | None = None,
         max_bytes: Bytes = 262_144,
         max_per_minute: PerMinute = 6000,
     ) -> None:
-        selection = selected(severity, categories, loggers)
-        privacy = private(leave_out, pseudonyms)
-        self.options = forward_options(
-            target, log, state_dir, selection, privacy, max_bytes, max_per_minute, backfill
-        )
+        since: Any = backfill  # was read as a span
+        self.options: ForwardOptions | None = None
         """What it was given, checked; None while it is off."""
+        if target is not None:
+            self.options = ForwardOptions(
+                target.chosen,
+                Path(log),
+                Path(state_dir),
+                Selection(int(severity), tuple(categories or ()), tuple(loggers or ())),
+                Privacy(tuple(leave_out or ()), pseudonyms),
+                max_bytes,
+                max_per_minute,
+                since,
+            )
         self.off = "" if self.options else _OFF
         self._forwarder: Forwarder | None = None
         self._worker: Worker[Literal["now"]] = Worker("visigate-forward", self._work, close=self.close)

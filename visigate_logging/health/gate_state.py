@@ -1,23 +1,23 @@
 """How a gate is, in one message: for who looks after many."""
 
 import platform
+import sys
 import time
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from visigate_logging._version import __version__
-from visigate_logging.config.apply import running
-from visigate_logging.config.check import examine
-from visigate_logging.config.load import read
-from visigate_logging.config.objects import Object
 from visigate_logging.forward.options import ForwardOptions
 from visigate_logging.health.metrics import metrics_of
 from visigate_logging.host.clock import clock, utc_text
 from visigate_logging.store.store import ErrorStore
+
+if TYPE_CHECKING:
+    from visigate_logging.config.objects import Object
 
 _MOST_GROUPS = 20
 _DAYS = 7
@@ -25,7 +25,7 @@ _PATIENCE = 2.0
 """Seconds for an index that is far behind: the next minute has more of it."""
 
 
-def described(options: ForwardOptions, objects: Iterable[Object] | None = None) -> bytes:
+def described(options: ForwardOptions, objects: "Iterable[Object] | None" = None) -> bytes:
     """Return as JSON how the gate is whose log is forwarded.
 
     Args:
@@ -36,8 +36,10 @@ def described(options: ForwardOptions, objects: Iterable[Object] | None = None) 
         StoreError: the log cannot be read.
         ConfigurationError: the configuration cannot be read.
     """
-    applied = running()
     if objects is None:
+        # Not imported for it, as it brings YAML: where nobody has, no configuration runs in this process.
+        apply = sys.modules.get("visigate_logging.config.apply")
+        applied = apply.running() if apply else None
         objects = _objects_of(applied.source.path, applied.source.hash) if applied else ()
     with ErrorStore(options.log) as store:
         store.patience = _PATIENCE
@@ -45,11 +47,14 @@ def described(options: ForwardOptions, objects: Iterable[Object] | None = None) 
 
 
 @lru_cache(maxsize=1)
-def _objects_of(path: Path, _hash: str) -> tuple[Object, ...]:
+def _objects_of(path: Path, _hash: str) -> "tuple[Object, ...]":
+    from visigate_logging.config.check import examine
+    from visigate_logging.config.load import read
+
     return tuple(examine(read(path)))
 
 
-def gate_state(store: ErrorStore, directory: Path, objects: Iterable[Object]) -> dict[str, Any]:
+def gate_state(store: ErrorStore, directory: Path, objects: "Iterable[Object]") -> dict[str, Any]:
     """Return the gate's state as plain data: metrics, open groups, boot, clock, versions.
 
     Args:

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visigate_logging._version import __version__
-from visigate_logging.config.objects import Object
 from visigate_logging.exceptions import VisigateLoggingError
 from visigate_logging.health.exposition import Family, Sample
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.store.store import ErrorStore
+
+if TYPE_CHECKING:
+    from visigate_logging.config.objects import Object
 
 MetricsSource = Callable[[], list[Family]]
 _DAY = 86_400.0
@@ -22,7 +24,7 @@ _MOST = 100
 _MOST_REASONS = 20
 
 
-def metrics_of(store: ErrorStore, directory: Path, objects: Iterable[Object] = ()) -> MetricsSource:
+def metrics_of(store: ErrorStore, directory: Path, objects: "Iterable[Object]" = ()) -> MetricsSource:
     """Return what gives all metrics, as they are when it is called.
 
     Args:
@@ -182,7 +184,7 @@ def _recoveries(directory: Path) -> Iterator[Family]:
     yield Family("visigate_recovery_given_up", "gauge", "Whether a recovery has been given up.", given_up)
 
 
-def _backups(objects: Iterable[Object]) -> Iterator[Family]:
+def _backups(objects: "Iterable[Object]") -> Iterator[Family]:
     from visigate_logging.health.host import runners
     from visigate_logging.recovery.application import missing_allowed
     from visigate_logging.recovery.sqlite.backups import generations

@@ -4,7 +4,7 @@ import os
 
 
 def notify(*states: str) -> bool:
-    """Tell the service manager something, where there is one that listens; never raises.
+    """Tell the service manager something, where there is one that listens; never raises, never waits.
 
     https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 
@@ -22,6 +22,7 @@ def notify(*states: str) -> bool:
     name = "\0" + address[1:] if address.startswith("@") else address
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
             channel.connect(name)
             channel.sendall("\n".join(states).encode("utf-8", "replace"))
     except OSError:

@@ -14,6 +14,7 @@ from visigate_logging.host.clock import boot_id, monotonic
 from visigate_logging.host.files import write_atomically
 from visigate_logging.host.lock import HostLock
 from visigate_logging.host.timeline import Timeline, note_changes
+from visigate_logging.lifecycle.outages import length
 
 JUMP = 5.0
 """Seconds by which the clock is set at once; less is drift, or its cure."""
@@ -88,7 +89,11 @@ class Changes:
                 same_boot = event["event"] == "clock" and event.get("boot_id") == boot_id()
                 if same_boot and abs(monotonic() - event.get("monotonic", 0.0)) < _SAME:
                     return  # another process has seen it
-            self._timeline.append("clock", f"the clock was set {_span(jump)}", seconds=round(jump, 3))
+            self._timeline.append(
+                "clock",
+                f"the clock was set {'forward' if jump > 0 else 'back'} by {length(abs(jump))}",
+                seconds=round(jump, 3),
+            )
         finally:
             self._lock.release()
 
@@ -127,11 +132,3 @@ def _told(event: str, of: str, before: Any, now: Any) -> str:
     ]
     more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
     return f"packages changed: {', '.join(changed[:_MOST_NAMED])}{more}"
-
-
-def _span(seconds: float) -> str:
-    size = abs(seconds)
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if size >= 2 * length:
-            return f"{'forward' if seconds > 0 else 'back'} by {size / length:.0f} {unit}"
-    return f"{'forward' if seconds > 0 else 'back'} by {size:.0f} s"

@@ -6,6 +6,7 @@ from typing import Any
 
 from visigate_logging.lifecycle.dumps import Dump, Stack
 from visigate_logging.lifecycle.exit_causes import NOTHING, Service, signal_name
+from visigate_logging.lifecycle.outages import length
 
 NEARLY_ALL = 0.95
 """Share of the memory in use from which on the kernel's choice is likely."""
@@ -150,12 +151,7 @@ def _memory(facts: Mapping[str, Any]) -> str:
 
 
 def _after(seconds: float) -> str:
-    if seconds < 1:
-        return ""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f" after {seconds / size:.0f} {unit}"
-    return f" after {seconds:.0f} s"
+    return f" after {length(seconds)}" if seconds >= 1 else ""
 
 
 def _ordered(dump: Dump, names: Any) -> tuple[Stack, ...]:

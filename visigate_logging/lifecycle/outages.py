@@ -68,7 +68,7 @@ class Absence:
         if self.since is None or self.until is None:
             told = " ".join(part for part in (since and f"from {since}", until and f"until {until}") if part)
             return f"{before}{told}, how long is not known" if told else ", how long is not known"
-        return f"{before}{since}–{until} ({_length(self.until - self.since)})"  # noqa: RUF001 -- from one time to another
+        return f"{before}{since}–{until} ({length(self.until - self.since)})"  # noqa: RUF001 -- from one time to another
 
 
 def _local(at: float | None, other: float | None = None) -> str:
@@ -80,7 +80,8 @@ def _local(at: float | None, other: float | None = None) -> str:
     return time.strftime("%H:%M" if when[:3] == day else "%Y-%m-%d %H:%M", when)
 
 
-def _length(seconds: float) -> str:
+def length(seconds: float) -> str:
+    """Return a span in words, as "3 min"."""
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size or (unit == "min" and seconds >= 60):
             return f"{seconds / size:.0f} {unit}"

@@ -5,10 +5,8 @@ as long as all loops beat. A C function that does not let go of the interpreter 
 `faulthandler` then leaves the stacks from a thread of its own.
 """
 
-import contextlib
 import itertools
 import os
-import socket
 import sys
 import threading
 import time
@@ -16,6 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from visigate_logging.host.forks import ForkAware, in_forked_child, watch_forks
+from visigate_logging.host.supervision import notify
 from visigate_logging.lifecycle.dumps import Stack
 
 LONGEST_GAP = 2.0
@@ -98,7 +97,7 @@ class Watchdog(ForkAware):
         for ident in self._watched.keys() - _beats.keys():
             del self._watched[ident]
         if not any(one.is_told for one in self._watched.values()):
-            feed()
+            _feed()
         return bool(_beats)
 
     def _look_at(self, ident: int, name: str, beat: int, gap: float) -> None:
@@ -129,14 +128,10 @@ def stacks(first: int) -> tuple[Stack, ...]:
     return tuple(sorted(found, key=lambda stack: not stack.is_current))
 
 
-def feed() -> None:
+def _feed() -> None:
     """Tell systemd that the service lives, if it wants to know."""
-    address, wanted = os.environ.get("NOTIFY_SOCKET", ""), os.environ.get("WATCHDOG_USEC", "")
-    if not address or not wanted or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
-        sender.sendto(b"WATCHDOG=1", f"\0{address[1:]}" if address.startswith("@") else address)
+    if os.environ.get("WATCHDOG_USEC") and os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid()):
+        notify("WATCHDOG=1")
 
 
 def _running() -> dict[int, str]:

@@ -40,10 +40,8 @@ class Http(Posting):
     def _post(self, records: Sequence[Record]) -> Sequence[Outcome]:
         content_type, body = _FORMATS[self.format](self, records)
         reply = self._client.post(body, content_type)
-        if isinstance(reply, Later):
-            return [reply]
         outcome = verdict(reply)
-        if isinstance(outcome, Accepted) and self.format == "elasticsearch":
+        if isinstance(reply, Reply) and outcome == Accepted() and self.format == "elasticsearch":
             return _of_items(reply, len(records))
         return [outcome]
 

@@ -18,8 +18,6 @@ from visigate_logging.host import ForkAware, watch_forks
 if TYPE_CHECKING:
     import asyncio
 
-    from nats.js.client import JetStreamContext
-
     from visigate_logging.forward.connection import Connection
 
 _IDLE = 60.0
@@ -83,7 +81,6 @@ class _Link(ForkAware):
         self._target = target
         self._runner: asyncio.Runner | None = None
         self._connection: Connection | None = None
-        self._stream: JetStreamContext | None = None
         self._used = 0.0
         watch_forks(self)
 
@@ -98,20 +95,18 @@ class _Link(ForkAware):
     async def _publish(self, subject: str, messages: Sequence[tuple[str, bytes]]) -> list[Outcome]:
         import nats.errors
 
-        was_open = self._stream is not None
+        was_open = self._connection is not None
         try:
-            connection, stream = await self._connected()
+            connection = await self._connected()
         except (OSError, nats.errors.Error, ValueError) as error:
             outcomes: list[Outcome] = [self._later(error)] * len(messages)
             await self._disconnect()
             return outcomes
-        outcomes = [
-            self._outcome(answer)
-            for answer in await connection.answers(
-                stream.publish(subject, body, headers={"Nats-Msg-Id": name} if name else None)
-                for name, body in messages
-            )
-        ]
+        requests = (
+            connection.stream.publish(subject, body, headers={"Nats-Msg-Id": name} if name else None)
+            for name, body in messages
+        )
+        outcomes = [self._outcome(answer) for answer in await connection.answers(requests)]
         self._used = time.monotonic()
         if any(isinstance(outcome, Later) for outcome in outcomes):
             # Nobody looks for the end of a connection while nothing is sent: one that was lost then is made anew.
@@ -120,19 +115,19 @@ class _Link(ForkAware):
             return await self._publish(subject, messages) if is_stale else outcomes
         return outcomes
 
-    async def _connected(self) -> "tuple[Connection, JetStreamContext]":
+    async def _connected(self) -> "Connection":
         from visigate_logging.forward.connection import Connection
 
         if self._connection and not (self._connection.is_open and time.monotonic() - self._used < _IDLE):
             await self._disconnect()
-        if self._connection is None or self._stream is None:
+        if self._connection is None:
             # Known before it is open: what fails half-way is closed as well.
             self._connection = Connection(self._target, f"{self._target.site}.{self._target.gate}")
-            self._stream = await self._connection.open()
-        return self._connection, self._stream
+            await self._connection.open()
+        return self._connection
 
     async def _disconnect(self) -> None:
-        connection, self._connection, self._stream = self._connection, None, None
+        connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
 
@@ -156,8 +151,8 @@ class _Link(ForkAware):
 
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's: to close it here would end the parent's session."""
-        _never_closed.append((self._runner, self._connection, self._stream))
-        self._runner = self._connection = self._stream = None
+        _never_closed.append((self._runner, self._connection))
+        self._runner = self._connection = None
 
 
 _never_closed: list[object] = []

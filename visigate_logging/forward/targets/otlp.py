@@ -13,7 +13,7 @@ from visigate_logging._version import __version__
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
 from visigate_logging.forward.client import Reply, verdict
 from visigate_logging.forward.posting import Posting
-from visigate_logging.forward.target import Accepted, Later, Outcome, Record, Refused
+from visigate_logging.forward.target import Accepted, Outcome, Record, Refused
 from visigate_logging.forward.times import microseconds, not_older
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ class Otlp(Posting):
 
     def _post(self, records: Sequence[Record]) -> Sequence[Outcome]:
         reply = self._client.post(_request(records).SerializeToString(), "application/x-protobuf")
-        if isinstance(reply, Later):
-            return [reply]
         outcome = verdict(reply)
-        return _accepted(reply, len(records)) if isinstance(outcome, Accepted) else [outcome]
+        return _accepted(reply, len(records)) if isinstance(reply, Reply) and outcome == Accepted() else [outcome]
 
 
 def _accepted(reply: Reply, n: int) -> Sequence[Outcome]:

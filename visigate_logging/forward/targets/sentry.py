@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import orjson
 
 from visigate_logging._version import __version__
-from visigate_logging.forward.client import Client, Reply, Timeout, Tls, verdict
+from visigate_logging.forward.client import Reply, verdict
+from visigate_logging.forward.posting import Web
 from visigate_logging.forward.target import Later, Outcome, Record
 from visigate_logging.forward.times import microseconds, not_older
 from visigate_logging.host.clock import rfc3339, utc_text
@@ -34,7 +35,7 @@ def _dsn(value: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sentry:
+class Sentry(Web):
     """A Sentry-compatible server.
 
     Args:
@@ -50,16 +51,8 @@ class Sentry:
     dsn: Annotated[str, Via(_dsn, "a DSN")]
     environment: str = "production"
     max_age: Seconds = _MONTH
-    compression: Literal["gzip", "none"] = "gzip"
-    tls: Tls | None = None
-    timeout: Timeout = 30.0
 
     most: ClassVar[int] = 20
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the DSN."""
-        return self._client.host, self._client.port
 
     def send(self, records: Sequence[Record]) -> Sequence[Outcome]:
         """Post one envelope for each record, until the server asks to wait."""
@@ -70,20 +63,10 @@ class Sentry:
                 break
         return [*outcomes, *[outcomes[-1]] * (len(records) - len(outcomes))]
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    @cached_property
-    def _client(self) -> Client:
+    def _endpoint(self) -> tuple[str, Mapping[str, str]]:
         scheme, key, host, path, project = _DSN.findall(self.dsn)[0]
-        return Client(
-            f"{scheme}://{host}{path}api/{project}/envelope/",
-            headers={"X-Sentry-Auth": f"Sentry sentry_version=7, sentry_client={_CLIENT}, sentry_key={key}"},
-            tls=self.tls,
-            timeout=self.timeout,
-            compresses=self.compression == "gzip",
-        )
+        known = f"Sentry sentry_version=7, sentry_client={_CLIENT}, sentry_key={key}"
+        return f"{scheme}://{host}{path}api/{project}/envelope/", {"X-Sentry-Auth": known}
 
     @cached_property
     def _limits(self) -> dict[str, float]:
