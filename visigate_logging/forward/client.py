@@ -236,11 +236,10 @@ def _shut(sock: Any, is_over: threading.Event) -> None:
 def _url(value: str) -> str:
     from urllib.parse import urlsplit
 
-    try:
+    is_one = False
+    with contextlib.suppress(ValueError):
         parts = urlsplit(value)
         is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        is_one = False
     if not is_one or not value.isprintable() or " " in value:
         # Without the value, which may hold a password.
         raise ConfigurationError("", "is no address such as https://example.org/path")
