@@ -2,8 +2,7 @@
 
 from visigate_logging.host.clock import Instant, host_seconds
 from visigate_logging.host.counts import CountSheet, Sheet, add_counts, host_counts, read_counts
-from visigate_logging.host.drops import Drop, host_drops
-from visigate_logging.host.failures import Failure, failure, host_failures, note_failure
+from visigate_logging.host.failures import Drop, Failure, failure, host_drops, host_failures, note_failure
 from visigate_logging.host.forks import ForkAware, watch_forks
 from visigate_logging.host.lock import HostLock
 from visigate_logging.host.state import State

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 
 from visigate_logging.host import CountSheet
-from visigate_logging.host.files import identity, is_still
+from visigate_logging.host.files import close_own, identity, is_still
 from visigate_logging.host.settlement import reason_of
 from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.host.sync import force
@@ -154,8 +154,7 @@ class BufferedFile:
                 if error.errno != errno.EINVAL:  # a device or a pipe, which has nothing to sync
                     trouble = error
             finally:
-                if is_still(fd, known):  # else somebody has closed it, and the number may be another's by now
-                    os.close(fd)
+                close_own(fd, known)
         self.sync_error = trouble
 
     def finish(self) -> int:

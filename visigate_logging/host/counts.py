@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
 from visigate_logging.host.clock import boot_id
-from visigate_logging.host.drops import note_drops
-from visigate_logging.host.failures import Failure, failure, note_failure
+from visigate_logging.host.failures import Failure, failure, note_drops, note_failure
 from visigate_logging.host.forks import ForkAware, process_lives, watch_forks
 from visigate_logging.host.state import State
 

@@ -102,6 +102,12 @@ def is_still(fd: int, known: tuple[int, int]) -> bool:
         return False
 
 
+def close_own(fd: int, known: tuple[int, int]) -> None:
+    """Close a descriptor, unless somebody has: to close what has its number now would drop the locks on that file."""
+    if is_still(fd, known):
+        os.close(fd)
+
+
 def _is_anybodys(place: os.stat_result) -> bool:
     """Return whether somebody whom we need not trust may have put what is in a directory."""
     if is_root():

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from visigate_logging.host.files import identity, is_still, open_safely
+from visigate_logging.host.files import close_own, identity, is_still, open_safely
 from visigate_logging.host.forks import ForkAware, notice_fork, watch_forks
 
 _POLL = 0.02
@@ -86,8 +86,7 @@ class HostLock(ForkAware):
     def release(self) -> None:
         """Let go; nothing happens when it is not held."""
         if self._fd is not None:
-            if is_still(self._fd, self._identity):
-                os.close(self._fd)
+            close_own(self._fd, self._identity)
             self._fd = None
 
     @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Literal
 
 from visigate_logging.exceptions import ShortWriteError
 from visigate_logging.host.directories import make_directory, opened_directory
-from visigate_logging.host.files import identity, is_still, open_safely
+from visigate_logging.host.files import close_own, identity, is_still, open_safely
 from visigate_logging.host.rotation import Rotation
 from visigate_logging.host.sync import force
 
@@ -166,7 +166,7 @@ class SharedFile:
             self._left.append((self._fd, self._identity))
             self._fd = None
         while len(self._left) > _MOST_LEFT:
-            _close(*self._left.pop(0))
+            close_own(*self._left.pop(0))
         return False
 
     def aside(self) -> "SharedFile":
@@ -215,12 +215,7 @@ class SharedFile:
     def close_left(self) -> None:
         """Close the files that were left behind, which then are not synced."""
         while self._left:
-            _close(*self._left.pop())
-
-
-def _close(fd: int, known: tuple[int, int]) -> None:
-    if is_still(fd, known):  # else it is closed already, and to close another's would drop the locks on its file
-        os.close(fd)
+            close_own(*self._left.pop())
 
 
 def _is_glued(fd: int, line: bytes) -> bool:
