@@ -40,3 +40,19 @@ def test_the_tests_that_promises_lead_to_are_there():
     assert len(named) > 30
     for path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text("utf-8"), name
+
+
+def test_the_modules_that_the_design_names_are_there():
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    package = ROOT / "visigate_logging"
+    rooms = {path.name for path in package.iterdir() if path.is_dir()}
+    named = {
+        name
+        for name in re.findall(r"`([a-z_]+(?:/[a-z_]+)*/?(?:\.py)?)`", text)
+        if "/" in name or name.endswith(".py")
+    }
+    named = {name for name in named if "/" not in name or name.partition("/")[0] in rooms}
+    assert len(named) > 30
+    assert {
+        name for name in named if not any(package.rglob(name.rstrip("/"))) and not (package / f"{name}.py").exists()
+    } == set()

@@ -93,16 +93,16 @@ def put_back(path: Path) -> None:
 def _marked(path: Path, content: bytes) -> Iterator[None]:
     """Have the mark stand while the body runs, and no other trial of the file."""
     mark = _beside(path, ".unconfirmed")
-    lock = HostLock(_beside(path).with_name(f".{_beside(path).name}.lock"))  # the mark is for all to read
-    if not lock.acquire():
-        raise ConfigurationError("", f"{path} is on trial already; wait until that is over")
-    try:
-        write_atomically(mark, f"{hash_of(content)} {boot_id() or '-'} {os.getpid()}".encode(), mode=0o644)
-        yield
-        _beside(path, ".earlier").unlink(missing_ok=True)
-    finally:
-        mark.unlink(missing_ok=True)
-        lock.release()
+    # Beside the mark, which is for all to read.
+    with HostLock(_beside(path).with_name(f".{_beside(path).name}.lock")).tried() as is_ours:
+        if not is_ours:
+            raise ConfigurationError("", f"{path} is on trial already; wait until that is over")
+        try:
+            write_atomically(mark, f"{hash_of(content)} {boot_id() or '-'} {os.getpid()}".encode(), mode=0o644)
+            yield
+            _beside(path, ".earlier").unlink(missing_ok=True)
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -16,12 +16,12 @@ from visigate_logging.host import CountSheet, Sheet
 from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Level, checked
-from visigate_logging.recovery.backups import note_backups
 from visigate_logging.recovery.dispatcher import Dispatcher
 from visigate_logging.recovery.matching import chain_of, choose, codes_of, detail_chain, written_chain
 from visigate_logging.recovery.procedures import Procedure, parse_procedures
 from visigate_logging.recovery.process import is_inside
 from visigate_logging.recovery.steps.base import Context
+from visigate_logging.recovery.steps.restore_sqlite import note_backups
 
 LOGGER = "visigate_logging"
 EXIT_TIMEOUT = 10.0
@@ -73,7 +73,7 @@ class RecoveryHandler(Unlocked):
             self._counts.handler = name
         if name and not self._resumed and not is_inside():
             self._resumed = True
-            note_backups(self._state_dir, self._procedures)
+            note_backups(self._state_dir, (one.step for procedure in self._procedures for one in procedure.steps))
             self._dispatcher.finish_what_was_left()
 
     name = property(logging.Handler.get_name, set_name)

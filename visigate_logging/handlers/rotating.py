@@ -19,7 +19,7 @@ from visigate_logging.host.settlement import Settlement
 from visigate_logging.host.shared_file import SharedFile
 from visigate_logging.host.unlocked import Unlocked
 from visigate_logging.options import Count, Encoding, OnUnencodable, Size, Via, checked
-from visigate_logging.options.file_mode import FileMode
+from visigate_logging.options.kinds import FileMode
 from visigate_logging.retention.schedule import Retention
 
 SYNC_FROM = {"never": math.inf, "interval": math.inf, "critical": logging.CRITICAL, "always": -math.inf}

@@ -15,6 +15,8 @@ from visigate_logging.options.faults import meant
 
 _SIZE = re.compile(r"([\d_]*\.?\d+(?:e[+-]?\d+)?)\s*([kmg]?)(?:i?b|ytes?)?", re.I)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_MODES = frozenset(0o600 | group | others for group in (0, 0o40, 0o60) for others in (0, 0o4, 0o6))
+_MODE = 'permissions to read and write, as in "0640" (with quotes)'
 _TRUTHS = dict.fromkeys(("yes", "on", "true", "y"), "true") | dict.fromkeys(("no", "off", "false", "n"), "false")
 
 
@@ -196,6 +198,20 @@ def _on_unencodable(name: str) -> str:
     return name
 
 
+def _permissions(value: int | str) -> int:
+    """Return permissions given as a number, or as text of octal digits, which YAML's readers do not agree on."""
+    try:
+        mode = int(value, 8) if isinstance(value, str) else value
+    except ValueError:
+        mode = -1
+    # A file that its owner cannot read and write, or that can be executed or written blindly, nobody wants:
+    # it is how 640 or 400 without the leading zero look.
+    if mode not in _MODES:
+        octal = f", which is {mode:#o}," if isinstance(value, int) and mode >= 0 else ""
+        raise ValueError(f"{octal} is not {_MODE}".lstrip())
+    return mode
+
+
 Level = Annotated[int | str, Via(_level, "a level")]
 """A logging level by name or number, read as the number."""
 LevelName = Annotated[str, Via(_level_name)]
@@ -210,3 +226,5 @@ Names = Annotated[str | Sequence[str], Via(_names, "a name or a list of names")]
 Encoding = Annotated[str, Via(_encoding)]
 OnUnencodable = Annotated[str, Via(_on_unencodable)]
 """What becomes of characters that an encoding has not: ``errors`` of :func:`open`."""
+FileMode = Annotated[int | str, Via(_permissions, _MODE)]
+"""Permissions of a file that its owner can read and write, read as the number."""

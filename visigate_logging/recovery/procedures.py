@@ -83,27 +83,24 @@ class Before:
     probability: Annotated[float, Range(0.1, 0.9)] = 0.7
 
 
-class ClassName(str):
-    """The name of an exception class, or the path by which the class calls itself."""
+def _class_name(value: Any) -> str:
+    """Return the name of an exception class, or the path by which the class calls itself.
 
-    __slots__ = ()
-
-    @classmethod
-    def read(cls, value: Any) -> Self:
-        """Take a plain name as it is; a dotted path is resolved when it can be imported already."""
-        if not isinstance(value, str):
-            raise ValueError("is not text; put it in quotes")
-        home, _, attribute = value.rpartition(".")
-        try:
-            module = importlib.import_module(home) if home else None
-        except Exception:  # noqa: BLE001 -- the application's own module may not be ready yet
-            module = None
-        if module is None or getattr(module.__spec__, "_initializing", False):
-            return cls(value)
-        found = getattr(module, attribute, None)
-        if not (isinstance(found, type) and issubclass(found, BaseException)):
-            raise ValueError(f"is {found!r}, not a class of exceptions")
-        return cls(f"{found.__module__}.{found.__qualname__}")
+    A plain name is taken as it is; a dotted path is resolved when it can be imported already.
+    """
+    if not isinstance(value, str):
+        raise ValueError("is not text; put it in quotes")
+    home, _, attribute = value.rpartition(".")
+    try:
+        module = importlib.import_module(home) if home else None
+    except Exception:  # noqa: BLE001 -- the application's own module may not be ready yet
+        module = None
+    if module is None or getattr(module.__spec__, "_initializing", False):
+        return value
+    found = getattr(module, attribute, None)
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise ValueError(f"is {found!r}, not a class of exceptions")
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +128,7 @@ class Procedure(Limits):
 
     name: str
     steps: tuple[PlannedStep, ...]
-    exceptions: tuple[Annotated[ClassName, Via(ClassName.read, "a name", raw=True)], ...] = ()
+    exceptions: tuple[Annotated[str, Via(_class_name, "a name", raw=True)], ...] = ()
     verify: Verify | None = None
     before: Before | None = None
     key: tuple[str, ...] = ()

@@ -1,10 +1,15 @@
 """Bring a damaged SQLite database back from a backup."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import orjson
+
+from visigate_logging.host.directories import make_directory
+from visigate_logging.host.files import write_atomically
 from visigate_logging.options import Seconds
 from visigate_logging.recovery.codes import Verdict, verdict_of
 from visigate_logging.recovery.steps.base import Context, Outcome, Step
@@ -54,3 +59,22 @@ class RestoreSqlite(Step):
         from visigate_logging.recovery.sqlite.restore import plan  # sqlite3, in the child alone
 
         return plan(Path(self.database).resolve(), self.backups, context)
+
+
+def note_backups(directory: Path, steps: Iterable[Step]) -> None:
+    """Write ``backups.json``: the paths of the backups of each database whose directory is there.
+
+    Args:
+        directory: the handlers' state directory.
+        steps: all that are configured.
+    """
+    found = {
+        str(Path(step.database).absolute()): [str(Path(path).absolute()) for path in step.backups]
+        for step in steps
+        if isinstance(step, RestoreSqlite) and Path(step.database).absolute().parent.is_dir()
+    }
+    path, content = directory / "backups.json", orjson.dumps(found)
+    with contextlib.suppress(OSError):  # a card that is full: then the summary says what was true before
+        if found and not (path.exists() and path.read_bytes() == content):
+            make_directory(directory)
+            write_atomically(path, content)
