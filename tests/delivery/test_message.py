@@ -63,7 +63,7 @@ def page(message):
         ),
         (
             [item(94, detail=error(severity="ERROR", error_message="x" * 500, culprit="y" * 500))],
-            f"[gate] CameraError: {'x' * 38}… (94×) – {'y' * 51}…",
+            f"[gate] CameraError: {'x' * 18}…{'x' * 20} (94×) – {'y' * 51}…",
         ),
     ],
 )

@@ -149,8 +149,7 @@ def _about(item: Item, url: str | None) -> list[Fact]:
 
 def title(detail: ErrorDetail, longest: int = _LONGEST_TITLE) -> str:
     """Return type and message in few words."""
-    line = headline(detail)
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return headline(detail, longest)
 
 
 def _summary(item: Item) -> str:

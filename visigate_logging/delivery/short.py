@@ -86,7 +86,8 @@ def sms_of(digest: Digest) -> str:
     number = group.untold or group.told
     end = _gsm(f" {'quiet, ' if worst.at_rest else ''}{number}x{_place(worst)}")
     end += f" +{len(digest.items) - 1} more" if len(digest.items) > 1 else ""
-    return begin + _cut(_gsm(title(detail, LONGEST_SMS)), LONGEST_SMS - len(begin) - len(end)) + end
+    room = LONGEST_SMS - len(begin) - len(end)
+    return begin + _cut(_gsm(title(detail, room - 1)), room) + end
 
 
 def read_short(content: bytes) -> ShortTexts:

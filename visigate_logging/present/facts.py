@@ -1,5 +1,6 @@
 """What is told of an error: a list of facts, which mails, pages and the command line lay out each in its way."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -11,7 +12,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import context
 from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
-from visigate_logging.present.words import worded
+from visigate_logging.present.words import both_ends, worded
 
 _LONGEST_BLOCK = 12_000
 _LONGEST_FACT = 2_000
@@ -116,13 +117,27 @@ def laid_out(facts: Sequence[Fact]) -> list[str]:
     return lines
 
 
-def headline(detail: ErrorDetail) -> str:
-    """Return type and message in one line; of a record without an exception, its message."""
-    what = detail.error_type or detail.level
-    said = " ".join((detail.error_message or detail.message).split())
-    if what in ("ERROR", "CRITICAL", "WARNING") and said:
-        return said
-    return f"{what}: {said}" if said else what
+def headline(detail: ErrorDetail, longest: int = 0) -> str:
+    """Return type and message in one line; of a record without an exception, its message.
+
+    Args:
+        detail: of the error.
+        longest: characters the line may have; 0: any number.
+    """
+    kind = detail.error_type or detail.level
+    said = _COLOURS.sub("", detail.error_message or detail.message)
+    if said.strip() and kind in ("ERROR", "CRITICAL", "WARNING"):
+        kind = ""
+    elif kind.lower() in _SAY_NOTHING and detail.exceptions and detail.exceptions[0].module != "builtins":
+        kind = f"{detail.exceptions[0].module}.{kind}"  # cv2.error
+    line = ": ".join(filter(None, (kind, said if said.strip() else "")))
+    return both_ends(line, longest or len(line))
+
+
+_SAY_NOTHING = ("error", "exception", "fault", "timeout", "empty", "full")
+"""Names of classes that say what happened only with their module."""
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+"""Of a terminal (ECMA-48, SGR)."""
 
 
 def site(detail: ErrorDetail) -> str:

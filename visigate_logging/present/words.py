@@ -76,6 +76,24 @@ def worded(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def both_ends(text: str, longest: int) -> str:
+    """Return a text in so many characters, on one line: of a longer one the beginning and the end.
+
+    What libraries say last is often what counts: ``… (Caused by …: [Errno 111] Connection refused'))``. Of several
+    lines the first counts most.
+
+    Args:
+        text: any.
+        longest: characters it may have.
+    """
+    whole = " ".join(text.split())
+    first = " ".join(text.strip().partition("\n")[0].split())
+    if len(first) <= longest:
+        return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"
+    tail = longest * 2 // 5
+    return f"{first[: longest - tail - 1]}…{first[-tail:]}"
+
+
 FEW = 8
 """Values that are named when none is near the one that was given."""
 
