@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -351,7 +352,32 @@ def test_what_could_not_be_read_is_said() -> None:
     assert detail.exceptions[0].frames[-1].function == "raise_it"
     record = record_of(ValueError(), msg=Raises())
     assert whole(record).error_type == "ValueError"
-    assert "record could not be read" in whole(record_of(ValueError(), created="x")).message
+    del record.processName
+    assert whole(record).message.endswith("[record could not be read: AttributeError]")
+    plain = logging.LogRecord("gate", 40, "f", 1, "camera %d lost", (5,), None)
+    del plain.processName
+    assert whole(plain).message == "camera 5 lost [record could not be read: AttributeError]"
+
+
+@pytest.mark.parametrize("created", ["x", None, float("nan"), -5.0, 1e300, 1e12], ids=str)
+def test_a_time_that_no_calendar_has_is_taken_for_now_and_costs_nothing_else(created: Any) -> None:
+    before = time.time()
+    detail = whole(record_of(ValueError("5"), created=created))
+    assert before - 1 <= datetime.fromisoformat(detail.timestamp).timestamp() <= time.time()
+    assert (detail.error_type, detail.error_message) == ("ValueError", "5")
+
+
+class Unnamed(type):
+    """Says nothing of where its classes come from."""
+
+    @property
+    def __module__(cls) -> str:  # type: ignore[override]
+        raise LookupError
+
+
+def test_a_class_that_hides_its_module_costs_no_more_than_that() -> None:
+    detail = whole(record_of(Unnamed("OddError", (Exception,), {})("no picture")))
+    assert (detail.error_type, detail.error_message) == ("OddError", "no picture")
 
 
 def test_surrogates_are_escaped_everywhere() -> None:

@@ -1,5 +1,6 @@
 """What is told of exceptions: the fields of a detail record that speak of a live one, or of one left as text."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -173,7 +174,9 @@ class Describer:
             logger: name of the logger, for the group.
             culprit: where the logging call stands, for the group.
         """
-        name, module = word(type(exc).__name__), word(type(exc).__module__)
+        name, module = word(type.__dict__["__name__"].__get__(type(exc))), ""
+        with contextlib.suppress(Exception):  # of a metaclass
+            module = word(type(exc).__module__)
         message = self._clean.text(safe_str(exc))
         grouping = fingerprint.by_message(logger, (culprit,), name)
         told = self._clean.text(f"{type(error).__name__}: {safe_str(error)}")

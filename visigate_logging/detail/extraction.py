@@ -1,5 +1,6 @@
 """The values of a detail record, out of a ``LogRecord``."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -89,11 +90,12 @@ class Extractor:
             values.update(self._logged(record))
         else:
             self._add_raised(values, exc, tb, record)
-        created = int(record.created * 1_000_000)
+        at = _made_at(record)
+        created = int(at * 1_000_000)
         values["timestamp"] = rfc3339(created)
         values["event_id"] = new_id(created)
         values["pid"] = record.process or os.getpid()
-        values["monotonic"] = clock.since_boot(record.created)
+        values["monotonic"] = clock.since_boot(at)
         values["changes"] = timeline.last_changes
         if task := task_of(record):
             values["task"] = self._clean.text(task)
@@ -140,14 +142,16 @@ class Extractor:
     def _least(self, record: logging.LogRecord, error: BaseException) -> dict[str, Any]:
         """Return what can be said of a record that does not let itself be looked at."""
         now = time.time_ns() // 1000
-        told = f"[record could not be read: {word(type(error).__name__)}]"
-        grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), ("",), told)
+        message = f"[record could not be read: {word(type(error).__name__)}]"
+        with contextlib.suppress(Exception):  # what was logged is worth most
+            message = f"{self._message(record, None)} {message}"
+        grouping = fingerprint.by_message(self._clean.text(word(record.__dict__.get("name"))), ("",), message)
         return {
             "timestamp": rfc3339(now),
             "event_id": new_id(now),
             "error_type": "ERROR",
-            "error_message": told,
-            "message": told,
+            "error_message": message,
+            "message": message,
             "message_template": self._clean.text(record.msg) if type(record.__dict__.get("msg")) is str else "",
             "logger": self._clean.text(word(record.__dict__.get("name"))),
             "fingerprint": grouping.key,
@@ -238,6 +242,14 @@ class Extractor:
         }
 
 
+def _made_at(record: logging.LogRecord) -> float:
+    """Return when a record was made, in seconds since 1970; now, where it has a time that no calendar has."""
+    created = record.__dict__.get("created")
+    return created if isinstance(created, float | int) and 0 <= created < _YEAR_10000 else time.time()
+
+
+_YEAR_10000 = 253_402_300_800
+"""The first second that RFC 3339 has no text for."""
 _NAMES = (str, int, list, tuple)
 """What a named group may be."""
 
