@@ -122,6 +122,11 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         read(tmp_path / "none.yaml")
 
 
+def test_a_mapping_in_place_of_a_path_is_told_where_it_belongs() -> None:
+    with pytest.raises(ConfigurationError, match=r"path of a YAML file is wanted; logging\.config\.dictConfig takes"):
+        read({"version": 1})  # type: ignore[arg-type] -- the mistake
+
+
 def test_the_hash_is_of_the_content(source):
     assert source("a: 1").hash == source("a: 1").hash != source("a: 1 ").hash
 

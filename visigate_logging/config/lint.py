@@ -16,6 +16,8 @@ from visigate_logging.options.faults import KeyPath
 _IN_URL = re.compile(r"//[^/\s:@]*:[^/\s@]+@")
 _FORWARD = "visigate_logging.handlers.forward.ForwardHandler"
 _RECOVERY = "visigate_logging.handlers.recovery.RecoveryHandler"
+_DETAILS = "visigate_logging.handlers.json_file.JsonFileHandler"
+_DETAIL = "visigate_logging.formatters.DetailFormatter"
 
 
 def look_for_warnings(source: Source, objects: Sequence[Object]) -> None:
@@ -28,6 +30,7 @@ def look_for_warnings(source: Source, objects: Sequence[Object]) -> None:
         if readable:
             _look_for_secrets(source, made)
     _look_at_followed_logs(source, objects)
+    _look_at_unread_logs(source, objects)
     _look_at_thresholds(source, objects)
     _look_at_owners(source, objects)
     look_behind_queues(source, objects)
@@ -100,6 +103,15 @@ def _look_at_followed_logs(source: Source, objects: Sequence[Object]) -> None:
         if isinstance(log, str) and os.path.abspath(log) not in written:
             text = f"no handler of this file writes {log}: nothing is forwarded; write a JSON-file handler's filename"
             source.add((*made.key, "log") if "log" in made.given else made.key, text, WARNING)
+
+
+def _look_at_unread_logs(source: Source, objects: Sequence[Object]) -> None:
+    """Note details that are written as something else, as after the class of a text file's handler was changed."""
+    others = {m.key[1] for m in objects if m.key[0] == "formatters" and m.makes(object) and not m.is_called(_DETAIL)}
+    for made in objects:
+        if made.is_called(_DETAILS) and made.given.get("formatter") in others:
+            text = "nothing here can read what it writes; name one with (): visigate_logging.DetailFormatter, or none"
+            source.add((*made.key, "formatter"), text, WARNING)
 
 
 def _look_at_thresholds(source: Source, objects: Sequence[Object]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ def read(path: str | os.PathLike[str], content: bytes | None = None) -> Source:
     Raises:
         ConfigurationError: the file cannot be read at all.
     """
+    if isinstance(path, Mapping):
+        raise ConfigurationError("", "the path of a YAML file is wanted; logging.config.dictConfig takes a mapping")
     try:
         source = Source(Path(path), Path(path).read_bytes() if content is None else content)
     except OSError as error:

@@ -83,6 +83,15 @@ def _halt(text: str, error: yaml.YAMLError) -> Halt:
     return Halt(problem, place_of(mark), getattr(error, "context", None) or "", place_of(begin))
 
 
+def _ini(lines: Sequence[str], _: Halt) -> Reason | None:
+    for number, line in enumerate(lines, 1):
+        if line.strip() and line.lstrip()[0] not in "#;":
+            is_one = re.fullmatch(r"\[\w+\]", line.strip()) and "=" in "".join(lines[number:])
+            what = "but an INI file, as fileConfig reads it; write the same in YAML"
+            return (Place(number, 1), what) if is_one else None
+    return None
+
+
 def _tab(lines: Sequence[str], halt: Halt) -> Reason | None:
     for number, line in enumerate(lines[: halt.at.line], 1):
         if "\t" in line[: len(line) - len(line.lstrip())]:
@@ -164,6 +173,7 @@ def _line(lines: Sequence[str], place: Place) -> str:
 
 
 _GUESSES: tuple[Callable[[Sequence[str], Halt], Reason | None], ...] = (
+    _ini,
     _tab,
     _open_quote,
     _sign,
