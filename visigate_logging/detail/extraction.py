@@ -174,8 +174,9 @@ class Extractor:
                 return orjson.dumps(self._mapping(record.msg)).decode()
             message = record.getMessage()
         except Exception as error:  # a message that does not fit its arguments is still told
-            args = self._clean.value(record.args)
-            message = f"{safe_str(record.msg)} [arguments do not fit: {type(error).__name__}: {args}]"
+            message = safe_str(record.msg)
+            if record.args:
+                message += f" [arguments do not fit: {type(error).__name__}: {self._clean.value(record.args)}]"
         message = message if type(message) is str else safe_str(message)
         masked = self._clean.text(message)
         return masked if exc is None or masked == message else self._clean.around(message, masked, exc)
