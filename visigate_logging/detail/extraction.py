@@ -21,6 +21,7 @@ from visigate_logging.detail.log_record import (
     call_of,
     given_with,
     is_handled,
+    made_at,
     place_of,
     raised_by,
     task_of,
@@ -90,7 +91,7 @@ class Extractor:
             values.update(self._logged(record))
         else:
             self._add_raised(values, exc, tb, record)
-        at = _made_at(record)
+        at = made_at(record)
         created = int(at * 1_000_000)
         values["timestamp"] = rfc3339(created)
         values["event_id"] = new_id(created)
@@ -243,14 +244,6 @@ class Extractor:
         }
 
 
-def _made_at(record: logging.LogRecord) -> float:
-    """Return when a record was made, in seconds since 1970; now, where it has a time that no calendar has."""
-    created = record.__dict__.get("created")
-    return created if isinstance(created, float | int) and 0 <= created < _YEAR_10000 else time.time()
-
-
-_YEAR_10000 = 253_402_300_800
-"""The first second that RFC 3339 has no text for."""
 _NAMES = (str, int, list, tuple)
 """What a named group may be."""
 

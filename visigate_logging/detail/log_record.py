@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -81,3 +82,13 @@ def task_of(record: logging.LogRecord) -> str:
         except AttributeError:  # no task runs
             return ""
     return word(name) if name else ""
+
+
+YEAR_10000 = 253_402_300_800
+"""The first second since 1970 that RFC 3339 has no text for."""
+
+
+def made_at(record: logging.LogRecord) -> float:
+    """Return when a record was made, in seconds since 1970; now, where it has a time that no calendar has."""
+    created = record.__dict__.get("created")
+    return created if isinstance(created, float | int) and 0 <= created < YEAR_10000 else time.time()
