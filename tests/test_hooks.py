@@ -114,12 +114,26 @@ def test_an_interrupt_or_an_exit_is_no_error(tmp_path: Path, kind: str) -> None:
         f"""
         import threading
         install_hooks()
-        def work(): raise {kind}
-        thread = threading.Thread(target=work); thread.start(); thread.join()
+        thread = threading.Thread(target=exit); thread.start(); thread.join()
         raise {kind}
         """,
     )
     assert records == []
+
+
+def test_an_interrupt_that_ends_a_thread_which_gets_none_is_an_error(tmp_path: Path) -> None:
+    _, records = run(
+        tmp_path,
+        """
+        import threading
+        install_hooks()
+        def work(): raise KeyboardInterrupt
+        thread = threading.Thread(target=work, name="grabber"); thread.start(); thread.join()
+        """,
+    )
+    assert [(r["error_type"], r["thread"], r["function"]) for r in records] == [
+        ("KeyboardInterrupt", "grabber", "work")
+    ]
 
 
 def test_what_asyncio_reports_arrives_through_its_logger(tmp_path: Path) -> None:

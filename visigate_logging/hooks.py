@@ -1,8 +1,8 @@
 """Errors that nobody caught: of the interpreter, of threads, of destructors, of multiprocessing children.
 
-Each is logged on ``visigate.uncaught``; the hook that was there before is called afterwards. KeyboardInterrupt and
-SystemExit are no errors. What asyncio has to say arrives through its own logger. What native code ends is told by the
-next process of the host that looks, see ``lifecycle``.
+Each is logged on ``visigate.uncaught``; the hook that was there before is called afterwards. SystemExit is no error,
+and KeyboardInterrupt one only where it ends a thread. What asyncio has to say arrives through its own logger. What
+native code ends is told by the next process of the host that looks, see ``lifecycle``.
 """
 
 import faulthandler
@@ -108,7 +108,8 @@ def _uncaught(
 
 def _uncaught_in_thread(hooks: _Hooks, before: Callable[..., Any], args: threading.ExceptHookArgs) -> None:
     try:
-        if hooks.active and args.exc_value is not None and not issubclass(args.exc_type, _NO_ERRORS):
+        # Ctrl-C comes to the main thread alone: another one that ends by its exception has lost its work.
+        if hooks.active and args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
             name = args.thread.name if args.thread is not None else "that is gone"
             info = (args.exc_type, args.exc_value, args.exc_traceback)
             _log.critical("uncaught exception ends thread %s", name, exc_info=info)

@@ -43,6 +43,20 @@ def deep(left: int, act: Callable[[], str]) -> str:
     return down()
 
 
+def test_where_there_is_no_room_at_all_the_limit_is_met_in_a_frame_with_a_name() -> None:
+    met = []
+    for left in range(1, 40):
+        try:
+            deep(left, lambda: with_headroom(str) or "")
+        except RecursionError as error:
+            entry = error.__traceback__
+            while entry and entry.tb_next:
+                entry = entry.tb_next
+            met.append(entry and entry.tb_frame.f_code.co_filename)
+    assert met
+    assert "<string>" not in met  # as a named tuple's: it would be taken for the application's
+
+
 def raised(error: BaseException) -> logging.LogRecord:
     return logging.LogRecord("gate", 40, __file__, 1, "m", None, (type(error), error, error.__traceback__))
 

@@ -51,7 +51,7 @@ def with_headroom(work: Callable[[*Args], R], *args: *Args) -> R | None:
     # Outside of any `except`: what is described is the exception that the application handles, if any.
     if not is_near or (me := threading.get_ident()) in _waiting:  # what interrupts a wait must not begin another
         return work(*args)
-    caller = _Caller(sys._getframe(1), sys.exception(), me)
+    caller = tuple.__new__(_Caller, (sys._getframe(1), sys.exception(), me))  # no frame, that could be one too many
     returned: list[R] = []
     raised: list[BaseException] = []
     done = threading.Lock()
