@@ -91,12 +91,11 @@ class Extractor:
             values.update(self._logged(record))
         else:
             self._add_raised(values, exc, tb, record)
-        at = made_at(record)
-        created = int(at * 1_000_000)
+        created = made_at(record)
         values["timestamp"] = rfc3339(created)
         values["event_id"] = new_id(created)
         values["pid"] = record.process or os.getpid()
-        values["monotonic"] = clock.since_boot(at)
+        values["monotonic"] = clock.since_boot(created / 1_000_000)
         values["changes"] = timeline.last_changes
         if task := task_of(record):
             values["task"] = self._clean.text(task)
@@ -166,7 +165,7 @@ class Extractor:
         if group is None:
             return None
         plain = self._clean.value(group)
-        return plain if isinstance(plain, str | int | list) and isinstance(group, _NAMES) else None
+        return plain if isinstance(plain, str | int | list) and isinstance(group, str | int | list | tuple) else None
 
     def _message(self, record: logging.LogRecord, exc: BaseException | None) -> str:
         """Return what was logged."""
@@ -175,9 +174,10 @@ class Extractor:
                 return orjson.dumps(self._mapping(record.msg)).decode()
             message = record.getMessage()
         except Exception as error:  # a message that does not fit its arguments is still told
-            message = safe_str(record.msg)
-            if record.args:
-                message += f" [arguments do not fit: {type(error).__name__}: {self._clean.value(record.args)}]"
+            args = self._clean.value(record.args)
+            message = safe_str(record.msg) + (
+                f" [arguments do not fit: {type(error).__name__}: {args}]" if args else ""
+            )
         message = message if type(message) is str else safe_str(message)
         masked = self._clean.text(message)
         return masked if exc is None or masked == message else self._clean.around(message, masked, exc)
@@ -244,12 +244,7 @@ class Extractor:
         }
 
 
-_NAMES = (str, int, list, tuple)
-"""What a named group may be."""
-
-
 def _fingerprint_of(exc: BaseException | None) -> Any:
-    try:
+    with contextlib.suppress(Exception):  # a hostile property
         return getattr(exc, "fingerprint", None)
-    except Exception:  # a hostile property
-        return None
+    return None

@@ -88,7 +88,9 @@ YEAR_10000 = 253_402_300_800
 """The first second since 1970 that RFC 3339 has no text for."""
 
 
-def made_at(record: logging.LogRecord) -> float:
-    """Return when a record was made, in seconds since 1970; now, where it has a time that no calendar has."""
+def made_at(record: logging.LogRecord) -> int:
+    """Return when a record was made, in microseconds since 1970; now, where it has a time that no calendar has."""
     created = record.__dict__.get("created")
-    return created if isinstance(created, float | int) and 0 <= created < YEAR_10000 else time.time()
+    if not (isinstance(created, float | int) and 0 <= created < YEAR_10000):
+        created = time.time()
+    return int(created * 1_000_000)
