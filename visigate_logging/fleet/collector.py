@@ -20,7 +20,7 @@ from visigate_logging.fleet.intake import Intake
 from visigate_logging.fleet.silence import Silence, silences
 from visigate_logging.forward.backoff import Backoff
 from visigate_logging.forward.connection import Connection
-from visigate_logging.host.clock import clock, utc_text
+from visigate_logging.host.clock import utc_text
 from visigate_logging.host.supervision import notify
 from visigate_logging.lifecycle.telling import Origin, tell
 
@@ -174,6 +174,5 @@ def _tell_of(silence: Silence) -> None:
 
 
 def _tell(kind: type[IncidentError], text: str) -> None:
-    now = clock()
-    origin = Origin(name="collector", pid=0, at=time.time(), boot_id=now.boot_id, monotonic=now.seconds)
-    tell("visigate.fleet", logging.CRITICAL, kind, text, origin)  # of which mails tell, as they are configured
+    # CRITICAL: of which mails tell, as they are configured
+    tell("visigate.fleet", logging.CRITICAL, kind, text, Origin.here("collector"))

@@ -11,7 +11,7 @@ from visigate_logging.forward.target import TellsState
 
 _FIRST, _EVERY = 3.0, 60.0
 """Seconds until the state is told first, so that no short command does, and from then on."""
-_BY_NAME = "visigate_logging.health.gate_state", "described"
+_BY_NAME = "visigate_logging.health.gate_state"
 """Who describes the gate: by name, as dictConfig has handlers, because it knows all rooms and none may know it."""
 
 
@@ -38,6 +38,4 @@ class StateTeller:
 
 
 def _described(options: ForwardOptions) -> bytes:
-    module, name = _BY_NAME
-    state: bytes = getattr(import_module(module), name)(options)
-    return state
+    return bytes(import_module(_BY_NAME).described(options))

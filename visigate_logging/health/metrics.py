@@ -185,6 +185,12 @@ def _recoveries(directory: Path) -> Iterator[Family]:
 
 
 def _backups(objects: "Iterable[Object]") -> Iterator[Family]:
+    newest = _newest_backups(objects) if objects else {}  # nothing is imported for none
+    samples: list[Sample] = [({"database": database}, when) for database, when in newest.items()]
+    yield Family("visigate_backup_timestamp_seconds", "gauge", "When the newest backup was made; 0: none.", samples)
+
+
+def _newest_backups(objects: "Iterable[Object]") -> dict[str, float]:
     from visigate_logging.health.host import runners
     from visigate_logging.recovery.application import missing_allowed
     from visigate_logging.recovery.sqlite.backups import generations
@@ -200,8 +206,7 @@ def _backups(objects: "Iterable[Object]") -> Iterator[Family]:
                     if times or Path(step.database).absolute().parent.exists():  # as shipped there is none
                         newest[step.database] = max(times, default=0.0)
             runner.close()
-    samples: list[Sample] = [({"database": database}, when) for database, when in newest.items()]
-    yield Family("visigate_backup_timestamp_seconds", "gauge", "When the newest backup was made; 0: none.", samples)
+    return newest
 
 
 def _power_cuts(directory: Path) -> Iterator[Family]:

@@ -57,12 +57,11 @@ class Changes:
         if not self._told:  # read once: what is installed later this process does not use
             now[f"packages:{sys.prefix}"] = packages()
         new = {key: value for key, value in now.items() if value and self._told.get(key) != value}
-        if new and self._lock.acquire():
-            try:
-                self._compare(new)
-            finally:
-                self._lock.release()
-            self._told |= new
+        if new:
+            with self._lock.tried() as is_ours:
+                if is_ours:
+                    self._compare(new)
+                    self._told |= new
         self._look_at_clock()
         self._refresh()
 
@@ -82,26 +81,23 @@ class Changes:
     def _look_at_clock(self) -> None:
         offset = time.time() - monotonic()
         jump, self._offset = offset - self._offset, offset
-        if abs(jump) < JUMP or not self._lock.acquire():
-            return
-        try:
-            for event in reversed(list(self._timeline.read())):
-                same_boot = event["event"] == "clock" and event.get("boot_id") == boot_id()
-                if same_boot and abs(monotonic() - event.get("monotonic", 0.0)) < _SAME:
-                    return  # another process has seen it
-            self._timeline.append(
-                "clock",
-                f"the clock was set {'forward' if jump > 0 else 'back'} by {length(abs(jump))}",
-                seconds=round(jump, 3),
-            )
-        finally:
-            self._lock.release()
+        if abs(jump) >= JUMP:
+            with self._lock.tried() as is_ours:
+                if is_ours and not any(map(_is_this_jump, self._timeline.read())):
+                    text = f"the clock was set {'forward' if jump > 0 else 'back'} by {length(abs(jump))}"
+                    self._timeline.append("clock", text, seconds=round(jump, 3))
 
     def _refresh(self) -> None:
         mark = self._timeline.mark()
         if mark != self._mark or monotonic() - self._noted >= _NOTE_EVERY:
             self._mark, self._noted = mark, monotonic()
             note_changes(self._timeline)
+
+
+def _is_this_jump(event: Mapping[str, Any]) -> bool:
+    """Return whether another process has seen it."""
+    is_ours = event["event"] == "clock" and event.get("boot_id") == boot_id()
+    return is_ours and abs(monotonic() - event.get("monotonic", 0.0)) < _SAME
 
 
 def packages() -> dict[str, str]:

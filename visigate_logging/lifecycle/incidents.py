@@ -3,13 +3,12 @@
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from visigate_logging.exceptions import PowerLostError, ProcessHungError
-from visigate_logging.host.clock import clock, utc_text
+from visigate_logging.host.clock import utc_text
 from visigate_logging.host.timeline import Timeline
 from visigate_logging.lifecycle.ends import told_of
 from visigate_logging.lifecycle.loss import put_aside, torn
@@ -65,9 +64,7 @@ def tell_of_absences(absences: Iterable[Absence], timeline: Timeline, facts: Map
 
 
 def _here(facts: Mapping[str, Any], more: Mapping[str, Any]) -> Origin:
-    now = clock()
-    named = {name: str(facts.get(name) or "") for name in ("name", "service", "release")}
-    return Origin(pid=os.getpid(), at=time.time(), boot_id=now.boot_id, monotonic=now.seconds, more=more, **named)
+    return Origin.here(more=more, **{name: str(facts.get(name) or "") for name in ("name", "service", "release")})
 
 
 def _utc(at: float | None) -> str:

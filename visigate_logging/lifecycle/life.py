@@ -169,7 +169,8 @@ class Life(ForkAware):
             absences = self._power.look()
             if absences is not None:
                 tell_of_absences(absences, self.timeline, self.presence.facts)
-                self._power.told(absences)
+                if absences:
+                    self._power.told(absences)
                 self._inquest.look(is_first=self._looked < 0)
             self._changes.look(self.presence.facts)
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,10 @@ class Power:
         is_new = book.sign is None or book.sign.boot_id != now.boot_id
         if not now.boot_id or not (is_new or book.pending or self._is_due(book, now.seconds)):
             return []
-        if not self._lock.acquire():
-            return None if is_new else []
-        try:
-            return self._in_turn(now.seconds)
-        finally:
-            self._lock.release()
+        with self._lock.tried() as is_ours:
+            if is_ours:
+                return self._in_turn(now.seconds)
+        return None if is_new else []
 
     def _in_turn(self, seconds: float) -> list[Absence]:
         book = self._read()
@@ -92,22 +90,18 @@ class Power:
 
     def told(self, absences: list[Absence]) -> None:
         """Note that they are told, each once."""
-        if absences and self._lock.acquire(timeout=1.0):
-            try:
+        with self._lock.tried(1.0) as is_ours:
+            if is_ours:
                 book = self._read()
                 book.pending = book.pending[len(absences) :]
                 self._write(book)
-            finally:
-                self._lock.release()
 
     def _is_due(self, book: _Book, seconds: float) -> bool:
         return book.sign is None or seconds - book.sign.monotonic >= SIGN_EVERY
 
     def _closed(self, sign: Sign) -> Sign:
         """Return the last sign of a boot with what is known of its end."""
-        return Sign(
-            sign.boot_id, sign.monotonic, sign.at, sign.is_right, self._cut_off(sign.boot_id), self._mark(sign)
-        )
+        return replace(sign, cut_off=self._cut_off(sign.boot_id), mark=self._mark(sign))
 
     def _cut_off(self, boot: str) -> tuple[str, ...]:
         """Names of the processes that had neither said goodbye nor been told to end."""

@@ -4,15 +4,17 @@ import contextlib
 import linecache
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from visigate_logging.detail.options import DetailOptions
 from visigate_logging.detail.record import CACHED_AS, ErrorDetail
 from visigate_logging.detail.stacks import HEADING
 from visigate_logging.exceptions import IncidentError
+from visigate_logging.host.clock import clock
 from visigate_logging.lifecycle.dumps import Stack
 
 _TAIL = 4 << 20
@@ -39,6 +41,12 @@ class Origin:
     service: str = ""
     release: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls, name: str, **known: Any) -> Self:
+        """Return this process and moment."""
+        now = clock()
+        return cls(name=name, pid=os.getpid(), at=time.time(), boot_id=now.boot_id, monotonic=now.seconds, **known)
 
 
 def tell(
