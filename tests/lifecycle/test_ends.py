@@ -134,7 +134,7 @@ def test_of_clean_ends_nothing_is_told(gate: Gate) -> None:
     assert (gate.ends, gate.records) == ([], [])
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("count", [10, pytest.param(100, marks=[pytest.mark.stress, pytest.mark.timeout(900)])])
 def test_of_many_clean_ends_is_no_word(gate: Gate, count: int) -> None:
     gate.run(f"for n in range({count}):\n    if os.fork() == 0: sys.exit(n)\n    os.wait()")
     gate.look()
@@ -248,6 +248,7 @@ def test_a_process_of_an_earlier_version_is_passed_over(gate: Gate) -> None:
 
 
 @pytest.mark.stress
+@pytest.mark.timeout(900)
 def test_many_crashes_are_each_told_once(gate: Gate) -> None:
     pids = set()
     for _ in range(50):
