@@ -35,6 +35,7 @@ KINDS: list[list[str]] = [
     ["object at 0x7f1234567890 is gone", "object at 0xdeadbeef is gone", "object at 0x55aa is gone"],
     ["no route to fe80::1", "no route to 2001:db8::8a2e:370:7334", "no route to ::1"],
     ["no answer of 10.0.0.5:554", "no answer of 192.168.178.20:8554", "no answer of 10.0.0.17"],
+    ["refused by 10.0.0.5", "refused by nvr.fritz.box", "refused by ec2-52.example.cn", "refused by 52.80.34.196:22"],
     ["cannot resolve camera-north.local", "cannot resolve mail.example.org", "cannot resolve nvr.fritz.box"],
     [
         "cannot open rtsp://10.0.0.5/1",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import Progress, complain
 from visigate_logging.store.facets import FACETS, spelt
-from visigate_logging.store.opened import OpenedLog
-from visigate_logging.store.record_queries import RecordQueries
+from visigate_logging.store.record_queries import OpenedLog, RecordQueries
 
 if TYPE_CHECKING:
     from visigate_logging.detail.record import ErrorDetail

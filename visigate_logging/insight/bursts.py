@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Self
 
-__all__ = ["Burst", "BurstRule", "burst_score", "find_bursts"]
-
 HALF_LIFE = 168
 """Hours after which an hour's count weighs half."""
 KEEP = 0.5 ** (1 / HALF_LIFE)

@@ -4,8 +4,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-__all__ = ["beside", "comes_with", "only_at"]
-
 SHARE = 0.5
 FEWEST = 3
 CHANCE = 0.01

@@ -7,8 +7,6 @@ month: nothing to train, right from the third day on, and no better than that (d
 import math
 from collections.abc import Iterable
 
-__all__ = ["FEWEST_DAYS", "recurrence", "rounded"]
-
 PRIOR_DAYS, PRIOR_AGE = 0.3, 10.0
 DECAY = 30.0
 """Days after which a day weighs 1/e."""

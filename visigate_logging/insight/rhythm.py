@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Rhythm", "rhythm_of"]
-
 FEWEST_DAYS = 8
 SHARE = 0.6
 SIGNIFICANT = 0.01

@@ -9,8 +9,6 @@ from functools import lru_cache
 
 from visigate_logging.insight.bursts import burst_score
 
-__all__ = ["TOO_FEW", "Trend", "mann_kendall", "trend_of"]
-
 SIGNIFICANT = 0.03
 """Two-sided, of the test over all days. With LATELY the verdicts that are wrong stay below 0.04."""
 LATELY = 2.6

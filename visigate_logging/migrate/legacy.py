@@ -13,7 +13,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.clock import rfc3339
 from visigate_logging.host.log_files import log_files
 from visigate_logging.host.shared_file import SharedFile
-from visigate_logging.store.imported import imported_log, legacy_tie
+from visigate_logging.store.identity import imported_log, legacy_tie
 from visigate_logging.store.lines import read_lines
 from visigate_logging.store.times import micros
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["erase_from_database", "is_database"]
-
 PATIENCE = 10.0
 """Seconds to wait for others who use a database."""
 

@@ -21,8 +21,6 @@ from visigate_logging.retention.rewrite import rotation_lock, write_anew
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = ["FEWEST", "TextForms", "erase", "found_in"]
-
 FEWEST = 4
 """Characters, without those between words, that a text must have: a shorter one stands in too much else."""
 ROUNDS = 5

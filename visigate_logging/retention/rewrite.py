@@ -16,8 +16,6 @@ from visigate_logging.host.files import open_safely
 from visigate_logging.host.log_files import log_files
 from visigate_logging.host.sync import force
 
-__all__ = ["Change", "rewrite_log", "rotation_lock", "write_anew"]
-
 Change = Callable[[bytes], bytes]
 """What becomes of a line: the same, another, or nothing."""
 LATE = 0.5

@@ -13,8 +13,6 @@ import orjson
 from visigate_logging.host.clock import utc_text
 from visigate_logging.host.files import write_atomically
 
-__all__ = ["keep_some", "kept_path"]
-
 Line = tuple[str, bytes]
 """The time of a record as it stands in it, and its line."""
 

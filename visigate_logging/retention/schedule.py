@@ -13,8 +13,6 @@ from visigate_logging.host.log_files import log_files
 from visigate_logging.retention.rewrite import rewrite_log, rotation_lock
 from visigate_logging.retention.samples import keep_some
 
-__all__ = ["Retention", "read_age"]
-
 DAY = 86_400.0
 LOOK_EVERY = 3600.0
 SLACK = timedelta(days=1)

@@ -21,8 +21,6 @@ from visigate_logging.store.index import Index, Row, is_damage, open_index, remo
 from visigate_logging.store.ingest import drop_damaged
 from visigate_logging.store.splits import name_groups
 
-__all__ = ["Access"]
-
 T = TypeVar("T")
 ATTEMPTS = 5
 """How often a question is begun anew when files are rotated, or the index found damaged, under its hands."""

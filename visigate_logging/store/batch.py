@@ -14,8 +14,6 @@ from visigate_logging.store.interning import FUTURE, MOST_TRIED, PAST, carried_f
 from visigate_logging.store.lines import HEAD, ID, ID_AT, MESSAGE, RECORD_START, TAIL, WORDS, WORDS_END, Line, parse
 from visigate_logging.store.times import QUARTER, parse_timestamp
 
-__all__ = ["Batch", "Newest", "Part"]
-
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- see below
 """Without a zone, as the times are that our writers make: all of them are UTC."""
 fromisoformat, from_bytes = datetime.fromisoformat, int.from_bytes

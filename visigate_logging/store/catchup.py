@@ -18,8 +18,6 @@ from visigate_logging.store.merging import follow_merges, merges_moved
 from visigate_logging.store.schema import BY_FACET
 from visigate_logging.store.splits import follow_splits
 
-__all__ = ["catch_up", "share_read"]
-
 BATCH = 10_000
 """Lines to a transaction: what an interrupted build loses, and how long another reader waits."""
 HEAD = 64 * 1024

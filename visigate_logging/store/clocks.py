@@ -14,8 +14,6 @@ from visigate_logging.store.counts import count
 from visigate_logging.store.index import Index
 from visigate_logging.store.times import DAY, MINUTE, QUARTER
 
-__all__ = ["Clock", "Clocks", "ReaderClock", "date_groups", "reader_moved", "settle", "settle_all"]
-
 TOLERANCE = MINUTE
 """Microseconds by which times of one clock may differ: it drifts, is slewed, and records take a moment to be made."""
 EARLIEST, LATEST = 1_577_836_800_000_000, 4_102_444_800_000_000

@@ -7,8 +7,6 @@ from functools import lru_cache
 from visigate_logging.store.index import Index
 from visigate_logging.store.times import HOUR, QUARTER, from_micros, midnight, zone_name
 
-__all__ = ["EVERYTHING", "Counts", "count", "day_of", "recount_days", "zone_moved"]
-
 EVERYTHING = 0
 """The facet that stands for all of them in the tally."""
 

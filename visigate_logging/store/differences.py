@@ -13,8 +13,6 @@ from visigate_logging.insight.correlation import only_at
 from visigate_logging.store.facets import NAMES, NONE, Filter, counts_of, facets_of
 from visigate_logging.store.times import QUARTER, Period, from_micros
 
-__all__ = ["Counted", "Spread", "compared", "counted", "differences", "releases_of", "spread"]
-
 FIELDS = ("error_message", "message", "severity", "host", "process", "thread", "line", "release", "service")
 MOST = 5
 """Values that are told of one field, the most frequent."""
@@ -82,12 +80,11 @@ def _only(own: Iterable[Counted], all_: Iterable[Counted]) -> dict[str, str]:
 
 def releases_of(db: sqlite3.Connection, own: Sequence[int], tz: tzinfo | None) -> dict[str, datetime]:
     """Return in which releases some facets have occurred, and when first in each, the newest first."""
-    first: dict[str, int] = {}
-    for number in own:
-        (release,) = db.execute("SELECT release FROM facet WHERE id = ?", (number,)).fetchone()
-        (at,) = db.execute("SELECT min(at) FROM record WHERE facet = ?", (number,)).fetchone()
-        if release and at is not None:
-            first[release] = min(at, first.get(release, at))
+    sql = (
+        "SELECT release, min((SELECT min(at) FROM record WHERE facet = facet.id)) AS at FROM facet "
+        "WHERE release != '' AND id IN (SELECT value FROM json_each(?)) GROUP BY release HAVING at NOTNULL"
+    )
+    first = dict(db.execute(sql, (orjson.dumps(list(own)).decode(),)))
     return {release: from_micros(at, tz) for release, at in sorted(first.items(), key=lambda item: -item[1])}
 
 

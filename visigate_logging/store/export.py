@@ -8,8 +8,6 @@ from typing import Any
 
 from visigate_logging.detail.record import ErrorDetail
 
-__all__ = ["FORMATS"]
-
 COLUMNS = (
     "timestamp", "event_id", "severity", "category", "error_type", "error_message", "module", "function",
     "message", "level", "logger", "culprit", "fingerprint", "file", "line", "process", "pid", "thread", "host",

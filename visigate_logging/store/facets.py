@@ -11,25 +11,6 @@ import orjson
 
 from visigate_logging.exceptions import StoreError
 
-__all__ = [
-    "FACETS",
-    "GROUP",
-    "NAMES",
-    "NONE",
-    "Facet",
-    "Filter",
-    "choices_of",
-    "counts_of",
-    "facets_of",
-    "family_of",
-    "fits",
-    "roots_of",
-    "scalar",
-    "spelt",
-    "word_of",
-    "words_of",
-]
-
 WORD = 200
 """Characters that the index keeps of a name; the records on disk keep all."""
 MOST_OWN = 8

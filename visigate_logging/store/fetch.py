@@ -18,8 +18,6 @@ from visigate_logging.store.search import cursor_at
 from visigate_logging.store.times import from_micros
 from visigate_logging.store.typed import read_record
 
-__all__ = ["Page", "fetch", "first_page", "search_text", "searchable"]
-
 SEARCHED = 20_000
 """Records that one question for a text reads at most; its page says how far back that was."""
 STEP = 500

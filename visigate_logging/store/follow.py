@@ -17,8 +17,6 @@ from visigate_logging.store.lines import Line, parse
 from visigate_logging.store.times import micros, parse_timestamp
 from visigate_logging.store.typed import read_record
 
-__all__ = ["Follower", "matching"]
-
 TELLING = 1024
 """Bytes at the end of what has been read by which it is known again, at least.
 

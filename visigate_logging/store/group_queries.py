@@ -31,8 +31,6 @@ from visigate_logging.store.trends import courses_of, find_trends
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
-__all__ = ["GroupQueries"]
-
 EVENTS = 50
 
 

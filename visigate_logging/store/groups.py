@@ -19,8 +19,6 @@ from visigate_logging.store.statistics import spans_of
 from visigate_logging.store.times import QUARTER, Period, from_micros, micros
 from visigate_logging.triage.states import OPEN, RANKS, STATES, State
 
-__all__ = ["Group", "GroupPage", "Wanted", "all_facets", "count_groups", "find_groups", "group_of", "known_days"]
-
 
 @dataclass(frozen=True)
 class Group:

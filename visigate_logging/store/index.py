@@ -18,8 +18,6 @@ from visigate_logging.store.schema import APPLICATION, PAGE, VERSION, prepare, v
 from visigate_logging.triage.decisions import DecisionLog, decisions_path
 from visigate_logging.triage.splits import Split
 
-__all__ = ["Index", "Row", "index_path", "is_damage", "open_index", "prepared", "remove_older"]
-
 PATIENCE = 2.0
 """Seconds to wait for another process that is writing to the index."""
 MODE = 0o640

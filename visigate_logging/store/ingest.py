@@ -12,14 +12,11 @@ from visigate_logging.store.batch import Batch, Newest, Part
 from visigate_logging.store.clocks import Clocks
 from visigate_logging.store.counts import count
 from visigate_logging.store.facets import word_of
-from visigate_logging.store.identity import identify
+from visigate_logging.store.identity import LONGEST, identify
 from visigate_logging.store.index import Index, Row
 from visigate_logging.store.interning import title
-from visigate_logging.store.keys import LONGEST
 from visigate_logging.store.lines import parse
 from visigate_logging.store.times import QUARTER
-
-__all__ = ["Taken", "drop_damaged", "take"]
 
 MOVED = (
     "UPDATE record SET source = ?, offset = ?, length = ? "

@@ -19,8 +19,6 @@ from visigate_logging.store.groups import Group, all_facets
 from visigate_logging.store.search import find
 from visigate_logging.store.times import DAY, HOUR, QUARTER, Period, from_micros
 
-__all__ = ["find_forecasts", "insights_of", "together"]
-
 LOOKED_BACK = 180
 """Days from which forecasts are made: what is older weighs less than 1/400."""
 RHYTHM_DAYS = 60

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from visigate_logging.store.facets import NAMES, word_of, words_of
-from visigate_logging.store.identity import identify
+from visigate_logging.store.identity import LONGEST, group_key, identify, older_keys
 from visigate_logging.store.index import Index
-from visigate_logging.store.keys import LONGEST, group_key, older_keys
 from visigate_logging.triage.splits import part_of
-
-__all__ = ["FUTURE", "MOST_TRIED", "PAST", "carried_facet", "claim", "numbers_of", "part_numbers", "title"]
 
 MOST_TRIED = 50
 """Messages of a group whose older keys are looked for: they differ by message, and most groups have but one."""

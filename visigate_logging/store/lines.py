@@ -12,8 +12,6 @@ import orjson
 
 from visigate_logging.host.log_files import LogFile
 
-__all__ = ["Line", "holds_records", "parse", "raw_lines", "read_lines"]
-
 RECORD_START = b'{"timestamp":"'
 _WORD, _TEXT = rb'[^"\\\x00-\x1f]*+', rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 HEAD = re.compile(

@@ -3,8 +3,6 @@
 from visigate_logging.store.index import Index
 from visigate_logging.triage.decisions import Merges
 
-__all__ = ["follow_merges", "merges_moved"]
-
 KNOWN = "SELECT key, coalesce(heir, id) FROM grp"
 
 

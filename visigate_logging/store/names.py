@@ -3,8 +3,6 @@
 import sqlite3
 from typing import NamedTuple
 
-__all__ = ["GroupName", "group_names"]
-
 
 class GroupName(NamedTuple):
     """What a group is called, and when its first and its newest error were."""

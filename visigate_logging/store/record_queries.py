@@ -1,31 +1,81 @@
 """Questions about single errors."""
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from string import hexdigits
-from typing import Any
+from typing import Any, Self
 
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import StoreError, UnknownEventError
+from visigate_logging.store.access import Access
 from visigate_logging.store.facets import Filter, facets_of
 from visigate_logging.store.fetch import Page, first_page, search_text
 from visigate_logging.store.follow import Follower, matching
-from visigate_logging.store.imported import legacy_tie
-from visigate_logging.store.opened import OpenedLog
+from visigate_logging.store.identity import legacy_tie
 from visigate_logging.store.search import cursor_at, find, known_of, locate, locate_part, locate_tie, next_newer
-from visigate_logging.store.times import from_micros, parse_timestamp
+from visigate_logging.store.times import Period, from_micros, parse_timestamp
 from visigate_logging.store.typed import about
 from visigate_logging.store.upkeep import unreadable_places
-
-__all__ = ["RecordQueries"]
+from visigate_logging.triage.decisions import DecisionLog, decisions_path
 
 MOST_AROUND = 20
 """Errors that are looked at around another."""
 SHORTEST, WHOLE = 4, 32
 """Digits of a part of an id, and of a whole one."""
+
+
+class OpenedLog:
+    """One log and access to its index; see :class:`~visigate_logging.store.store.ErrorStore`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        tz: tzinfo | None = None,
+        clock: Callable[[], float] = time.time,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        given = Path(path)
+        self.path = given / "details.jsonl" if given.is_dir() else given
+        self.tz = tz
+        self._clock = clock
+        self._access = Access(self.path, progress, clock)
+        self._decisions = DecisionLog(decisions_path(self.path))
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that a question waits for an index that is far behind; None, as at first, to wait for all of it.
+
+        After that it is answered from what has been read, the newest first, and a thread goes on: see ``building``.
+        """
+        return self._access.patience
+
+    @patience.setter
+    def patience(self, seconds: float | None) -> None:
+        self._access.patience = seconds
+
+    @property
+    def building(self) -> str:
+        """How far an index that is being made has come, in a sentence; empty when all has been read."""
+        return self._access.building
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self._access.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _period(self, days: int, tz: tzinfo | None = None) -> Period:
+        return Period(int(self._clock() * 1e6), days, tz or self.tz)
 
 
 class RecordQueries(OpenedLog):

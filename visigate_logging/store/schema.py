@@ -11,8 +11,6 @@ from pathlib import Path
 
 from visigate_logging.store.facets import NAMES
 
-__all__ = ["APPLICATION", "BY_FACET", "PAGE", "VERSION", "carry_over", "prepare", "version_of"]
-
 APPLICATION = 0x56474958
 """PRAGMA application_id: an SQLite file without it is not ours and is not touched."""
 VERSION = 3

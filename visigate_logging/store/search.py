@@ -13,18 +13,6 @@ from visigate_logging.store.identity import id_bytes
 from visigate_logging.store.index import Row
 from visigate_logging.store.times import micros, parse_timestamp
 
-__all__ = [
-    "cursor_at",
-    "find",
-    "keys_beginning",
-    "known_of",
-    "locate",
-    "locate_in_time",
-    "locate_part",
-    "locate_tie",
-    "next_newer",
-]
-
 MERGED = 400
 """Facets up to which each is read from its newest on; beyond, records are read by time and sorted out."""
 IS_SORTED = "SELECT 1 FROM sqlite_schema WHERE name = 'record_by_facet'"

@@ -10,8 +10,6 @@ from itertools import islice
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.masking import mask
 
-__all__ = ["source_around"]
-
 MAX_BYTES = 2_000_000
 
 

@@ -15,8 +15,6 @@ from visigate_logging.store.search import SELECT
 from visigate_logging.store.times import QUARTER
 from visigate_logging.triage.splits import Split, part_of, splits_of
 
-__all__ = ["follow_splits", "name_groups"]
-
 
 def follow_splits(index: Index, files: Mapping[int, LogFile]) -> None:
     """Have errors that are in the index already be of the part that they are of by now, and so the next ones.

@@ -21,8 +21,6 @@ from visigate_logging.triage.decisions import ACTIONS, Decision, Merges
 from visigate_logging.triage.splits import check_where, split_key
 from visigate_logging.triage.states import OPEN, RANKS, Occurred, State, state_of
 
-__all__ = ["Decided", "prepare_decision", "root_of"]
-
 LONGEST_NOTE = 2000
 LONGEST_NAME = 200
 MOST_RELEASES = 50

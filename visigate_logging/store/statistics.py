@@ -12,8 +12,6 @@ from visigate_logging.store.counts import EVERYTHING
 from visigate_logging.store.facets import FACETS, NAMES, counts_of
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
-__all__ = ["count_errors", "count_over_time", "spans_of"]
-
 
 def count_errors(db: sqlite3.Connection, period: Period) -> dict[str, Any]:
     """See :meth:`ErrorStore.statistics`."""
@@ -95,3 +93,26 @@ def count_over_time(
         {"start": from_micros(limit, period.tz).isoformat(), "total": count.total(), "severities": dict(count)}
         for limit, count in zip(limits, counts, strict=False)
     ]
+
+
+def count_totals(db: sqlite3.Connection, limit: int) -> dict[str, Any]:
+    """See :meth:`ErrorStore.totals`."""
+    kinds, types = Counter[tuple[str, str]](), Counter[str]()
+    groups = Counter[str]()
+    of_group: dict[str, tuple[str, int]] = {}
+    rows = db.execute(
+        "SELECT severity, category, type, own.key, own.last, (SELECT sum(n) FROM daily WHERE daily.facet = facet.id) "
+        "FROM facet JOIN grp ON grp.id = facet.grp JOIN grp AS own ON own.id = coalesce(grp.heir, grp.id)"
+    )
+    for severity, category, kind, key, last, n in rows:
+        kinds[severity, category] += n or 0
+        types[kind] += n or 0
+        groups[key] += n or 0
+        of_group[key] = (kind, last)
+    latest = sorted(of_group, key=lambda key: of_group[key][1], reverse=True)[:limit]
+    return {
+        "kinds": kinds.most_common(limit),
+        "types": types.most_common(limit),
+        "groups": [(key, of_group[key][0], groups[key]) for key in latest],
+        "last": max((last for _, last in of_group.values()), default=0) / 1e6,
+    }

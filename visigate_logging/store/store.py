@@ -11,13 +11,10 @@ from visigate_logging.store.facets import Filter, choices_of, facets_of
 from visigate_logging.store.group_queries import GroupQueries
 from visigate_logging.store.groups import Group
 from visigate_logging.store.insights import together
-from visigate_logging.store.statistics import count_errors, count_over_time
+from visigate_logging.store.statistics import count_errors, count_over_time, count_totals
 from visigate_logging.store.times import micros
-from visigate_logging.store.totals import count_totals
 from visigate_logging.store.trends import bursting
 from visigate_logging.store.upkeep import check_index, files_before, overview
-
-__all__ = ["ErrorStore"]
 
 
 class ErrorStore(GroupQueries):

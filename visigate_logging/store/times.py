@@ -6,19 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 
-__all__ = [
-    "DAY",
-    "HOUR",
-    "MINUTE",
-    "QUARTER",
-    "Period",
-    "from_micros",
-    "micros",
-    "midnight",
-    "parse_timestamp",
-    "zone_name",
-]
-
 QUARTER = 900_000_000
 """Microseconds of a quarter of an hour: every time zone in use begins its days with one."""
 HOUR = 4 * QUARTER

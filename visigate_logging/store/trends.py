@@ -19,8 +19,6 @@ from visigate_logging.store.groups import Facet, Tally, all_facets, count_groups
 from visigate_logging.store.names import group_names
 from visigate_logging.store.times import HOUR, QUARTER, Period, from_micros
 
-__all__ = ["bursting", "bursts_of", "courses_of", "find_trends"]
-
 PER_HOUR = HOUR // QUARTER
 KEPT = 24 * 400
 """Hours for which bursts are remembered."""

@@ -9,8 +9,6 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.host.clock import utc_text
 from visigate_logging.store.times import parse_timestamp
 
-__all__ = ["ErrorDetail", "ExceptionData", "Frame", "about", "read_record", "typed"]
-
 
 def read_record(data: Mapping[str, Any], at: int) -> ErrorDetail:
     """Return a line's object as a record.

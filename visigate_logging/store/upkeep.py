@@ -12,8 +12,6 @@ from visigate_logging.store.clocks import ReaderClock
 from visigate_logging.store.index import Index, prepared
 from visigate_logging.store.times import micros
 
-__all__ = ["check_index", "files_before", "overview", "unreadable_places"]
-
 
 def overview(db: sqlite3.Connection, files: Mapping[int, LogFile]) -> dict[str, Any]:
     """Return what answers rest on: files, their bytes, records and unreadable places."""

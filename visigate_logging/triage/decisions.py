@@ -14,8 +14,6 @@ from typing import Any
 from visigate_logging.exceptions import StoreError
 from visigate_logging.host.json_lines import JsonLines
 
-__all__ = ["ACTIONS", "Decision", "DecisionLog", "Merges", "decisions_path"]
-
 ACTIONS = ("resolve", "mute", "reopen", "note", "merge", "unmerge", "split")
 """What can be decided of a group."""
 

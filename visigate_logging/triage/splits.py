@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from visigate_logging.exceptions import DecisionError
 from visigate_logging.triage.decisions import Decision
 
-__all__ = ["Split", "check_where", "part_of", "says", "split_key", "splits_of"]
-
 FIELDS = {"type": "error_type"}
 """Facets that a record has under another name."""
 TEXTS = {"message": ("message", "error_message"), "frame": ("traceback",)}

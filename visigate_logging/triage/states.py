@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from visigate_logging.triage.decisions import Decision
 
-__all__ = ["MUTED", "OPEN", "STATES", "Occurred", "Replayed", "State", "comes_back", "mute_end", "state_of"]
-
 MUTED = "muted"
 STATES = ("open", "resolved", MUTED)
 DECIDES = ("resolve", "mute", "reopen")

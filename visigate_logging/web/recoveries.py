@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.exceptions import UnknownEventError
 from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.store.typed import ErrorDetail
 from visigate_logging.web.text import parsed_time
 from visigate_logging.web.text import when as when_of
 

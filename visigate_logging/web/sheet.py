@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from visigate_logging.detail.frames import ExceptionData, Frame
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present.facts import Fact, Kind, facts_of, laid_out
 from visigate_logging.store.source import source_around
-from visigate_logging.store.typed import ErrorDetail, ExceptionData, Frame, about
+from visigate_logging.store.typed import about
 from visigate_logging.web.text import when as when_of
 
 DEEPEST = 6

@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.plain import plain
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present.words import grouped as number
-from visigate_logging.store.typed import ErrorDetail, Frame, about
+from visigate_logging.store.typed import about
 
 LONGEST = 20_000
 """Characters of one text on a page; the JSON download has all."""

@@ -63,6 +63,11 @@ _HOST = (
     r"\b(?:[A-Za-z0-9][\w\-]{0,62}\.){1,6}(?:local|lan|home|internal|localdomain|box|example|test|invalid|com|org|net|edu|gov"
     r"|info|de|at|ch|fr|nl|be|pl|cz|sk|hu|dk|se|no|fi|eu|uk|us|io)(?::\d{1,5})?(?![\w\-]|\.\w)"
 )
+# An address stands where a host's name may stand as well; so does a name of three parts with a digit in it.
+_ADDRESS = (
+    r"(?<![\w.\-])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[\w.\-]{0,100}\d)(?:[A-Za-z0-9][\w\-]{0,62}\.){2,8}[a-z]{2,8})"
+    r"(?::\d{1,5})?(?![\w\-]|\.\w)"
+)
 _FILES = (
     r"jpe?g|png|gif|bmp|mp4|avi|mkv|h264|json|ya?ml|toml|ini|cfg|conf|csv|txt|log|db|sqlite3?|bak|tmp|gz|zip|pem|crt|xml"
     r"|onnx|pt"
@@ -87,6 +92,7 @@ _VARIABLE = re.compile(
     rf"|(?P<quoted>{_QUOTED})"
     rf"|(?P<path>(?<![\w/])(?:~|\.{{1,2}})?/[^\s()\[\]{{}}<>|\"']*[^{_EDGE}.]|\b[A-Za-z]:\\[^{_EDGE}]+|\\\\[\w.\-]+\\[^{_EDGE}]+"
     rf"|\b[\w.\-]+(?:/[\w.\-]+)+\.\w{{1,5}}\b|\b[\w\-]+\.(?:{_FILES})\b)"
+    rf"|(?P<address>{_ADDRESS})"
     rf"|(?P<time>\b{_DAY}(?:{_DATE})(?:[T ,]\s?{_CLOCK})?(?:\s\d{{4}}\b)?|(?<![\w.:]){_CLOCK}(?![\w:]))"
     rf"|(?P<hex>{_HEX})"
     rf"|(?P<host>{_HOST})"
@@ -162,6 +168,7 @@ def _mask(match: re.Match[str]) -> str:
         return match["field"] if match.end() == match.end("field") else f"{match['field']} #"
     if kind == "counted":
         return f"{match['counted']}#"
+    kind = "host" if kind == "address" else kind
     return f"<{kind}>" if kind in ("url", "email", "quoted", "path", "host") else "#"
 
 
