@@ -19,6 +19,7 @@ from flask import (
     url_for,
 )
 
+from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.health.log import HealthSource, banners
 from visigate_logging.host.timeline import between, when
 from visigate_logging.insight.trends import trend_of
@@ -26,7 +27,6 @@ from visigate_logging.present import context
 from visigate_logging.present.severities import worst_first
 from visigate_logging.store.export import FORMATS
 from visigate_logging.store.store import ErrorStore
-from visigate_logging.store.typed import ErrorDetail
 from visigate_logging.web.charts import stacked
 from visigate_logging.web.decisions import act, new_token, with_token
 from visigate_logging.web.listing import Listing
