@@ -103,7 +103,7 @@ def test_why_names_the_parts_of_the_key() -> None:
         "type": "ConnectionRefusedError",
         "code": "ECONNREFUSED",
         "culprit": ("tests.detail.raising.through.<locals>.raise_it: raise error",),
-        "message": "[Errno 111] Connection refused by #",
+        "message": "[Errno 111] Connection refused by <host>",
         "causes": ("sqlite3.OperationalError SQLITE_BUSY",),
     }
 
