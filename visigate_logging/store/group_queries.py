@@ -121,7 +121,10 @@ class GroupQueries(RecordQueries):
         return self._access.ask(lambda db: self._group(db, key, days, limit, cursor))
 
     def _group(self, db: sqlite3.Connection, key: str, days: int, limit: int, cursor: str | None) -> dict[str, Any]:
-        root, _ = root_of(db, key)
+        names = group_names(db, key)
+        if not names:
+            raise UnknownEventError(f"no group in {self.path} has the key {key!r}")
+        root, name = names.popitem()
         period, decided, events = self._period(days), self._decided(db), self.recent(limit, group=key, cursor=cursor)
         own = facets_of(db, Filter({"group": key})) or []
         facets = all_facets(db, own)
@@ -129,7 +132,7 @@ class GroupQueries(RecordQueries):
         course = courses_of(db, period, facets, tallies)[root]
         all_ = counted(db, period)
         in_period = tallies[root].facets if root in tallies else {}
-        state, name = decided.state(root), group_names(db, key)[root]
+        state = decided.state(root)
         found = group_of(name, tallies[root], facets, period, known_days(db, period), state) if in_period else None
         return insights_of(db, own, all_, period) | {
             "group": self._with_latest(db, found) if found else None,
