@@ -64,6 +64,17 @@ def test_a_file_becomes_the_running_configuration(write, tmp_path):
     assert '"release":"1.4"' in line
 
 
+def test_from_which_level_handled_exceptions_are_taken_up_holds_from_the_next_record_on(write, tmp_path):
+    for level in ("false", "ERROR"):  # at last as it is by default, for what runs after this
+        configure(write(GOOD.replace("service:", f"handled_exceptions: {level}, service:")))
+        try:
+            raise KeyError("north")
+        except KeyError as error:
+            logging.error(f"no such camera: {error}")
+    lines = (tmp_path / "details.jsonl").read_bytes().splitlines()
+    assert [orjson.loads(line)["error_type"] for line in lines] == ["ERROR", "KeyError"]
+
+
 def test_children_inherit_service_and_release(write):
     configure(write(GOOD))
     assert (os.environ["VISIGATE_SERVICE"], os.environ["VISIGATE_RELEASE"]) == ("gate-north", "1.4")

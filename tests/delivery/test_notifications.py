@@ -323,7 +323,8 @@ def test_without_addresses_it_is_off_and_says_why(tmp_path, monkeypatch, options
     (tmp_path / "open").write_text("json://127.0.0.1/b")
     (tmp_path / "open").chmod(0o644)
     made = handler(tmp_path, **options)
-    made.handle(record(logging.CRITICAL))
+    made.addFilter(lambda _: pytest.fail("a filter was asked of what is told to nobody"))
+    assert not made.handle(record(logging.CRITICAL))
     assert made.counts()["accepted"] == 0
     assert made.off.startswith("no notification is sent")
     assert all(str(value) in made.off for value in options.values())
