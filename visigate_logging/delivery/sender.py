@@ -179,13 +179,8 @@ class Sender:
 
     def _give_up_perhaps(self, message: Message) -> None:
         path = self._keep(message, dict.fromkeys(message.recipients, f"{_PERHAPS}: handed over, and no answer came"))
-        _log.error(
-            "%s %s has perhaps been delivered: %d times no answer came. It is kept as %s",
-            self._name,
-            message.id,
-            _MOST_PERHAPS,
-            path,
-        )
+        text = "%s %s has perhaps been delivered: %d times no answer came. It is kept as %s"
+        _log.error(text, self._name, message.id, _MOST_PERHAPS, path)
         self._outbox.drop(message.id, _PERHAPS)
 
     def _keep(self, message: Message, answers: dict[str, str]) -> Path:
@@ -201,9 +196,8 @@ class Sender:
     def _wait_for(self, message: Message, later: Sequence[Later]) -> None:
         told = "; ".join(f"{', '.join(o.recipients)}: {o.reason}" for o in later)
         has_perhaps = any(outcome.perhaps for outcome in later)
-        self._outbox.failed(
-            f"a {self._channel.noun} {'has perhaps arrived' if has_perhaps else 'was put off'}: {told}"
-        )
+        what = "has perhaps arrived" if has_perhaps else "was put off"
+        self._outbox.failed(f"a {self._channel.noun} {what}: {told}")
         if has_perhaps and self._outbox.all()[message.id].perhaps >= _MOST_PERHAPS:
             self._give_up_perhaps(replace(message, recipients=tuple(_recipients(later))))
             return

@@ -19,10 +19,6 @@ _OUTCOMES = "visigate_logging.recovery"
 _EXIT_TIMEOUT = 2.0
 
 
-def _refuse(_record: logging.LogRecord) -> bool:
-    return False
-
-
 class ThrottledHandler(Unlocked):
     """Tells people of errors: the first of a kind at once, repeats as counts, the end as well.
 
@@ -46,7 +42,7 @@ class ThrottledHandler(Unlocked):
         make_ready()
         super().__init__()
         if not routes:
-            self.addFilter(_refuse)  # before all others
+            self.addFilter(lambda _: False)  # before all others
 
     def set_name(self, name: str) -> None:
         """Take a name, as ``dictConfig`` gives one, and look after what an earlier process has left to be sent."""
