@@ -60,6 +60,27 @@ def test_a_late_record_is_taken_into_account(log):
         assert {g["key"]: g["bursts"] for g in store.trends()["groups"]}["nightly"] == found, "as if never kept"
 
 
+def test_what_somebody_writes_while_it_is_worked_out_is_not_missed(log, monkeypatch):
+    late = [
+        detail(900 + n, NOON - timedelta(days=3) + timedelta(seconds=n), fingerprint="nightly") for n in range(40)
+    ]
+    go_on = trends._go_on
+
+    with open_store(log) as store, open_store(log) as other:
+
+        def meanwhile(remembered, hours):
+            if late:
+                write(log, *late)
+                late.clear()
+                other.recent(1)
+            return go_on(remembered, hours)
+
+        monkeypatch.setattr(trends, "_go_on", meanwhile)
+        store.trends()
+        found = {g["key"]: g["bursts"] for g in store.trends()["groups"]}["nightly"]
+        assert [burst["count"] for burst in found] == [40]
+
+
 def test_what_is_kept_survives_a_process_and_is_small(log):
     with open_store(log) as store:
         found = store.trends(30)
