@@ -29,30 +29,6 @@ None of them ever leaves a handler's ``emit``. What is raised within one module 
 
 from collections.abc import Sequence
 
-__all__ = [
-    "BusyError",
-    "ConfigurationError",
-    "DecisionError",
-    "GateSilentError",
-    "HubLostError",
-    "IncidentError",
-    "JournalFullError",
-    "MailServerError",
-    "MissingExtraError",
-    "PowerLostError",
-    "ProcessCrashedError",
-    "ProcessHungError",
-    "ProcessKilledError",
-    "RecoveryError",
-    "RefusedError",
-    "ShortWriteError",
-    "SiteSilentError",
-    "StateError",
-    "StoreError",
-    "UnknownEventError",
-    "VisigateLoggingError",
-]
-
 
 class VisigateLoggingError(Exception):
     """Base of all errors that this package raises."""

@@ -21,8 +21,6 @@ from visigate_logging.lifecycle.stack_dump import give_up
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-__all__ = ["install_hooks", "uninstall_hooks"]
-
 _log = logging.getLogger("visigate.uncaught")
 _NO_ERRORS = (KeyboardInterrupt, SystemExit)
 

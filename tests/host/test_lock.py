@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from visigate_logging.host import HostLock
 
 HOLDER = """
 import sys, time
+import pytest
+
 from visigate_logging.host import HostLock
 lock = HostLock(sys.argv[1])
 print(lock.acquire(), flush=True)
@@ -61,3 +65,18 @@ def test_a_forked_child_neither_holds_the_lock_nor_keeps_it_alive(tmp_path):
     for fd in (end, go, told, tell):
         os.close(fd)
     os.waitpid(pid, 0)
+
+
+def test_it_is_held_while_the_body_runs_and_let_go_also_when_that_raises(tmp_path):
+    first, second = HostLock(tmp_path / "lock"), HostLock(tmp_path / "lock")
+
+    def run():
+        with first.tried() as is_ours, second.tried() as is_others:
+            assert (is_ours, is_others) == (True, False)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert not first.held
+    with second.tried() as is_others:
+        assert is_others
