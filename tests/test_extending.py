@@ -21,13 +21,15 @@ FILES = {
     "A facet": 1,
     "A format of a secret": 1,
     "A field of the record": 2,
+    "A subcommand": 1,
     "A column of the page": 1,
 }
 PROGRAM = """
-import json, logging, logging.config, os, sys, time
+import contextlib, io, json, logging, logging.config, os, sys, time
 from pathlib import Path
 
 import visigate_logging
+from visigate_logging.cli import main
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web import create_blueprint
 from flask import Flask, url_for
@@ -60,6 +62,8 @@ app = Flask("pages")
 app.register_blueprint(create_blueprint(ErrorStore(log), unprotected=True))
 with app.test_request_context():
     address = url_for("errors.system_errors")
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    main(["lamp", "lamp 2"])
 with ErrorStore(log) as store:
     (record,) = store.recent(5, type="OSError")
     counts = store.statistics(7)
@@ -72,6 +76,7 @@ print(json.dumps({
     "A facet": f"{counts['threads']['MainThread']} counted, {len(found.records)} found",
     "A format of a secret": record.error_message,
     "A field of the record": record.to_dict()["python"],
+    "A subcommand": said.getvalue(),
     "A column of the page": app.test_client().get(address).text,
 }))
 """
@@ -82,6 +87,7 @@ EXPECTED = {
     "A facet": "1 counted, 1 found",
     "A format of a secret": "the lamp is dark: ***",
     "A field of the record": sys.version.split()[0],
+    "A subcommand": "lamp 2 is well",
     "A column of the page": "<small>today</small>",
 }
 
