@@ -26,8 +26,10 @@ def look_for_leftovers(directory: Path, name: str) -> None:
     running = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
     if not all(name.startswith("visigate-") for name in running):
         return  # threads of the process go on logging, and what was closed is opened again
-    if "visigate-config" in running:
-        return  # it was told to end in the middle of a change, whose old handlers are just being closed
+    for thread in threading.enumerate():  # the end waits for none longer than it promises; they end by themselves
+        if thread.name.startswith("visigate-") and thread.name != "visigate-upkeep":
+            thread.join(120)
+    running = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
     threads = [name for name in running if name != "visigate-upkeep"]
     files = []
     for fd in NUMBERS:
