@@ -59,13 +59,13 @@ class Gate:
         """Run a program to its end; returns how it ended."""
         process = self.start(program, name, **options)
         self.pid = process.pid
-        self.said, self.complained = process.communicate(timeout=120)
+        self.said, self.complained = process.communicate(timeout=600)
         return process.returncode
 
     def look(self) -> None:
         """Let a next process of the host start, look, and end."""
         process = self.start("until_looked()", "next.py")
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=600)
         assert process.returncode == 0, said
 
     @property
