@@ -150,7 +150,7 @@ def test_a_value_is_gone_from_all_files_behind_its_key(tmp_path, capsys):
         assert [r.additional_info for r in store.recent(person="18")] == [{"person": "18", "gate": "17"}]
         assert (len(store.recent(person="**")), store.check()) == (3, [])
     for wrong in (["--key", "person"], ["--text", "abcd", "--key", "a", "--value", "b"], []):
-        assert main(["erase", *wrong, "--log", str(log)]) == 1
+        assert main(["erase", *wrong, "--log", str(log)]) == 2
 
 
 def test_freed_pages_of_a_database_hold_no_trace(tmp_path):
