@@ -165,14 +165,11 @@ def _retry(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
 def _alone(pipeline: "Pipeline") -> Iterator[None]:
     from visigate_logging.host import HostLock
 
-    lock = HostLock(pipeline.lock)
     pipeline.lock.parent.mkdir(parents=True, exist_ok=True)
-    if not lock.acquire(PATIENCE):
-        raise StateError(f"{pipeline.lock}: another process is sending; try again")
-    try:
+    with HostLock(pipeline.lock).tried(PATIENCE) as is_ours:
+        if not is_ours:
+            raise StateError(f"{pipeline.lock}: another process is sending; try again")
         yield
-    finally:
-        lock.release()
 
 
 def _drop(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:

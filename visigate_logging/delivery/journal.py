@@ -109,13 +109,10 @@ class Journal(ForkAware):
             if not done:
                 return
             lock = HostLock(self.path.with_name(f".{self.path.name}.lock"), 0o640)  # of the rotation
-            if lock.acquire():
-                try:
-                    for path in self.follower.read_through(cursor):
-                        if path in done:
-                            path.unlink()
-                finally:
-                    lock.release()
+            with lock.tried() as is_ours:
+                for path in self.follower.read_through(cursor) if is_ours else ():
+                    if path in done:
+                        path.unlink()
 
     def close(self) -> None:
         """Close the file; the next error opens it again."""

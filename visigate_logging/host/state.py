@@ -182,12 +182,10 @@ class State(ForkAware):
     def _set_up_alone(self, timeout: float) -> Iterator[None]:
         # Switching to WAL fails at once, without the busy timeout, when two processes do it together.
         lock = HostLock(self.directory / "state.lock")
-        if not lock.acquire(timeout):
-            raise StateError(f"{lock.path} has been held by another process for {timeout:.0f} s")
-        try:
+        with lock.tried(timeout) as is_ours:
+            if not is_ours:
+                raise StateError(f"{lock.path} has been held by another process for {timeout:.0f} s")
             yield
-        finally:
-            lock.release()
 
     def _put_aside_if_damaged(self, error: "sqlite3.Error") -> bool:
         if not is_damage(error):

@@ -134,16 +134,11 @@ def erase(directory: Path, log: Path, what: str | TextForms) -> list[Path]:
         ValueError: the text is too short.
     """
     forms = TextForms(what) if isinstance(what, str) else what
-    lock = rotation_lock(log)
     for _ in range(ROUNDS):
-        held = lock.acquire(10.0)
-        try:
+        with rotation_lock(log).tried(10.0):
             for path in _files(directory):
                 with suppress(FileNotFoundError):
                     _erase_from(path, forms)
-        finally:
-            if held:
-                lock.release()
         if not (left := [path for path in _files(directory) if found_in(path, forms)]):
             return []
     return left

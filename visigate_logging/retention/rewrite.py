@@ -47,10 +47,9 @@ def rewrite_log(log: Path, change: Change, *, timeout: float = LOCK_TIMEOUT) -> 
         OSError: a file cannot be written; each is as it was, or done.
         TimeoutError: somebody else is at it.
     """
-    lock = rotation_lock(log)
-    if not lock.acquire(timeout):
-        raise TimeoutError(errno.ETIMEDOUT, "its files are being rotated or rewritten by somebody else", str(log))
-    try:
+    with rotation_lock(log).tried(timeout) as is_ours:
+        if not is_ours:
+            raise TimeoutError(errno.ETIMEDOUT, "its files are being rotated or rewritten by somebody else", str(log))
         paths = [file.path for file in log_files(log) if _concerns(file.path, change)]
         if log in paths:
             _put_aside(log)
@@ -58,8 +57,6 @@ def rewrite_log(log: Path, change: Change, *, timeout: float = LOCK_TIMEOUT) -> 
             paths = [file.path for file in log_files(log) if file.path != log and _concerns(file.path, change)]
         for path in reversed(paths):
             write_anew(path, change)
-    finally:
-        lock.release()
     return paths
 
 

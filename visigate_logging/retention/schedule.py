@@ -92,15 +92,14 @@ class Retention:
     def _make_room(self) -> None:
         while self._free and shutil.disk_usage(self._log.parent).free < self._free:
             rotated = [f.path for f in log_files(self._log) if re.search(r"\.\d+(\.gz)?$", f.path.name)]
-            lock = rotation_lock(self._log)
-            if not rotated or not lock.acquire():
+            if not rotated:
                 return
-            try:
+            with rotation_lock(self._log).tried() as is_ours:
+                if not is_ours:
+                    return
                 if self._per_group and rotated[-1].suffix != ".gz":
                     self._keep_some(rotated[-1])
                 rotated[-1].unlink(missing_ok=True)
-            finally:
-                lock.release()
 
     def _has_old(self) -> bool:
         limit = self._limit(SLACK)
