@@ -31,6 +31,21 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
     second.release()
 
 
+def test_a_lock_whose_descriptor_somebody_has_closed_is_tried_anew_and_leaves_none_open(tmp_path):
+    lock, other = HostLock(tmp_path / "lock"), HostLock(tmp_path / "lock")
+    assert lock.acquire()
+    os.close(lock._fd)
+    theirs = os.open(os.devnull, os.O_RDONLY)  # which gets the number
+    assert other.acquire()
+    before = os.listdir("/dev/fd")
+    assert not lock.acquire()
+    assert len(os.listdir("/dev/fd")) == len(before)
+    other.release()
+    assert lock.acquire()
+    lock.release()
+    os.close(theirs)
+
+
 def test_a_killed_process_lets_go(tmp_path):
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True

@@ -64,6 +64,7 @@ class HostLock(ForkAware):
         notice_fork()
         if self.held:
             return False
+        self._fd = None  # should somebody have closed it
         fd = self._open()
         known, deadline = identity(os.fstat(fd)), time.monotonic() + timeout
         try:
