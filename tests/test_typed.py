@@ -1,9 +1,13 @@
-"""A user's own project passes mypy strictly against the types of this package."""
+"""A user's own project passes mypy and pyright, both strictly, against the types of this package."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = """
@@ -44,6 +48,16 @@ def checked(directory: Path, text: str) -> str:
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "project.py"]
     environment = os.environ | {"MYPYPATH": str(ROOT)}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.skipif(not shutil.which("pyright"), reason="pip install pyright: it is not needed to run the tests")
+def test_pyright_says_the_same(tmp_path: Path) -> None:
+    settings = {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)], "pythonVersion": "3.11"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    for text, said in ((PROJECT, "0 errors"), (WRONG, 'cannot be assigned to parameter "limit"')):
+        (tmp_path / "project.py").write_text(text)
+        program = ["pyright", "--pythonpath", sys.executable, "project.py"]
+        assert said in subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
 
 
 def test_a_right_project_passes_and_a_wrong_one_does_not(tmp_path: Path) -> None:

@@ -265,6 +265,16 @@ def test_completion_knows_every_subcommand_and_is_valid(shell, capsys):
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_completion_is_put_where_the_shell_looks_for_it_by_one_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for shell in ("bash", "zsh", "fish"):
+        monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
+        assert main(["completion", "--install"]) == 0
+        path = tmp_path / capsys.readouterr().out.split(" is written")[0]
+        main(["completion", shell])
+        assert path.read_text() == capsys.readouterr().out
+
+
 def test_bash_completes_subcommands_and_their_options(capsys):
     main(["completion", "bash"])
     script = capsys.readouterr().out

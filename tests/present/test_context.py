@@ -53,7 +53,7 @@ def test_the_state_of_the_machine_is_told_in_units_of_people() -> None:
     assert machine(found) == [
         ("sampled", "1.5 s before"),
         ("up for", "60 s"),
-        ("load", "0.5,0.4,0.3 on 4 processors"),
+        ("load", "0.5, 0.4, 0.3 on 4 processors"),
         ("memory", "120 MB available of 4 GB"),
         ("disk", "1 B free of 32 GB, read-only: /log"),
         ("temperature", "51.5 °C"),

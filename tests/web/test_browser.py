@@ -216,6 +216,83 @@ def test_groups_are_found_by_the_line_chosen_resolved_and_reopened_by_keyboard_a
         page.wait_for_load_state("networkidle")  # the server ends with the block
 
 
+REACHED = """() => {
+  const all = [...document.querySelectorAll('a[href], button, input, select, summary')]
+    .filter(one => one.type !== 'hidden' && one.checkVisibility({visibilityProperty: true}));
+  const name = one => `${one.tagName} ${one.name || one.textContent.trim()}`;
+  const at = document.activeElement;
+  return {all: all.map(name), at: all.indexOf(at), outline: getComputedStyle(at).outlineStyle};
+}"""
+
+
+@pytest.mark.parametrize("path", ["", "/groups/v1:1", f"/{detail(1, NOW).event_id[-8:]}"])
+def test_all_that_can_be_pressed_is_reached_by_the_tab_key_in_its_order_and_seen(visit, few_served, path):
+    page = visit(few_served + path)
+    page.keyboard.press("Tab")
+    first = page.evaluate(REACHED)
+    seen = [first["at"]]
+    for _ in first["all"][1:]:
+        page.keyboard.press("Tab")
+        now = page.evaluate(REACHED)
+        assert now["outline"] == "solid", now
+        seen.append(now["at"])
+    assert seen == [*range(len(first["all"]))], [first["all"][n] for n in {*range(len(seen))} - {*seen}]
+
+
+def test_what_is_folded_opens_and_links_and_boxes_answer_by_keyboard(visit, few_served):
+    page = visit(few_served)
+    for key in ("Enter", "Space"):
+        page.locator("details.filters summary").focus()
+        page.keyboard.press(key)
+        is_open = page.locator("details.filters").get_attribute("open") is not None
+        assert is_open == (key == "Enter")  # the second press closes it
+    box = page.get_by_label("choose KeyError")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(box).to_be_checked()
+    page.locator(".groups a", has_text="OSError").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Decide")).to_be_visible()
+    page.get_by_role("link", name="Latest error").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def few_served(tmp_path_factory):
+    """Where the pages of two groups are."""
+    with served("--log", write(tmp_path_factory.mktemp("few") / "details.jsonl", *few())) as address:
+        yield address
+
+
+def test_what_error_handling_says_of_itself_is_named_by_what_it_says_and_has_no_foreign_advice(visit, tmp_path):
+    said = "Recovery database for DatabaseError done: gate.db was damaged (database disk image is malformed)"
+    record = detail(
+        1,
+        NOW,
+        error_type="CRITICAL",
+        error_message=said,
+        message=said,
+        logger="visigate_logging.recovery",
+        exceptions=(),
+        breadcrumbs=tuple(
+            {"age": n / 9, "level": "ERROR", "logger": "g", "message": f"crumb {n}"} for n in range(30)
+        ),
+    )
+    with served("--log", write(tmp_path / "details.jsonl", record)) as address:
+        page = visit(address)
+        expect(page.locator(".groups a")).to_have_text(said[:160])
+        page = visit(address + f"/{record.event_id}")
+        expect(page.locator("h1")).to_have_text(said)
+        expect(page.get_by_text("Log message")).to_have_count(0)
+        assert "To do" not in page.locator(".facts").inner_text()
+        expect(page.locator(".before li", has_text="crumb 29")).to_be_visible()
+        expect(page.locator(".before li", has_text="crumb 19")).to_be_hidden()
+        page.get_by_text("20 earlier").click()
+        expect(page.locator(".before li", has_text="crumb 19")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+
+
 def test_a_new_error_shows_without_a_reload_and_times_in_full_at_a_click(visit, tmp_path):
     own = write(tmp_path / "details.jsonl", *few())
     with served("--log", own) as address:

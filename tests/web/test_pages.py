@@ -351,7 +351,9 @@ def test_a_list_of_long_errors_stays_below_sixty_kilobytes(tmp_path, make_client
 
 @pytest.mark.parametrize(("unusual", "level", "is_open"), [(["memory 97 %"], "ERROR", True), ([], "INFO", False)])
 def test_what_stood_around_an_error_is_folded_unless_it_is_unusual(tmp_path, make_client, unusual, level, is_open):
-    frame = Frame("a.py", 4, "lift", "barrier", "lift()", in_app=True, values={"url": "<rtsp>"})
+    frame = Frame(
+        "a.py", 4, "lift", "barrier", "lift()", in_app=True, values={"url": "<rtsp>", "left": None, "frames": {}}
+    )
     record = detail(
         7,
         NOW,
@@ -364,5 +366,7 @@ def test_what_stood_around_an_error_is_folded_unless_it_is_unusual(tmp_path, mak
     page = make_client(write(tmp_path / "details.jsonl", record)).get(f"/errors/{record.event_id}").text
     for heading in ("Just before", "Machine"):
         assert (f"<h2>{heading}</h2><details open>" in page) is is_open
+    assert "<dt>left</dt><dd>None</dd>" in page  # what is empty may be what is wrong
+    assert "<dt>frames</dt><dd>{}</dd>" in page
     assert page.index("gate: opened &lt;b&gt;") < page.index("&lt;rtsp&gt;") < page.index("51.5 °C")
     assert ("<dt>Unusual</dt>" in page) is is_open

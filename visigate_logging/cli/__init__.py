@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with configured(args) as here:
             acting = live_as_owner(args)
             with paged(command.is_paged), application(args, here):
-                code: int = command.module.run(args)
+                code: int = command.module.run(args) or DONE
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from visigate_logging.store.facets import FACETS, GROUP
 
+Args = argparse.Namespace
+"""What a subcommand was given."""
 MOST_DAYS = 36_500
 
 

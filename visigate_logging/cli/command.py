@@ -16,7 +16,7 @@ class Command(NamedTuple):
     """One subcommand: the module of its name.
 
     Its docstring begins with a line that says what it is for, ``ARGUMENTS`` are what it takes, and ``run(args)`` does
-    it and returns the exit code. Where ``PAGED`` is true, what is longer than the terminal is shown in a pager.
+    it and returns the exit code, nothing for DONE. Where ``PAGED`` is true, a long answer is shown in a pager.
 
     Args:
         name: the word on the command line.

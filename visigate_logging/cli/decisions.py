@@ -6,8 +6,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from visigate_logging.cli.arguments import JSON, LOG, argument
-from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument
 from visigate_logging.cli.mistakes import with_next
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.selection import open_store
@@ -43,7 +42,7 @@ KEYS = (
 )
 
 
-def decide(args: argparse.Namespace, action: str, *names: str) -> int:
+def decide(args: Args, action: str, *names: str) -> int:
     """Keep a decision about each group that is named.
 
     Args:
@@ -67,5 +66,4 @@ def decide(args: argparse.Namespace, action: str, *names: str) -> int:
         decision = store.history(whole)[-1]
         found.append(decision.to_dict() | {"state": state.name})
         told.append(plain(f"{key}: {decision_in_words(decision)}", one_line=True))
-    answer(args, found, told)
-    return DONE if len(found) == len(args.keys) else FAILED
+    return answer(args, found, told, failed=len(found) < len(args.keys))

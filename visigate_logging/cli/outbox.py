@@ -1,26 +1,25 @@
 """What waits in an outbox: listed, tried now, or removed; and whose outbox it is."""
 
-import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, JSON, Argument, argument
-from visigate_logging.cli.command import DONE, FAILED, USAGE
+from visigate_logging.cli.arguments import CONFIG, JSON, Args, Argument, argument
+from visigate_logging.cli.command import FAILED, USAGE
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.table import Column, table
 from visigate_logging.config.check import examine
 from visigate_logging.config.load import read
 from visigate_logging.config.source import refuse
+from visigate_logging.delivery.mail import parsed
+from visigate_logging.delivery.outbox import Status
+from visigate_logging.delivery.pipeline import Pipeline
+from visigate_logging.delivery.spool import Message, Spool
+from visigate_logging.delivery.throttle import Waiting
 from visigate_logging.exceptions import ConfigurationError, StateError
+from visigate_logging.handlers.throttled import ThrottledHandler
+from visigate_logging.host import HostLock
 from visigate_logging.present.words import counted, spoken
-
-if TYPE_CHECKING:
-    from visigate_logging.delivery.outbox import Status
-    from visigate_logging.delivery.pipeline import Pipeline
-    from visigate_logging.delivery.spool import Message, Spool
-    from visigate_logging.delivery.throttle import Waiting
-    from visigate_logging.handlers.throttled import ThrottledHandler
 
 PATIENCE = 5.0
 COLUMNS = (
@@ -47,9 +46,7 @@ def arguments(noun: str) -> tuple[Argument, ...]:
     )
 
 
-def chosen(
-    args: argparse.Namespace, kind: "type[ThrottledHandler]", what: str, how_to_have_one: str
-) -> "tuple[str, ThrottledHandler]":
+def chosen(args: Args, kind: type[ThrottledHandler], what: str, how_to_have_one: str) -> tuple[str, ThrottledHandler]:
     """Return name and object of the handler of a kind that is named, or is the only one.
 
     Raises:
@@ -79,10 +76,8 @@ def chosen(
     return name, handler
 
 
-def outbox(name: str, handler: "ThrottledHandler", args: argparse.Namespace) -> int:
+def outbox(name: str, handler: ThrottledHandler, args: Args) -> int:
     """List what waits in a handler's outbox, try it now, or remove some."""
-    from visigate_logging.delivery.pipeline import Pipeline
-
     pipelines = [Pipeline(route.delivery, route.full_name(name)) for route in handler.routes]
     try:
         return {"list": _list, "retry": _retry, "drop": _drop}[args.what](pipelines, args)
@@ -91,14 +86,14 @@ def outbox(name: str, handler: "ThrottledHandler", args: argparse.Namespace) -> 
             pipeline.state.close()
 
 
-def _list(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+def _list(pipelines: Sequence[Pipeline], args: Args) -> int:
     listed = [one for pipeline in pipelines for one in _listed(pipeline)]
     rows = [(m["state"], m["id"], m["subject"], " ".join(m["recipients"]), m["reason"]) for m in listed]
     none = f"no {pipelines[0].channel.noun}s in {', '.join(str(p.outbox.spool.directory) for p in pipelines)}"
     return answer(args, listed, [table(COLUMNS, rows) if rows else none])
 
 
-def _listed(pipeline: "Pipeline") -> list[dict[str, Any]]:
+def _listed(pipeline: Pipeline) -> list[dict[str, Any]]:
     spool, has_state = pipeline.outbox.spool, pipeline.state.path.exists()
     rows = pipeline.outbox.all() if has_state else {}
     listed = [_described(message, "waiting", spool, rows.get(message.id)) for message in spool.messages()]
@@ -106,9 +101,7 @@ def _listed(pipeline: "Pipeline") -> list[dict[str, Any]]:
     return listed + [_untold(*waiting) for waiting in (pipeline.incidents.waiting() if has_state else ())]
 
 
-def _described(message: "Message", state: str, spool: "Spool", row: "Status | None") -> dict[str, Any]:
-    from visigate_logging.delivery.mail import parsed
-
+def _described(message: Message, state: str, spool: Spool, row: Status | None) -> dict[str, Any]:
     headers = parsed(message.content)
     return {
         "id": message.id,
@@ -124,12 +117,12 @@ def _described(message: "Message", state: str, spool: "Spool", row: "Status | No
     }
 
 
-def _why(row: "Status") -> str:
+def _why(row: Status) -> str:
     next_try = f"next try in {spoken(row.wait)}" if row.wait > 0 else "is tried now"
     return ". ".join(filter(None, (row.reason, f"{counted(row.tries, 'try', 'tries')}, {next_try}")))
 
 
-def _untold(waiting: "Waiting", seconds: float, title: str) -> dict[str, Any]:
+def _untold(waiting: Waiting, seconds: float, title: str) -> dict[str, Any]:
     """Return what no mail tells yet, in the same shape."""
     errors = counted(waiting.group.untold, "error")
     reason = f"{errors}, told in {spoken(seconds)} at the latest ({waiting.reason})"
@@ -143,7 +136,7 @@ def _untold(waiting: "Waiting", seconds: float, title: str) -> dict[str, Any]:
     return {"id": "", "state": "untold", "subject": title, **empty, "seconds": seconds, "reason": reason}
 
 
-def _retry(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+def _retry(pipelines: Sequence[Pipeline], args: Args) -> int:
     for pipeline in pipelines:
         with _alone(pipeline):
             pipeline.sender.retry_refused()
@@ -157,14 +150,11 @@ def _retry(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
     told = (
         f"{len(left)} {noun}s wait; visigate-errors {command} test says why" if left else f"no {noun} waits any more"
     )
-    answer(args, {"waiting": left, "refused": refused}, [told])
-    return FAILED if left else DONE
+    return answer(args, {"waiting": left, "refused": refused}, [told], failed=bool(left))
 
 
 @contextlib.contextmanager
-def _alone(pipeline: "Pipeline") -> Iterator[None]:
-    from visigate_logging.host import HostLock
-
+def _alone(pipeline: Pipeline) -> Iterator[None]:
     pipeline.lock.parent.mkdir(parents=True, exist_ok=True)
     with HostLock(pipeline.lock).tried(PATIENCE) as is_ours:
         if not is_ours:
@@ -172,7 +162,7 @@ def _alone(pipeline: "Pipeline") -> Iterator[None]:
         yield
 
 
-def _drop(pipelines: "Sequence[Pipeline]", args: argparse.Namespace) -> int:
+def _drop(pipelines: Sequence[Pipeline], args: Args) -> int:
     noun = pipelines[0].channel.noun
     if not (args.ids or args.all):
         complain(f"name the {noun}s to drop, or give --all")

@@ -85,7 +85,7 @@ def complain(text: str) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
 
 
-def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str = "") -> int:
+def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str = "", failed: bool = False) -> int:
     """Write what a command has found, and return its exit code.
 
     Args:
@@ -93,6 +93,7 @@ def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str =
         data: what was found, for programs.
         lines: the same for people.
         nothing: what is said on standard error where nothing was found, which is a failure.
+        failed: whether it is one anyway.
     """
     if args.json:
         say_json(data)
@@ -102,7 +103,7 @@ def answer(args: "Namespace", data: Any, lines: Iterable[str], *, nothing: str =
     if nothing and not data:
         complain(nothing)
         return FAILED
-    return DONE
+    return FAILED if failed else DONE
 
 
 def has_colour() -> bool:

@@ -2,7 +2,7 @@
 
 from visigate_logging.cli.table import Brief, Cell, Column
 from visigate_logging.detail.record import ErrorDetail
-from visigate_logging.present.severities import COLOURS
+from visigate_logging.present.severities import COLOURS, LEVELS
 from visigate_logging.present.words import brief_time, local_time
 from visigate_logging.store.typed import about
 
@@ -19,7 +19,9 @@ COLUMNS = (
 def row(record: ErrorDetail, event_id: Brief) -> tuple[Cell, ...]:
     """Return the cells of an error, in the order of COLUMNS."""
     where = f"{record.module} in {record.function}" if record.function else record.module
-    what = f"{record.error_type}: {record.error_message[:LONGEST]}"
+    what = record.error_message[:LONGEST]
+    if record.error_type not in LEVELS:
+        what = f"{record.error_type}: {what}"
     return (brief_time_of(record), record.severity, what, where, event_id)
 
 

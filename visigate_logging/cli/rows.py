@@ -5,18 +5,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from visigate_logging.cli.arguments import argument
+from visigate_logging.cli.arguments import Args, argument
 from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.table import Column, table
 from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
-
-if TYPE_CHECKING:
-    from visigate_logging.recovery.procedures import Procedure
-
+from visigate_logging.recovery.procedures import Procedure
+from visigate_logging.recovery.sqlite.changes import bring_back
+from visigate_logging.recovery.sqlite.files import CHANGES
+from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
 
 KINDS = ("added", "changed", "deleted")
 LONGEST = 40  # characters of a value that are shown
@@ -40,7 +40,7 @@ ROWS = (
 """What `rows` takes beside the name of the procedure."""
 
 
-def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
+def rows(args: Args, procedure: Procedure) -> int:
     """Show what differs between the damaged database and what has replaced it; with ``--apply`` bring rows back."""
     database = _database(procedure)
     folder = args.aside or _newest(database)
@@ -51,9 +51,7 @@ def rows(args: argparse.Namespace, procedure: "Procedure") -> int:
     return answer(args, found, map(plain, lines) if found else (), nothing="no row differs")
 
 
-def _database(procedure: "Procedure") -> Path:
-    from visigate_logging.recovery.steps.restore_sqlite import RestoreSqlite
-
+def _database(procedure: Procedure) -> Path:
     for planned in procedure.steps:
         if isinstance(planned.step, RestoreSqlite):
             return Path(planned.step.database).resolve()
@@ -61,8 +59,6 @@ def _database(procedure: "Procedure") -> Path:
 
 
 def _newest(database: Path) -> Path:
-    from visigate_logging.recovery.sqlite.files import CHANGES
-
     folders = sorted(database.parent.glob(f"{database.name}.damaged-*"), key=lambda folder: folder.stat().st_mtime)
     known = [folder for folder in folders if (folder / CHANGES).exists()]
     if not known:
@@ -72,8 +68,6 @@ def _newest(database: Path) -> Path:
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows that differ, numbered within their table from 1."""
-    from visigate_logging.recovery.sqlite.files import CHANGES
-
     numbers: Counter[str] = Counter()
     try:
         with (folder / CHANGES).open(encoding="utf-8") as file:
@@ -85,7 +79,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
         raise RecoveryError(f"there is no list of rows in {folder} ({error})") from error
 
 
-def _is_chosen(line: Mapping[str, Any], args: argparse.Namespace) -> bool:
+def _is_chosen(line: Mapping[str, Any], args: Args) -> bool:
     wanted = args.apply or args.table
     return (
         (not wanted or line["table"] == wanted)
@@ -124,10 +118,8 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _apply(database: Path, found: list[dict[str, Any]], args: argparse.Namespace) -> int:
+def _apply(database: Path, found: list[dict[str, Any]], args: Args) -> int:
     import sqlite3
-
-    from visigate_logging.recovery.sqlite.changes import bring_back
 
     if not found:
         complain(f"no such row differs in {args.apply}")

@@ -36,8 +36,13 @@ class Advice:
 
 
 def advice_for(detail: ErrorDetail, own: Sequence[Advice] = ()) -> str:
-    """Return what to do: by the administrator's own table, then by SHIPPED; else nothing."""
-    return next((rule.text for rule in (*own, *SHIPPED) if rule.holds(detail)), "")
+    """Return what to do: by the administrator's own table, then by SHIPPED; else nothing.
+
+    What error handling says of itself, such as that a database is restored, names the trouble that it has mended: of
+    the shipped rules only the one that is about it speaks.
+    """
+    is_ours = detail.logger.startswith("visigate_logging")
+    return next((rule.text for rule in (*own, *((ABOUT_MAILS,) if is_ours else SHIPPED)) if rule.holds(detail)), "")
 
 
 def read_advice(given: Any) -> tuple[Advice, ...]:
@@ -97,6 +102,7 @@ _CAMERA = (
     "means the password, no answer the cable, the switch or its power."
 )
 _MAIL = "Mails are not taken: `visigate-errors mail test` names the step that fails and its cure."
+ABOUT_MAILS = Advice(_MAIL, words=("mails cannot be sent",))
 SHIPPED = (
     Advice(
         (
@@ -135,7 +141,7 @@ SHIPPED = (
             {"SMTPException", "SMTPAuthenticationError", "SMTPServerDisconnected", "SMTPRecipientsRefused"}
         ),
     ),
-    Advice(_MAIL, words=("mails cannot be sent",)),
+    ABOUT_MAILS,
     Advice(
         (
             "A name cannot be resolved: the network, the router or its DNS is away (`ping 1.1.1.1`, then "

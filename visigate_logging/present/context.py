@@ -10,6 +10,7 @@ import orjson
 
 from visigate_logging.detail.frames import Frame
 from visigate_logging.detail.record import ErrorDetail
+from visigate_logging.present.words import spoken, worded
 
 LONGEST_VALUE = 300
 """Characters of a value."""
@@ -55,9 +56,9 @@ def machine(detail: ErrorDetail) -> list[tuple[str, str]]:
 
 def _parts(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sampled", _with_unit(state.get("age"), "s before")
-    yield "up for", _with_unit(state.get("uptime"), "s")
+    yield "up for", spoken(up) if isinstance(up := state.get("uptime"), int | float) else ""
     load = state.get("load")
-    yield "load", f"{_said(load)[1:-1]} on {state.get('cpus', '?')} processors" if load else ""
+    yield "load", f"{worded(load)} on {state.get('cpus', '?')} processors" if load else ""
     for name, left in (("memory", "available"), ("swap", "free")):
         sizes = _mapping(state.get(name))
         yield name, f"{_size(sizes.get(left))} {left} of {_size(sizes.get('total'))}" if sizes.get("total") else ""

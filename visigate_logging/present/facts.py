@@ -12,6 +12,7 @@ from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present import context
 from visigate_logging.present.advice import Advice, advice_for
 from visigate_logging.present.changes import changed_before
+from visigate_logging.present.severities import LEVELS
 from visigate_logging.present.words import both_ends, worded
 
 _LONGEST_BLOCK = 12_000
@@ -126,7 +127,7 @@ def headline(detail: ErrorDetail, longest: int = 0) -> str:
     """
     kind = detail.error_type or detail.level
     said = _COLOURS.sub("", detail.error_message or detail.message)
-    if said.strip() and kind in ("ERROR", "CRITICAL", "WARNING"):
+    if said.strip() and kind in LEVELS:
         kind = ""
     elif kind.lower() in _SAY_NOTHING and detail.exceptions and detail.exceptions[0].module != "builtins":
         kind = f"{detail.exceptions[0].module}.{kind}"  # cv2.error

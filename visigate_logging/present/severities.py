@@ -2,20 +2,24 @@
 
 from typing import Protocol
 
-__all__ = ["COLOURS", "rank", "worst_first"]
-
 COLOURS = {"CRITICAL": "red", "ERROR": "red", "WARNING": "yellow"}
 """Of a terminal."""
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+"""Of `logging`; where a record has one as its type there was no exception, and its message is its name."""
 
 
 class Counted(Protocol):
     """What has a severity and a count, such as a group."""
 
     @property
-    def severity(self) -> str: ...
+    def severity(self) -> str:
+        """Its name."""
 
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many."""
 
 
 def rank(severity: str) -> int:

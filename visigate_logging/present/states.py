@@ -4,15 +4,17 @@ from visigate_logging.present.words import counted, local
 from visigate_logging.triage.decisions import Decision
 from visigate_logging.triage.states import State
 
-_DONE = {
+DONE = {
     "resolve": "resolved",
     "mute": "muted",
     "reopen": "reopened",
     "note": "noted",
     "merge": "merged",
     "unmerge": "made a group of its own again",
-    "split": "split by {0.where}",
+    "split": "split",
+    "unsplit": "made whole again",
 }
+"""What can be decided, and what is said of it then."""
 
 
 def state_in_words(state: State) -> str:
@@ -35,8 +37,9 @@ def decision_in_words(decision: Decision) -> str:
         *([f"{decision.more} more have come"] if decision.more else []),
         *(["it is worse"] if decision.worse else []),
     ]
+    where = f" by {decision.where}" if decision.where else ""
     terms = f" until {' or '.join(ends)}" if ends else ""
     terms += f" in release {decision.release}" if decision.release else ""
     terms += f" into {decision.into}" if decision.into else ""
     note = f": {decision.note}" if decision.note else ""
-    return f"{_DONE[decision.action].format(decision)}{terms} by {decision.who} on {local(decision.time)}{note}"
+    return f"{DONE[decision.action]}{where}{terms} by {decision.who} on {local(decision.time)}{note}"

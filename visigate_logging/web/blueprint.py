@@ -9,6 +9,7 @@ from visigate_logging.exceptions import ConfigurationError, StoreError, UnknownE
 from visigate_logging.health.actions import Actions
 from visigate_logging.health.log import HealthSource
 from visigate_logging.health.metrics import MetricsSource
+from visigate_logging.present.severities import LEVELS
 from visigate_logging.present.states import decision_in_words, state_in_words
 from visigate_logging.store.store import ErrorStore
 from visigate_logging.web.actions import ActionPages
@@ -41,6 +42,7 @@ TOOLS = {
     "decision_in_words": decision_in_words,
     "shown": SHOWN,
     "kind_of": kind_of,
+    "levels": LEVELS,
     "sparkline": sparkline,
     "group_url": group_url,
 }

@@ -10,21 +10,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from flask import Response, abort, redirect, render_template, request, url_for
 
 from visigate_logging.exceptions import DecisionError, UnknownEventError
+from visigate_logging.present.states import DONE
 from visigate_logging.present.words import counted
 from visigate_logging.store.store import ErrorStore
 
 COOKIE = "visigate_csrf"
-DONE = {
-    "resolve": "resolved",
-    "mute": "muted",
-    "reopen": "reopened",
-    "note": "noted",
-    "merge": "merged",
-    "unmerge": "made a group of its own again",
-    "split": "split",
-    "unsplit": "made whole again",
-}
-"""What can be done, and what is said of it then."""
 MUTES: dict[str, tuple[str, dict[str, Any]]] = {
     "1d": ("for a day", {"until": timedelta(days=1)}),
     "7d": ("for a week", {"until": timedelta(days=7)}),

@@ -60,10 +60,16 @@ def ago(when: datetime, now: datetime | None = None) -> str:
     return "now"
 
 
-def pairs(mapping: Any) -> list[tuple[str, str]]:
-    """Names and values of what should be a mapping, as far as they say anything."""
+def pairs(mapping: Any, *, empty: bool = False) -> list[tuple[str, str]]:
+    """Return names and values of what should be a mapping.
+
+    Args:
+        mapping: it.
+        empty: with those that are empty, as of variables, where that may be what is wrong; else they say nothing.
+    """
     items = mapping.items() if isinstance(mapping, Mapping) else [("", mapping)]
-    return [(text(name, 200), value(given)) for name, given in items if given not in ("", None, [], {})]
+    kept = [(name, given) for name, given in items if empty or given not in ("", None, [], {})]
+    return [(text(name, 200), value(given) or repr(given)) for name, given in kept]
 
 
 def place(frame: Frame) -> str:

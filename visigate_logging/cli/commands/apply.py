@@ -1,6 +1,5 @@
 """Put a checked configuration into effect; go back unless confirmed."""
 
-import argparse
 import contextlib
 import select
 import signal
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, argument, within
+from visigate_logging.cli.arguments import CONFIG, Args, argument, within
 from visigate_logging.cli.checks import is_fine, told
 from visigate_logging.cli.command import CONFIGURATION, DONE, FAILED, USAGE
 from visigate_logging.cli.output import complain, say
@@ -36,7 +35,7 @@ PATIENCE = 5.0
 """Seconds in which processes that watch the file have looked at it."""
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Put a checked file in the place of another, and see the processes that watch it take it up."""
     if is_abandoned(args.config):
         put_back(args.config)

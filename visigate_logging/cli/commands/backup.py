@@ -1,17 +1,14 @@
 """Make a checked backup of a SQLite database, for a timer or cron."""
 
-import argparse
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from visigate_logging.cli.arguments import JSON, argument, positive, within
+from visigate_logging.cli.arguments import JSON, Args, argument, positive, within
 from visigate_logging.cli.outcomes import say_outcome
+from visigate_logging.config.apply import configure
 from visigate_logging.exceptions import RecoveryError
-
-if TYPE_CHECKING:
-    from visigate_logging.recovery.steps.base import Outcome
-
+from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
+from visigate_logging.recovery.steps.base import Context, Outcome
 
 ARGUMENTS = (
     argument("database DB", "the SQLite database; others may go on using it"),
@@ -30,20 +27,15 @@ ARGUMENTS = (
     ),
     argument("--ignore TABLE", "a table that comes and goes; may be repeated", action="append", default=[]),
     argument(
-        "--config PATH",
-        "a logging.yaml: a backup that fails is logged by it, too, so that it is mailed",
-        type=Path,
+        "--config PATH", "a logging.yaml: a backup that fails is logged by it, too, so that it is mailed", type=Path
     ),
     argument("--accept-loss", "make it whatever was lost"),
     JSON,
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Make a backup, and check it; see `BackupSqlite`."""
-    from visigate_logging.recovery.steps.backup_sqlite import BackupSqlite
-    from visigate_logging.recovery.steps.base import Context
-
     database = Path(args.database)
     target = args.to or str(database.parent / "backups" / database.name)
     try:
@@ -63,10 +55,8 @@ def run(args: argparse.Namespace) -> int:
     return say_outcome(outcome, args, fine={"done"})
 
 
-def _log_failure(config: Path, outcome: "Outcome") -> None:
+def _log_failure(config: Path, outcome: Outcome) -> None:
     """Tell it where somebody reads: in the log, and so in the mail; nobody reads what a timer prints."""
-    from visigate_logging.config.apply import configure
-
     configure(config)
     logging.getLogger("visigate_logging.recovery").error("Backup %s: %s", outcome.status, outcome.message)
     logging.shutdown()

@@ -1,9 +1,8 @@
 """Name all that is wrong with a configuration, with its line."""
 
-import argparse
 from pathlib import Path
 
-from visigate_logging.cli.arguments import JSON, PATHS, argument, user
+from visigate_logging.cli.arguments import JSON, PATHS, Args, argument, user
 from visigate_logging.cli.checks import is_fine, told
 from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.locations import find_config
@@ -22,7 +21,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Check each file."""
     if args.schema:
         from visigate_logging.config.schema import schema

@@ -1,17 +1,21 @@
 """Gather what many gates have sent to a hub in the log of this host."""
 
-import argparse
 import os
 import signal
 import threading
 from typing import TYPE_CHECKING
 
-from visigate_logging.cli.arguments import CONFIG, argument
+from visigate_logging.cli.arguments import CONFIG, Args, argument
 from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import complain
+from visigate_logging.config.apply import configure
 from visigate_logging.exceptions import ConfigurationError
+from visigate_logging.handlers.json_file import JsonFileHandler
+from visigate_logging.handlers.throttled import ThrottledHandler
 from visigate_logging.host import HostLock
 from visigate_logging.host.supervision import notify
+from visigate_logging.lifecycle.telling import handlers_of
+from visigate_logging.options import build
 
 if TYPE_CHECKING:
     from visigate_logging.fleet.consumers import Subscription
@@ -41,9 +45,8 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Collect until a signal ends it."""
-    from visigate_logging.config.apply import configure
     from visigate_logging.fleet.collector import Collector
 
     hub = _hub(args)
@@ -66,9 +69,8 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _hub(args: argparse.Namespace) -> "Subscription":
+def _hub(args: Args) -> "Subscription":
     from visigate_logging.fleet.consumers import Subscription
-    from visigate_logging.options import build
 
     servers = args.server or os.environ.get(SERVER, "").split()
     if not servers:
@@ -83,9 +85,6 @@ def _intake(name: str) -> "Intake":
     import logging
 
     from visigate_logging.fleet.intake import Intake
-    from visigate_logging.handlers.json_file import JsonFileHandler
-    from visigate_logging.handlers.throttled import ThrottledHandler
-    from visigate_logging.lifecycle.telling import handlers_of
 
     handlers = list(handlers_of(logging.getLogger("visigate.fleet")))
     logs = [handler for handler in handlers if isinstance(handler, JsonFileHandler)]

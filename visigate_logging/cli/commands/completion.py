@@ -1,17 +1,27 @@
 """Print what makes a shell complete this command's words."""
 
 import argparse
+import os
 import shlex
+from pathlib import Path
 
-from visigate_logging.cli.arguments import argument
-from visigate_logging.cli.command import COMMANDS, DONE, Command
+from visigate_logging.cli.arguments import Args, argument
+from visigate_logging.cli.command import COMMANDS, Command
 from visigate_logging.cli.output import say
 
 
-def run(args: argparse.Namespace) -> int:
-    """Say how a shell completes them."""
-    say(SHELLS[args.shell]({command.name: _words(command) for command in COMMANDS}))
-    return DONE
+def run(args: Args) -> None:
+    """Say how a shell completes them, or put that where the shell looks for it."""
+    shell = args.shell or Path(os.environ.get("SHELL", "bash")).name
+    script = SHELLS.get(shell, _bash)({command.name: _words(command) for command in COMMANDS})
+    if not args.install:
+        say(script)
+        return
+    path = Path.home() / PLACES.get(shell, PLACES["bash"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script + "\n")
+    begin = f"; for it to be read, once: echo 'source {path}' >> ~/.zshrc" if shell == "zsh" else ""
+    say(f"{path} is written{begin}; new shells complete visigate-errors")
 
 
 def _words(command: Command) -> list[str]:
@@ -45,4 +55,13 @@ def _fish(words: dict[str, list[str]]) -> str:
 
 
 SHELLS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
-ARGUMENTS = (argument("shell", "for example: source <(visigate-errors completion bash)", choices=tuple(SHELLS)),)
+PLACES = {
+    "bash": ".local/share/bash-completion/completions/visigate-errors",
+    "zsh": ".local/share/visigate-errors/completion.zsh",
+    "fish": ".config/fish/completions/visigate-errors.fish",
+}
+"""Below one's home; bash-completion and fish look there by themselves."""
+ARGUMENTS = (
+    argument("shell", "default: the one that SHELL names", nargs="?", choices=tuple(SHELLS)),
+    argument("--install", "write it where the shell looks for it, for this user"),
+)

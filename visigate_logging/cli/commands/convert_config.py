@@ -1,10 +1,9 @@
 """Write VisiGate's present configuration as a logging.yaml."""
 
-import argparse
 import json
 from pathlib import Path
 
-from visigate_logging.cli.arguments import argument
+from visigate_logging.cli.arguments import Args, argument
 from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.exceptions import ConfigurationError
@@ -19,7 +18,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Write the logging.yaml that says what VisiGate's configuration says."""
     done = _read(args.config)
     for warning in done.told():

@@ -1,11 +1,9 @@
 """Look at all that errors depend on, and say what to do."""
 
-import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from visigate_logging.cli.arguments import CONFIG, JSON, argument
-from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.arguments import CONFIG, JSON, Args, argument
 from visigate_logging.cli.output import answer, painted, paragraph
 from visigate_logging.health.checks import diagnose
 from visigate_logging.health.findings import Finding
@@ -20,12 +18,12 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Say what is well and what is not, for people and for monitoring."""
     findings = diagnose(args.config, user=args.user, seen=args.seen, offline=args.offline)
     shown = [finding for finding in findings if not (args.quiet and finding.well)]
-    answer(args, [asdict(finding) for finding in findings], _told(shown))
-    return DONE if all(finding.well for finding in findings) else FAILED
+    is_well = all(finding.well for finding in findings)
+    return answer(args, [asdict(finding) for finding in findings], _told(shown), failed=not is_well)
 
 
 def _told(findings: Iterable[Finding]) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Forget a text, such as a number plate: out of all files."""
 
-import argparse
 from pathlib import Path
 
-from visigate_logging.cli.arguments import JSON, LOG, argument
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument
 from visigate_logging.cli.command import DONE, FAILED, USAGE
 from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import answer, complain
+from visigate_logging.retention.erasure import TextForms, ValueForms, erase
 
 ARGUMENTS = (
     argument("--text TEXT", "what is to be forgotten, such as 'AB12 CDE'", default=""),
@@ -24,10 +24,8 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Overwrite it wherever it stands, and look whether it is gone."""
-    from visigate_logging.retention.erasure import TextForms, ValueForms, erase
-
     given = Path(args.log or find_log())
     log = given / "details.jsonl" if given.is_dir() else given
     try:

@@ -1,6 +1,5 @@
 """Write errors as JSON lines or CSV."""
 
-import argparse
 import os
 import stat
 import sys
@@ -10,8 +9,7 @@ from typing import TextIO
 
 import orjson
 
-from visigate_logging.cli.arguments import FILTERS, LOG, argument
-from visigate_logging.cli.command import DONE
+from visigate_logging.cli.arguments import FILTERS, LOG, Args, argument
 from visigate_logging.cli.selection import everything, filters, open_store
 from visigate_logging.host.files import open_safely
 from visigate_logging.store.export import FORMATS
@@ -31,7 +29,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> None:
     """Write all errors that are asked for, the newest first."""
     store = open_store(args)
     if args.format == DECISIONS:
@@ -43,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
             out.writelines(lines)
     else:
         sys.stdout.writelines(lines)
-    return DONE
 
 
 def _as_private_as(log: Path, output: Path) -> TextIO:

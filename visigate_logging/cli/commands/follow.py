@@ -1,13 +1,11 @@
 """Show new errors as they come."""
 
-import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.arguments import FILTERS, LOG, argument, number
-from visigate_logging.cli.command import DONE
+from visigate_logging.cli.arguments import FILTERS, LOG, Args, argument, number
 from visigate_logging.cli.output import bold, dim, painted, say, say_json, terminal_columns, width
 from visigate_logging.cli.records import COLUMNS, row
 from visigate_logging.cli.selection import filters, open_log
@@ -26,7 +24,7 @@ ARGUMENTS = (
 LOOK_EVERY = 0.5
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> None:
     """Show new errors, behind the last of before, until interrupted."""
     store = open_log(args)
     asked = filters(store, args)
@@ -41,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
         else:
             say(_line(record))
         sys.stdout.flush()
-    return DONE
 
 
 def _line(record: ErrorDetail) -> str:

@@ -1,14 +1,13 @@
 """Send what the log has to other systems; list what they refused."""
 
-import argparse
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, JSON, argument
-from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.arguments import CONFIG, JSON, Args, argument
+from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.records import brief
 from visigate_logging.cli.table import Cell, Column, table
@@ -45,7 +44,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Forward for all handlers of a configuration."""
     source = read(args.config)
     objects = examine(source)
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             forwarder.close()
 
 
-def _list_refused(found: Mapping[str, Forwarder], args: argparse.Namespace) -> int:
+def _list_refused(found: Mapping[str, Forwarder], args: Args) -> int:
     listed = [{"handler": name, **line} for name, one in found.items() for line in one.refused.read()]
     lines = [table(REFUSED, map(_refused_row, listed)) if listed else "nothing was refused"]
     return answer(args, listed, lines)
@@ -78,7 +77,7 @@ def _refused_row(line: Mapping[str, Any]) -> tuple[Cell, ...]:
     return (brief(line["time"]), *map(str, cells))
 
 
-def _once(found: Mapping[str, Forwarder], args: argparse.Namespace) -> int:
+def _once(found: Mapping[str, Forwarder], args: Args) -> int:
     """Send what can be sent now."""
     told: dict[str, dict[str, Any]] = {}
     for name, forwarder in found.items():
@@ -87,8 +86,8 @@ def _once(found: Mapping[str, Forwarder], args: argparse.Namespace) -> int:
         books = forwarder.books()
         elsewhere = "" if forwarder.lock.held else "another process forwards"
         told[name] = {"waiting": books.pending, "trouble": books.trouble or elsewhere, "counts": forwarder.counts()}
-    answer(args, told, (plain(f"{name}: {_sent(one)}", one_line=True) for name, one in told.items()))
-    return FAILED if any(one["waiting"] for one in told.values()) else DONE
+    lines = (plain(f"{name}: {_sent(one)}", one_line=True) for name, one in told.items())
+    return answer(args, told, lines, failed=any(one["waiting"] for one in told.values()))
 
 
 def _sent(one: Mapping[str, Any]) -> str:

@@ -1,11 +1,10 @@
 """Show errors that belong together; one group with what differs in it."""
 
-import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from visigate_logging.cli.arguments import FACET, JSON, LOG, WIDE, argument, last_days, limit
+from visigate_logging.cli.arguments import FACET, JSON, LOG, WIDE, Args, argument, last_days, limit
 from visigate_logging.cli.charts import ARROWS, bursts, sparkline
 from visigate_logging.cli.events import with_events
 from visigate_logging.cli.output import answer, bold, complain, dim, paragraph
@@ -41,7 +40,7 @@ COLUMNS = (
 SHOWN = 10
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show how often each group came, since when, whether it becomes more; or one of them."""
     if args.key:
         return _one_group(args)
@@ -69,7 +68,7 @@ def _row(group: Group, key: Brief) -> tuple[Cell, ...]:
     return str(group.count), brief(group.last_seen.isoformat()), mark, what, sparkline(group.daily), key
 
 
-def _one_group(args: argparse.Namespace) -> int:
+def _one_group(args: Args) -> int:
     store = open_store(args)
     found = store.group(store.group_key(args.key), days=args.days, limit=args.limit)
     plain_values = {name: [one.to_dict() for one in found[name]] for name in ("events", "history")}
@@ -77,7 +76,7 @@ def _one_group(args: argparse.Namespace) -> int:
     return answer(args, data, _told(found, args, store.path))
 
 
-def _told(found: Mapping[str, Any], args: argparse.Namespace, log: Path) -> Iterator[str]:
+def _told(found: Mapping[str, Any], args: Args, log: Path) -> Iterator[str]:
     group = found["group"]
     yield bold(one_line(group.title if group else args.key))
     if group:

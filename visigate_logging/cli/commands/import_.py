@@ -1,10 +1,9 @@
 """Take in VisiGate's error_*.json files, each once."""
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
-from visigate_logging.cli.arguments import JSON, LOG, argument
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.locations import find_log
 from visigate_logging.cli.output import Progress, answer, complain
@@ -24,7 +23,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Import each file once, even when repeated."""
     paths = sorted(file for path in args.paths for file in (path.glob("error_*.json") if path.is_dir() else [path]))
     log, progress = ErrorStore(args.log or find_log()).path, Progress("importing")

@@ -1,9 +1,6 @@
 """Show, check or rebuild the index beside the log."""
 
-import argparse
-
-from visigate_logging.cli.arguments import JSON, LOG, argument
-from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument
 from visigate_logging.cli.output import answer
 from visigate_logging.cli.selection import open_store
 
@@ -14,7 +11,7 @@ ACTION = (
 ARGUMENTS = (argument("action", ACTION, nargs="?", choices=("show", "check", "rebuild"), default="show"), LOG, JSON)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Do what is asked with the index, then say what it holds."""
     store = open_store(args)
     if args.action == "rebuild":
@@ -25,5 +22,4 @@ def run(args: argparse.Namespace) -> int:
     lines = [f"{name:>10}  {value}" for name, value in pairs if value != ""]
     if args.action == "check" and not problems:
         lines.append("the index agrees with the files")
-    answer(args, found, lines)
-    return FAILED if problems else DONE
+    return answer(args, found, lines, failed=bool(problems))

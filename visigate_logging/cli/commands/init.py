@@ -1,15 +1,15 @@
 """Write the shipped logging.yaml, with this gate's paths and mail server."""
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 import orjson
 
-from visigate_logging.cli.arguments import argument
+from visigate_logging.cli.arguments import Args, argument
 from visigate_logging.cli.command import CONFIGURATION, DONE
 from visigate_logging.cli.output import complain, paragraph, say
+from visigate_logging.config.schema import schema
 
 SHIPPED = Path(__file__).parents[2] / "logging.yaml"
 SCHEMA = "logging.schema.json"
@@ -37,7 +37,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Write the shipped configuration with what is particular to this gate."""
     if args.output.exists():
         complain(f"{args.output} is there already; remove it, or name another file with --output")
@@ -60,13 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_schema(path: Path) -> None:
     """Write what an editor checks the file against and completes it by, unless one is there."""
-    from visigate_logging.config.schema import schema
-
     if not path.exists():
         path.write_bytes(orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def _asked(args: argparse.Namespace) -> dict[str, str]:
+def _asked(args: Args) -> dict[str, str]:
     asks = sys.stdin.isatty() and not args.yes
     given: dict[str, str] = {}
     for name, question in QUESTIONS.items():

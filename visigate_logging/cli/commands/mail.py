@@ -1,16 +1,14 @@
 """Try the mail server, or look after the outbox."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.outbox import arguments, chosen, outbox
 from visigate_logging.cli.output import answer
+from visigate_logging.delivery.channels.session import opened
+from visigate_logging.delivery.channels.smtp import SmtpChannel
+from visigate_logging.delivery.mail import trial_message
 from visigate_logging.exceptions import MailServerError
 from visigate_logging.handlers.smtp import ThrottledSMTPHandler
-
-if TYPE_CHECKING:
-    from visigate_logging.delivery.channels.smtp import SmtpChannel
 
 ARGUMENTS = arguments("mail")
 HOW_TO_HAVE_ONE = """To have one, put this under handlers:, and its name into root: handlers:
@@ -30,10 +28,7 @@ def run(args: argparse.Namespace) -> int:
     return _test(handler.routes[0].delivery.channel, args)  # type: ignore[arg-type]  # a mail handler's
 
 
-def _test(channel: "SmtpChannel", args: argparse.Namespace) -> int:
-    from visigate_logging.delivery.channels.session import opened
-    from visigate_logging.delivery.mail import trial_message
-
+def _test(channel: SmtpChannel, args: argparse.Namespace) -> int:
     template = channel.template
     message = trial_message(template)
     done: list[str] = []
@@ -56,7 +51,7 @@ def _test(channel: "SmtpChannel", args: argparse.Namespace) -> int:
     return _report(args, done)
 
 
-def _steps(channel: "SmtpChannel") -> list[str]:
+def _steps(channel: SmtpChannel) -> list[str]:
     server = channel.server
     steps = [f"connect: {server.host}:{server.port} answers"]
     if server.security:
@@ -70,5 +65,4 @@ def _steps(channel: "SmtpChannel") -> list[str]:
 def _report(args: argparse.Namespace, done: list[str], failed: str = "", problem: str = "", cure: str = "") -> int:
     data = {"done": done, "failed": failed or None, "problem": problem or None, "cure": cure or None}
     trouble = [f"FAILED  {failed}: {problem}\n        {cure}"] if failed else []
-    answer(args, data, [*(f"ok      {step}" for step in done), *trouble])
-    return FAILED if failed else DONE
+    return answer(args, data, [*(f"ok      {step}" for step in done), *trouble], failed=bool(failed))

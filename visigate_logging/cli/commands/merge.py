@@ -1,8 +1,6 @@
 """Make groups part of another, or take that back."""
 
-import argparse
-
-from visigate_logging.cli.arguments import Group, argument
+from visigate_logging.cli.arguments import Args, Group, argument
 from visigate_logging.cli.decisions import KEYS, NOTE, decide
 
 ARGUMENTS = (
@@ -18,6 +16,6 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Merge each, or unmerge it."""
     return decide(args, "unmerge") if args.undo else decide(args, "merge", "into")

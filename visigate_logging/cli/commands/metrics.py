@@ -1,20 +1,16 @@
 """Print counts and ages for Prometheus, as text or as a file for node_exporter."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from visigate_logging.cli.arguments import CONFIG, LOG, STATE_DIR, argument
-from visigate_logging.cli.command import DONE
+from visigate_logging.cli.arguments import CONFIG, LOG, STATE_DIR, Args, argument
 from visigate_logging.cli.output import say
 from visigate_logging.cli.selection import open_store
+from visigate_logging.config.check import examine
+from visigate_logging.config.load import read
+from visigate_logging.config.objects import Object
 from visigate_logging.health.exposition import openmetrics, prometheus
 from visigate_logging.health.metrics import metrics_of
 from visigate_logging.host.files import write_atomically
-
-if TYPE_CHECKING:
-    from visigate_logging.config.objects import Object
-
 
 ARGUMENTS = (
     LOG,
@@ -33,7 +29,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> None:
     """Print all metrics, or write them to a file."""
     store = open_store(args)
     families = metrics_of(store, args.state_dir or store.path.parent / "state", _objects(args.config))()
@@ -44,14 +40,10 @@ def run(args: argparse.Namespace) -> int:
         write_atomically(args.textfile, text.encode(), mode=0o644)  # node_exporter is another user
     else:
         say(text.rstrip("\n"))
-    return DONE
 
 
-def _objects(config: Path) -> "list[Object]":
+def _objects(config: Path) -> list[Object]:
     """Return the handlers of a configuration, where there is one: which backups there should be, it alone says."""
     if not config.exists():
         return []
-    from visigate_logging.config.check import examine
-    from visigate_logging.config.load import read
-
     return examine(read(config))

@@ -1,8 +1,6 @@
 """Count the errors of groups, but do not tell of them."""
 
-import argparse
-
-from visigate_logging.cli.arguments import argument, positive
+from visigate_logging.cli.arguments import Args, argument, positive
 from visigate_logging.cli.decisions import KEYS, NOTE, coming, decide
 
 ARGUMENTS = (
@@ -14,7 +12,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Mute each, until one of the ends that are given."""
     args.more = args.more or 0
     return decide(args, "mute", "until", "more", "worse")

@@ -2,9 +2,10 @@
 
 import argparse
 
-from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.outbox import arguments, chosen, outbox
 from visigate_logging.cli.output import answer
+from visigate_logging.delivery.channels import Accepted
+from visigate_logging.delivery.channels.notification import NotificationChannel
 from visigate_logging.handlers.notification import NotificationHandler
 
 ARGUMENTS = arguments("notification")
@@ -20,9 +21,6 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "outbox":
         return outbox(name, handler, args)
 
-    from visigate_logging.delivery.channels import Accepted
-    from visigate_logging.delivery.channels.notification import NotificationChannel
-
     done, failed = list[str](), dict[str, str]()
     for channel in (route.delivery.channel for route in handler.routes):
         for outcome in channel.try_out() if isinstance(channel, NotificationChannel) else ():
@@ -32,5 +30,4 @@ def run(args: argparse.Namespace) -> int:
                 failed |= dict.fromkeys(outcome.recipients, outcome.reason)
     lines = [f"ok      {who}: the service has accepted the test" for who in done]
     lines += [f"FAILED  {who}: {reason}" for who, reason in failed.items()]
-    answer(args, {"done": done, "failed": failed}, lines)
-    return FAILED if failed else DONE
+    return answer(args, {"done": done, "failed": failed}, lines, failed=bool(failed))

@@ -1,9 +1,8 @@
 """Show when the power was away; up and down are for the systemd unit."""
 
-import argparse
 from datetime import UTC, datetime, timedelta
 
-from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR, WIDE, argument
+from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR, WIDE, Args, argument
 from visigate_logging.cli.command import DONE
 from visigate_logging.cli.events import say_events
 from visigate_logging.cli.output import complain
@@ -26,7 +25,7 @@ ARGUMENTS = (
 DAYS = 30
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show when the host was away in the last 30 days, or mark that it is shut down."""
     place = state_dir(args)
     if args.state != "show":

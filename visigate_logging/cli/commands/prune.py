@@ -1,9 +1,8 @@
 """Remove rotated files of old errors; their counts stay."""
 
-import argparse
 from datetime import UTC, datetime, timedelta
 
-from visigate_logging.cli.arguments import JSON, LOG, argument, days
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument, days
 from visigate_logging.cli.output import answer
 from visigate_logging.cli.selection import open_store
 
@@ -15,7 +14,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Remove the files in which all is older than so many days."""
     before = datetime.now(UTC) - timedelta(days=args.older_than)
     removed = [str(path) for path in open_store(args).prune(before, dry_run=args.dry_run)]

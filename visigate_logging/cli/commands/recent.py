@@ -1,8 +1,6 @@
 """Show the newest errors, the newest first."""
 
-import argparse
-
-from visigate_logging.cli.arguments import FILTERS, JSON, LOG, WIDE, argument, limit
+from visigate_logging.cli.arguments import FILTERS, JSON, LOG, WIDE, Args, argument, limit
 from visigate_logging.cli.events import with_events
 from visigate_logging.cli.output import answer, complain
 from visigate_logging.cli.records import COLUMNS, brief, row
@@ -20,7 +18,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show the newest errors, on a terminal with what happened to the host between them, and how to go on."""
     store = open_log(args)
     page = store.recent(args.limit, cursor=args.cursor, **filters(store, args))

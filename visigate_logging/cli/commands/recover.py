@@ -1,10 +1,9 @@
 """Mend faults by hand, and see how they were mended."""
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, JSON, argument, limit
+from visigate_logging.cli.arguments import CONFIG, JSON, Args, argument, limit
 from visigate_logging.cli.outcomes import say_outcome
 from visigate_logging.cli.output import answer, bold, complain, paragraph
 from visigate_logging.cli.rows import ROWS, rows
@@ -16,16 +15,14 @@ from visigate_logging.detail.plain import plain
 from visigate_logging.exceptions import RecoveryError
 from visigate_logging.health.host import runners
 from visigate_logging.present.words import local_time
+from visigate_logging.recovery.application import missing_allowed
+from visigate_logging.recovery.procedures import Procedure
+from visigate_logging.recovery.runner import Runner
+from visigate_logging.recovery.steps.base import Context
 
-if TYPE_CHECKING:
-    from visigate_logging.recovery.procedures import Procedure
-    from visigate_logging.recovery.runner import Runner
 
-
-def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":
+def _lenient(source: Source, objects: Iterable[Object]) -> list[Runner]:
     """Return the same when what they call, or a handler's class, cannot be imported here; say what that is."""
-    from visigate_logging.recovery.application import missing_allowed
-
     with missing_allowed() as said:
         found = list(runners(objects))
     handlers = (source.told(problem) for problem in source.errors if problem.key.startswith("handlers."))
@@ -34,7 +31,7 @@ def _lenient(source: Source, objects: Iterable[Object]) -> "list[Runner]":
     return found
 
 
-def _named(args: argparse.Namespace, runners: "list[Runner]") -> "tuple[Runner, Procedure]":
+def _named(args: Args, runners: list[Runner]) -> tuple[Runner, Procedure]:
     for runner in runners:
         if args.name in runner.procedures:
             return runner, runner.procedures[args.name]
@@ -42,7 +39,7 @@ def _named(args: argparse.Namespace, runners: "list[Runner]") -> "tuple[Runner, 
     raise RecoveryError(f"{args.name or 'no name'} was given; the procedures in {args.config} are: {known}")
 
 
-def _list(args: argparse.Namespace, runners: "list[Runner]") -> int:
+def _list(args: Args, runners: list[Runner]) -> int:
     found = [_summary(runner, p) for runner in runners for p in runner.procedures.values()]
     return answer(args, found, _listed(found), nothing=f"no recovery is configured in {args.config}")
 
@@ -55,7 +52,7 @@ def _listed(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield paragraph(f"  {name:<8}", text)
 
 
-def _summary(runner: "Runner", procedure: "Procedure") -> dict[str, Any]:
+def _summary(runner: Runner, procedure: Procedure) -> dict[str, Any]:
     lines = [e for e in runner.audit.read() if e["event"] == "outcome" and e["procedure"] == procedure.name]
     return {
         "name": procedure.name,
@@ -78,16 +75,14 @@ def _last(summary: Mapping[str, Any]) -> str:
     return f"{last['status']}, {local_time(last['timestamp'])}: {last['message']}" if last else "never run"
 
 
-def _run(args: argparse.Namespace, runners: "list[Runner]") -> int:
-    from visigate_logging.recovery.steps.base import Context
-
+def _run(args: Args, runners: list[Runner]) -> int:
     runner, procedure = _named(args, runners)
     context = Context(procedure=procedure.name, key=args.key, manual=True)
     outcome = runner.run_by_hand(procedure, context, dry_run=args.dry_run)
     return say_outcome(outcome, args, fine={"done", "refused"})
 
 
-def _history(args: argparse.Namespace, runners: "list[Runner]") -> int:
+def _history(args: Args, runners: list[Runner]) -> int:
     lines = [line for runner in runners for line in runner.audit.read()]
     shown = [line for line in lines if args.name in (None, line["procedure"])][-args.limit :]
     return answer(args, shown, _happened(shown), nothing="no recovery has run")
@@ -109,14 +104,14 @@ def _what(line: Mapping[str, Any]) -> tuple[str, str]:
     return result, ": ".join(str(line[k]) for k in ("step", "message") if line.get(k))
 
 
-def _reset(args: argparse.Namespace, runners: "list[Runner]") -> int:
+def _reset(args: Args, runners: list[Runner]) -> int:
     runner, procedure = _named(args, runners)
     forgotten, waiting = runner.budgets.forget(procedure.name), runner.marks.forget(procedure.name)
     told = f"{procedure.name} may run again; budgets forgotten: {forgotten}, put off and now forgotten: {waiting}"
     return answer(args, {"name": procedure.name, "forgotten": forgotten, "waiting": waiting}, [told])
 
 
-def _rows(args: argparse.Namespace, runners: "list[Runner]") -> int:
+def _rows(args: Args, runners: list[Runner]) -> int:
     return rows(args, _named(args, runners)[1])
 
 
@@ -142,7 +137,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """List, run, look back at and reset recoveries, and show the rows that they have changed."""
     source = read(args.config)
     if source.unreadable:

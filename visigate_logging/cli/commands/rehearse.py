@@ -1,14 +1,13 @@
 """Show what a configuration would have done with the stored errors."""
 
-import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, JSON, LOG, argument, moment
+from visigate_logging.cli.arguments import CONFIG, JSON, LOG, Args, argument, moment
 from visigate_logging.cli.checks import is_fine
 from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.output import answer, bold, complain
@@ -19,12 +18,9 @@ from visigate_logging.config.source import refuse
 from visigate_logging.detail.record import ErrorDetail
 from visigate_logging.present.words import counted
 from visigate_logging.rehearsal.replay import host_times
+from visigate_logging.rehearsal.simulated import FirstTold, Simulated
 from visigate_logging.triage.decisions import Decision, Merges
 from visigate_logging.triage.states import Replayed
-
-if TYPE_CHECKING:
-    from visigate_logging.rehearsal.simulated import FirstTold, Simulated
-
 
 ARGUMENTS = (
     *CONFIG,
@@ -40,7 +36,7 @@ _LATER = 1.0
 
 def rehearsed(
     config: Path, errors: Iterable[tuple[float, ErrorDetail]], decisions: Sequence[Decision] = ()
-) -> "Simulated":
+) -> Simulated:
     """Return what the mail and recovery handlers of a configuration would have done.
 
     Args:
@@ -51,8 +47,6 @@ def rehearsed(
     Raises:
         ConfigurationError: the file cannot be.
     """
-    from visigate_logging.rehearsal.simulated import Simulated
-
     source, merges, replayed = read(config), Merges(decisions), Replayed(decisions)
     if not is_fine(check(source)):
         raise refuse(source, source.errors)
@@ -68,7 +62,7 @@ def rehearsed(
     return simulated
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Replay stored errors through a configuration, with their own times."""
     with open_store(args) as store:
         errors, decisions = list(host_times(everything(store, since=args.since))), store.decisions()
@@ -110,7 +104,7 @@ def _later(old: "Sequence[FirstTold]", new: "Sequence[FirstTold]") -> Iterator[d
 
 
 def _told(
-    args: argparse.Namespace, errors: int, new: Mapping[str, Any], old: Mapping[str, Any] | None, later: Sequence[Any]
+    args: Args, errors: int, new: Mapping[str, Any], old: Mapping[str, Any] | None, later: Sequence[Any]
 ) -> Iterator[str]:
     yield f"{counted(errors, 'error')} since {args.since:%Y-%m-%d %H:%M}"
     before = f"{counted(old['mails'], 'mail')} with {args.against}, " if old else ""

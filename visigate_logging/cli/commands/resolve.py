@@ -1,8 +1,6 @@
 """Mark groups as mended; what comes back is a regression."""
 
-import argparse
-
-from visigate_logging.cli.arguments import argument
+from visigate_logging.cli.arguments import Args, argument
 from visigate_logging.cli.decisions import KEYS, NOTE, decide
 
 ARGUMENTS = (
@@ -12,6 +10,6 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Resolve each; the next error of one is a regression."""
     return decide(args, "resolve", "release")

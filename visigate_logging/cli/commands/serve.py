@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visigate_logging.cli.arguments import CONFIG, LOG, STATE_DIR, argument
+from visigate_logging.cli.arguments import CONFIG, LOG, STATE_DIR, Args, argument
 from visigate_logging.cli.command import DONE
 from visigate_logging.cli.output import complain, say
 from visigate_logging.cli.selection import open_store
 from visigate_logging.exceptions import ConfigurationError, MissingExtraError
+from visigate_logging.health.actions import actions_of
+from visigate_logging.health.metrics import metrics_of
+from visigate_logging.health.state_dir import health_of, messages_of, recoveries_of, timeline_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -58,7 +61,7 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Serve the pages until interrupted."""
     if args.set_password:
         return _set_password(args.password_file)
@@ -85,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _app(args: argparse.Namespace, token: str) -> "Flask":
+def _app(args: Args, token: str) -> "Flask":
     from visigate_logging.web.sessions import Sessions
     from visigate_logging.web.standalone import create_app, is_loopback
 
@@ -99,9 +102,6 @@ def _app(args: argparse.Namespace, token: str) -> "Flask":
     if not is_loopback(args.host) and not args.trusted_proxy:
         complain("the password crosses the network unencrypted; a proxy with TLS in front keeps it secret")
     from visigate_logging.fleet.gates import gates_of
-    from visigate_logging.health.actions import actions_of
-    from visigate_logging.health.metrics import metrics_of
-    from visigate_logging.health.state_dir import health_of, messages_of, recoveries_of, timeline_of
 
     metrics_token = _metrics_token(args.metrics_token_file)
     store = open_store(args)
@@ -132,7 +132,7 @@ def _metrics_token(path: Path | None) -> str:
         raise ConfigurationError("--metrics-token-file", f"{path}: {error.strerror}") from error
 
 
-def _has_password(args: argparse.Namespace) -> bool:
+def _has_password(args: Args) -> bool:
     return bool(args.password_file or os.environ.get(HASH))
 
 

@@ -1,9 +1,8 @@
 """Show one error to its cause."""
 
-import argparse
 from collections.abc import Iterable, Iterator
 
-from visigate_logging.cli.arguments import JSON, LOG, argument
+from visigate_logging.cli.arguments import JSON, LOG, Args, argument
 from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.output import answer, block, bold, complain, dim, paragraph
 from visigate_logging.cli.records import LONGEST, time_of
@@ -28,7 +27,7 @@ MACHINE_IN_SHORT = 3
 """Facts of the machine that are told where nothing in it is unusual."""
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show the error that is named, else the newest."""
     store = open_log(args)
     found = store.recent(limit=1).records if args.id is None else [store.get(args.id)]

@@ -1,8 +1,6 @@
 """Make a part of groups a group of its own, or take that back."""
 
-import argparse
-
-from visigate_logging.cli.arguments import Group, argument
+from visigate_logging.cli.arguments import Args, Group, argument
 from visigate_logging.cli.decisions import KEYS, NOTE, decide
 
 COMMON = "what the part has in common: a facet (camera=entrance), message=TEXT, frame=TEXT"
@@ -19,6 +17,6 @@ ARGUMENTS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Split a part off each, later errors too, or make it whole again."""
     return decide(args, "unsplit") if args.undo else decide(args, "split", "where")

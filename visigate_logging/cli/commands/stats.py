@@ -1,10 +1,9 @@
 """Show how many errors, of which types, from where, when."""
 
-import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from visigate_logging.cli.arguments import JSON, LOG, last_days
+from visigate_logging.cli.arguments import JSON, LOG, Args, last_days
 from visigate_logging.cli.charts import sparkline
 from visigate_logging.cli.output import answer, bar, bold, dim, painted, paragraph, width
 from visigate_logging.cli.selection import open_store, warn_of_unreadable
@@ -16,7 +15,7 @@ ARGUMENTS = (LOG, JSON, last_days(7))
 SHOWN = 10
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show the counts of the last days."""
     store = open_store(args)
     found = store.statistics(args.days)

@@ -1,11 +1,10 @@
 """Show what runs on this host, and what became of its errors."""
 
-import argparse
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from visigate_logging.cli.arguments import CONFIG, JSON
+from visigate_logging.cli.arguments import CONFIG, JSON, Args
 from visigate_logging.cli.command import DONE, FAILED
 from visigate_logging.cli.output import answer, bold, complain, dim, painted
 from visigate_logging.cli.records import brief
@@ -32,7 +31,7 @@ HANDLERS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show processes, counts, what waits, and the last messages."""
     found = host_status(args.config)
     answer(args, found, _told(found))

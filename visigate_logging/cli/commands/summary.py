@@ -1,25 +1,24 @@
 """Say whether all is well, on one screen; also without a subcommand."""
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR
-from visigate_logging.cli.command import DONE, FAILED
+from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR, Args
+from visigate_logging.cli.command import FAILED
 from visigate_logging.cli.locations import find_config, find_log
 from visigate_logging.cli.output import answer, bold, complain, dim, painted, paragraph
 from visigate_logging.cli.records import brief
 from visigate_logging.cli.selection import absent
 from visigate_logging.cli.table import Brief, Column, briefly, table
+from visigate_logging.health.log import banners
+from visigate_logging.health.state_dir import health_of
 from visigate_logging.present.severities import COLOURS, rank, worst_first
 from visigate_logging.present.words import counted, spoken
+from visigate_logging.store.groups import Group
 from visigate_logging.store.store import ErrorStore
-
-if TYPE_CHECKING:
-    from visigate_logging.store.groups import Group
 
 ARGUMENTS = (LOG, JSON, STATE_DIR)
 DAYS = 30
@@ -36,7 +35,7 @@ COLUMNS = (
 NEXT = "more: visigate-errors recent, show, groups GROUP, doctor; --help names all"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Say whether error handling is well, and which errors of the last day are open."""
     log = args.log or find_log()
     if not log.parent.exists() and not args.log and not find_config().exists():
@@ -45,14 +44,11 @@ def run(args: argparse.Namespace) -> int:
     store = ErrorStore(log)
     found = _found(store, args.state_dir or store.path.parent / "state")
     data = found | {"worst": [group.to_dict() for group in found["worst"]]}
-    answer(args, data, _told(store, found))
-    return DONE if found["healthy"] and not found["severities"].get("CRITICAL") else FAILED
+    is_well = found["healthy"] and not found["severities"].get("CRITICAL")
+    return answer(args, data, _told(store, found), failed=not is_well)
 
 
 def _found(store: ErrorStore, state: Path) -> dict[str, Any]:
-    from visigate_logging.health.log import banners
-    from visigate_logging.health.state_dir import health_of
-
     health = banners(store, health_of(state, store))
     if not store.path.parent.is_dir():
         days, open_ = [], []
@@ -100,6 +96,6 @@ def _counts(found: Mapping[str, Any]) -> tuple[str, str]:
     return f"{mark}  ", f"{told}{f': {kinds}' if kinds else ''}{last}{trend}"
 
 
-def _row(group: "Group", key: Brief) -> tuple[str | Brief, ...]:
+def _row(group: Group, key: Brief) -> tuple[str | Brief, ...]:
     what = f"{group.title} ({group.module})"
     return str(sum(group.daily)), brief(group.last_seen.isoformat()), group.severity, what, key

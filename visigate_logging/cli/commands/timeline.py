@@ -1,9 +1,8 @@
 """Show releases, restarts, crashes, power cuts: what happened to the host."""
 
-import argparse
 from datetime import UTC, datetime, timedelta
 
-from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR, WIDE, argument, moment
+from visigate_logging.cli.arguments import JSON, LOG, STATE_DIR, WIDE, Args, argument, moment
 from visigate_logging.cli.events import say_events
 from visigate_logging.cli.selection import state_dir
 from visigate_logging.host.timeline import Timeline
@@ -12,7 +11,7 @@ PAGED = True
 ARGUMENTS = (LOG, STATE_DIR, JSON, WIDE, argument("--since WHEN", "from then on (default: 7 days ago)", type=moment))
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show what happened to the host and its processes, the oldest first."""
     place = state_dir(args)
     found = Timeline(place).read(args.since or datetime.now(UTC) - timedelta(days=7))

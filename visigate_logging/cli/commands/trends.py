@@ -1,11 +1,10 @@
 """Show what becomes more or less, and what came in bursts."""
 
-import argparse
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from visigate_logging.cli.arguments import JSON, LOG, WIDE, argument, last_days
+from visigate_logging.cli.arguments import JSON, LOG, WIDE, Args, argument, last_days
 from visigate_logging.cli.charts import ARROWS, bursts
 from visigate_logging.cli.output import answer, bold, complain, dim
 from visigate_logging.cli.selection import open_store
@@ -29,14 +28,14 @@ MOST_LIKELY = 10
 QUIET = {"steady", "too few days"}
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Args) -> int:
     """Show the course of all errors, then that of groups which move."""
     store = open_store(args)
     found = store.trends(args.days) | {"forecast": store.forecast()}
     return answer(args, found, _told(found, args, store))
 
 
-def _told(found: Mapping[str, Any], args: argparse.Namespace, store: ErrorStore) -> Iterator[str]:
+def _told(found: Mapping[str, Any], args: Args, store: ErrorStore) -> Iterator[str]:
     yield bold(f"all errors: {found['total']['count']} in {args.days} days, {found['total']['trend']}")
     yield from bursts(found["total"])
     told = [g for g in found["groups"] if args.all or g["trend"] not in QUIET or g["bursts"]]
