@@ -31,6 +31,22 @@ def test_the_usual_has_its_advice(changes, advised):
     assert bool(found) == bool(advised)
 
 
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("Recovery database for DatabaseError done: it was damaged (database disk image is malformed)", ""),
+        ("Recovery camera:entrance for CameraError done: reopen: no picture from the camera", ""),
+        ("mails cannot be sent: connection refused", "mail test"),
+    ],
+)
+def test_what_error_handling_says_of_itself_has_advice_about_itself_alone(said, advised):
+    own = error(
+        error_type="ERROR", error_message=said, message=said, logger="visigate_logging.recovery", exceptions=()
+    )
+    found = advice_for(own)
+    assert (advised in found, bool(found)) == (True, bool(advised))
+
+
 def test_a_cause_speaks_as_well():
     cause = ExceptionData("OSError", "builtins", "[Errno 28] No space left on device", relation="cause", parent=0)
     chain = (ExceptionData("ValueError", "builtins", "x"), cause)

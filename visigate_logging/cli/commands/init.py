@@ -40,7 +40,9 @@ ARGUMENTS = (
 def run(args: Args) -> int:
     """Write the shipped configuration with what is particular to this gate."""
     if args.output.exists():
-        complain(f"{args.output} is there already; remove it, or name another file with --output")
+        complain(
+            f"{args.output} is there already; go to your application's directory, or name another file with --output"
+        )
         return CONFIGURATION
     given = _asked(args)
     if given["mail_server"] and not given["mail_to"]:
