@@ -90,9 +90,8 @@ def facets_of(db: sqlite3.Connection, asked: Filter) -> list[int] | None:
 
 
 def roots_of(db: sqlite3.Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Return the numbers of the groups that keys lead to."""
-    sql = "SELECT key, root FROM family WHERE key IN (SELECT value FROM json_each(?))"
-    return dict(db.execute(sql, (orjson.dumps(list(keys)).decode(),)))
+    """Return the numbers of the groups that keys lead to; one by one, since JSON in SQLite ends at a zero byte."""
+    return {key: root for key in keys if (root := _root_of(db, key))}
 
 
 def _root_of(db: sqlite3.Connection, key: str) -> int:
