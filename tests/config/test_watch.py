@@ -136,6 +136,16 @@ def test_what_went_back_is_not_applied_again(write):
     until(lambda: format_in_use() == "THREE")
 
 
+def test_at_no_moment_of_going_back_is_what_the_file_has_news(write, monkeypatch):
+    known, real = [], watch.Watch.pass_over
+    monkeypatch.setattr(watch.Watch, "pass_over", lambda self, content: known.append(content) or real(self, content))
+    configure(write(TEXT.format(mark="ONE")))
+    trial = configure(write(TEXT.format(mark="TWO")), confirm=0.2)
+    trial.going_back.join(20)
+    assert format_in_use() == "ONE"
+    assert [b"TWO" in content for content in known] == [False, True, True]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_watches_too_and_is_seen(write, tmp_path):
     configure(write(TEXT.format(mark="ONE")))

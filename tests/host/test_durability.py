@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         real = getattr(os, name)
 
         def recorded(*args: object, **kwargs: object) -> object:
-            made.append(f"{name} {_what(args[0])}")
+            if threading.current_thread() is threading.main_thread():  # others look after what was before
+                made.append(f"{name} {_what(args[0])}")
             return real(*args, **kwargs)
 
         monkeypatch.setattr(os, name, recorded)

@@ -93,8 +93,12 @@ def configure(path: str | os.PathLike[str] = "logging.yaml", *, confirm: float |
         return applied
 
 
-def apply(source: Source) -> Applied:
+def apply(source: Source, *, instead_of: bytes | None = None) -> Applied:
     """Put what was read into effect.
+
+    Args:
+        source: what was read.
+        instead_of: what the file has and is not to run; None where it has what was read.
 
     Raises:
         ConfigurationError: it cannot be; what ran before goes on, and the reason has been logged.
@@ -102,7 +106,7 @@ def apply(source: Source) -> Applied:
     with _applying:
         try:
             with unless_refused():
-                return _apply(source)
+                return _apply(source, source.content if instead_of is None else instead_of)
         except ConfigurationError as error:
             if _running is not None:
                 text = "configuration %s is refused, what ran before goes on: %s"
@@ -117,7 +121,7 @@ def apply(source: Source) -> Applied:
                 report(logging.WARNING, text, source.path, error)
 
 
-def _apply(source: Source) -> Applied:
+def _apply(source: Source, in_file: bytes) -> Applied:
     global _running  # noqa: PLW0603 -- a process has one logging
     source.is_to_run = True
     objects = examine(source)
@@ -137,7 +141,7 @@ def _apply(source: Source) -> Applied:
     # It is in effect: from here on nothing may raise.
     safely("telling other processes", lambda: _be_present(applied, before, state_directories(objects)))
     safely("logging what nobody catches", lambda: _hook(applied, before))
-    safely("watching the file", lambda: _watch(applied, before))
+    safely("watching the file", lambda: _watch(applied, before, in_file))
     report(logging.INFO, "configuration %s %s is in effect", source.path, source.hash)
     for problem in source.warnings:
         report(logging.WARNING, "configuration %s", source.told(problem))
@@ -151,7 +155,7 @@ def _hook(applied: Applied, before: Applied | None) -> None:
         hooks.uninstall_hooks()
 
 
-def _watch(applied: Applied, before: Applied | None) -> None:
+def _watch(applied: Applied, before: Applied | None, in_file: bytes) -> None:
     watch = before.watch if before is not None else None
     path = Path(os.path.abspath(applied.source.path))
     if watch is not None and not (applied.settings.watch and watch.path == path):
@@ -160,7 +164,7 @@ def _watch(applied: Applied, before: Applied | None) -> None:
     if watch is None and applied.settings.watch:
         watch = Watch(path, _apply_change)
     if watch is not None:
-        watch.pass_over(applied.source.content)
+        watch.pass_over(in_file)
     applied.watch = watch
 
 
@@ -209,9 +213,7 @@ def _go_back_unless_confirmed(applied: Applied, before: Applied, seconds: float)
                 report(
                     logging.WARNING, "configuration %s was not confirmed within %g s", applied.source.hash, seconds
                 )
-                back = apply(before.source)
-                if back.watch is not None:
-                    back.watch.pass_over(applied.source.content)  # which the file still has
+                apply(before.source, instead_of=applied.source.content)  # which the file still has
 
     applied.going_back = threading.Timer(seconds, go_back)
     applied.going_back.daemon = True
