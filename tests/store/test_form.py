@@ -1,5 +1,6 @@
 """An index may change its form: counts go along, records are read anew, and readers go on meanwhile."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -84,6 +85,33 @@ def test_the_newest_are_read_first_and_a_question_need_not_wait(log, monkeypatch
         assert [r.additional_info["attempt"] for r in store.recent(100)] == list(range(39, 19, -1))
         assert store.health()["note"] == ""
         assert store.check() == []
+
+
+def test_a_store_that_nobody_closes_is_collected_without_waiting_for_the_thread_that_makes_its_index(
+    log, monkeypatch
+):
+    """The collector may come under the lock without which no thread can end."""
+    collected, begun, step = threading.Event(), threading.Event(), catchup._step
+
+    def slowly(*args):
+        if threading.current_thread().name == "visigate-index":
+            begun.set()
+            collected.wait(5)
+        return step(*args)
+
+    monkeypatch.setattr(catchup, "_step", slowly)
+    store = open_store(log)
+    store.patience = 0.0
+    store.recent()
+    builder = store._access._builder
+    assert begun.wait(30)
+    del store
+    gc.collect()
+    was_waited_for = not builder.is_alive()
+    collected.set()
+    builder.join(30)
+    assert not builder.is_alive()
+    assert not was_waited_for
 
 
 def test_programs_of_two_versions_do_not_delete_each_others_index(log):

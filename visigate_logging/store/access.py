@@ -148,17 +148,27 @@ class Access:
             self._index = None
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Let go of the index, and wait until the step is taken in which it is being made."""
+        builder = self._builder
+        self._let_go()
+        if builder and builder.is_alive():
+            builder.join()
+
+    def __del__(self) -> None:
+        """Close what nobody has closed: most users ask until they end.
+
+        It waits for nobody. The collector may call it in any thread, the builder's own too, and under any lock, that
+        of ``threading`` too without which no thread ends; and when the interpreter ends a daemon never does.
+        """
+        self._let_go()
+
+    def _let_go(self) -> None:
         with self._lock:
             if self._builder:
                 self._builder.stop()
             if self._index:
                 self._index.close()
             self._index = self._builder = None
-
-    def __del__(self) -> None:
-        """Close what nobody has closed: most users ask until they end."""
-        self.close()
 
     def _opened(self, trouble: Exception | None) -> Index:
         """Return the index, replaced if it is in trouble, stale, or not the one beside the log any more."""
@@ -207,10 +217,8 @@ class _Builder(threading.Thread):
             _logger.debug("the index of %s is left as far as it is: %s", self._log, error)
 
     def stop(self) -> None:
-        """Stop after the step that is being taken."""
+        """Have it stop after the step that is being taken."""
         self._stopped.set()
-        if self.is_alive():
-            self.join()
 
     def _go_on(self, done: int, total: int) -> None:  # noqa: ARG002 -- as catch_up tells it
         if self._stopped.is_set():
