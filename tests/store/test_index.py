@@ -192,6 +192,24 @@ def test_check_finds_an_index_that_says_something_else(log):
         assert store.check() == []
 
 
+def test_check_finds_lines_damaged_between_their_ends_that_readers_have_noted_and_only_those(log):
+    lines = log.read_bytes().splitlines(keepends=True)
+    for number in (100, 200):
+        lines[number] = lines[number].replace(b'"traceback":"', b'"traceback":x')
+    log.write_bytes(b"".join(lines))
+    with open_store(log) as store:
+        assert store.check() == []
+        assert len(store.recent(COUNT)) == COUNT - 2
+        assert store.health()["unreadable"] == 2
+        assert store.check() == []
+    with sqlite3.connect(index_path(log)) as db:
+        db.execute("INSERT INTO unreadable SELECT source, offset, length, 'made up' FROM record ORDER BY at LIMIT 1")
+        db.execute("DELETE FROM record WHERE at = (SELECT min(at) FROM record)")
+    db.close()
+    with open_store(log) as store:
+        assert f"records: {COUNT - 3} in the index, {COUNT - 2} in the files" in store.check()
+
+
 def test_several_readers_build_one_index_together(log):
     script = (
         "import sys; from pathlib import Path; from tests.store.test_index import *; "

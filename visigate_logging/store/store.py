@@ -125,7 +125,8 @@ class ErrorStore(GroupQueries):
 
     def check(self) -> list[str]:
         """Return what is wrong with the index: found by SQLite itself, and by reading all files again."""
-        return self._access.ask(lambda db: check_index(db, self.path, self._access.reader_clock()))
+        access = self._access
+        return access.ask(lambda db: check_index(db, access.files, self.path, access.reader_clock()))
 
     def health(self) -> dict[str, Any]:
         """Return what the answers rest on: files, records, unreadable places, and where the index is."""
