@@ -25,18 +25,18 @@ NOUNS_FIRST = {}
 MOST_PATHS = 10
 COMPLEX = {
     "cli": 17,
-    "delivery": 3,
-    "detail": 25,
-    "fleet": 3,
-    "forward": 6,
-    "health": 9,
-    "host": 3,
-    "insight": 5,
-    "lifecycle": 4,
-    "present": 3,
-    "store": 16,
-    "triage": 3,
-    "web": 6,
+    "delivery": 1,
+    "detail": 22,
+    "fleet": 1,
+    "forward": 4,
+    "health": 7,
+    "host": 2,
+    "insight": 3,
+    "lifecycle": 2,
+    "present": 2,
+    "store": 12,
+    "triage": 2,
+    "web": 4,
 }
 """Functions with more paths through them, by room, without a reason beside them."""
 
