@@ -13,7 +13,11 @@ import pytest
 
 from tests.forward.servers import CLOSE, DRIP, HALF, HANG, Answer
 from visigate_logging.forward.intake import TAKEN
+from visigate_logging.forward.lane import Lane
+from visigate_logging.forward.progress import LaneProgress
+from visigate_logging.forward.selection import REST, Selection
 from visigate_logging.host import host_counts, host_drops, host_failures
+from visigate_logging.host.follower import Follower
 from visigate_logging.retention.rewrite import rewrite_log
 
 
@@ -433,3 +437,30 @@ def test_of_a_file_that_is_written_anew_what_waits_is_sent(gate):
     gate.forward(forwarder)
     assert gate.received == young
     assert sums(gate)["pending"] == 0
+
+
+def test_a_lane_reads_no_more_of_the_log_than_it_hands_over(gate):
+    gate.write(300)
+    asked = []
+
+    class Watched(Follower):
+        def read(self, cursor, limit=0):
+            asked.append(limit)
+            return super().read(cursor, limit)
+
+    lane = Lane(REST, Watched(gate.log), Selection(), most=10, max_bytes=262_144)
+    assert len(lane.next(LaneProgress(), "").entries) == 10
+    assert asked == [20_480]
+
+
+def test_one_record_that_was_taken_from_the_disk_is_told_of_as_one(gate, warnings_of):
+    forwarder = gate.forwarder()
+    gate.sink.stop()
+    gate.write(1)
+    forwarder.turn()
+    gate.rotate(backups=1)
+    gate.write(1)
+    gate.rotate(backups=1)  # the first file is gone
+    for _ in range(3):
+        forwarder.turn()
+    assert any(f"a record was {TAKEN}" in text for text in warnings_of())

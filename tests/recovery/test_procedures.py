@@ -4,6 +4,8 @@ import dataclasses
 import errno
 import logging
 import sqlite3
+import subprocess
+import sys
 import weakref
 from types import SimpleNamespace
 
@@ -262,3 +264,13 @@ def test_a_procedure_may_want_a_status(error, message, calls):
     record = logging.LogRecord("gate", 40, "f", 1, message, None, (type(error), error, None))
     chain = chain_of(error)
     assert (choose(procedures, chain, record, codes_of(chain)) is not None) is calls
+
+
+def test_who_reads_the_books_of_recoveries_imports_no_step():
+    program = "import sys; from visigate_logging.recovery import audit, budgets; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert [name for name in modules if name.startswith("visigate_logging.recovery.steps.")] == [
+        "visigate_logging.recovery.steps.base"
+    ]

@@ -2,15 +2,16 @@
 
 import logging
 from collections import Counter
-from functools import partial
+from io import BytesIO
 
 from visigate_logging.forward.progress import Changes, Progress
 from visigate_logging.forward.selection import Selection, parsed
-from visigate_logging.forward.target import Record
 from visigate_logging.host.follower import Follower
 
 TAKEN = "removed before it could be sent"
 _UNREADABLE = "not a record"
+_PIECE = 16 * 1024
+"""Bytes to look through at a time: what is freed behind larger ones the process keeps."""
 
 _logger = logging.getLogger("visigate_logging")
 
@@ -33,10 +34,8 @@ class Intake:
     def scan(self, books: Progress, changes: Changes) -> None:
         """Accept what has come: from now on it is either sent, or dropped for a reason."""
         self._recognise(books, changes)
-        while (batch := self._follower.read(books.scanned)).cursor != books.scanned:
-            records = [parsed(line) for line in batch.lines.splitlines() if line.strip()]
-            found = Counter(map(partial(self._lane_of, since=books.since), records))
-            file = list(batch.cursor)[-1]
+        while (batch := self._follower.read(books.scanned, _PIECE)).cursor != books.scanned:
+            file, (found, last) = list(batch.cursor)[-1], self._look_through(batch.lines, books.since)
             for name, lane in books.lanes.items():
                 lane.count(file, found[name])
                 changes.accepted += found[name]
@@ -44,12 +43,21 @@ class Intake:
                 changes.accepted += broken
                 changes.dropped[_UNREADABLE] += broken
             books.scanned = dict(batch.cursor)
-            if last := next(filter(None, reversed(records)), None):
-                books.ends[file] = last["event_id"]
+            if last:
+                books.ends[file] = last
             books.ends = {name: end for name, end in books.ends.items() if name in books.scanned}
 
-    def _lane_of(self, record: Record | None, since: str) -> str | None:
-        return _UNREADABLE if record is None else self._selection.lane(record, since)
+    def _look_through(self, lines: bytes, since: str) -> tuple[Counter[str | None], str]:
+        """Return how many records there are of each lane, and the id of the last."""
+        found, last = Counter[str | None](), ""
+        for line in BytesIO(lines):  # one at a time: parsed, a record takes several times its line
+            record = parsed(line)
+            if record is not None:
+                found[self._selection.lane(record, since)] += 1
+                last = record["event_id"]
+            elif line.strip():
+                found[_UNREADABLE] += 1
+        return found, last
 
     def _recognise(self, books: Progress, changes: Changes) -> None:
         """Know a file again that was written anew without what was too old: its first line names it no more."""
@@ -82,5 +90,9 @@ class Intake:
                 lane.catch_up(books.scanned)
         if taken:
             changes.dropped[TAKEN] += taken
-            changes.failed = f"{taken} records were {TAKEN}: the log keeps too little for so long an outage"
+            changes.failed = f"{_records_were(taken)} {TAKEN}: the log keeps too little for so long an outage"
             _logger.warning("%s: %s", self._name, changes.failed)
+
+
+def _records_were(number: int) -> str:
+    return f"{number} records were" if number > 1 else "a record was"

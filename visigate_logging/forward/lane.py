@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
 
 from visigate_logging.forward.progress import LaneProgress
@@ -11,6 +12,8 @@ from visigate_logging.host.follower import Follower
 
 _MARK = b'"CRITICAL"'
 """What every critical line has in it: of the others, the critical lane parses none."""
+_USUAL = 2048
+"""Bytes of a record, as most are."""
 
 
 class Entry(NamedTuple):
@@ -51,7 +54,7 @@ class Lane:
         self._follower = follower
         self._selection = selection
         self._most = most
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes, most * _USUAL)  # no more is read than is handed over
         self.halvings = 0
         """How often the load was halved: a slow link, or a record that the other side stumbles over."""
 
@@ -95,7 +98,7 @@ class Lane:
     def _load(self, file: str, lines: bytes, start: int, books: LaneProgress, since: str, most: int) -> Load:
         entries: list[Entry] = []
         done = {*books.done.get(file, ())}
-        for line in lines.splitlines(keepends=True):
+        for line in BytesIO(lines):
             if len(entries) == most:
                 break
             record = parsed(line) if start not in done and (self.name != CRITICAL or _MARK in line) else None

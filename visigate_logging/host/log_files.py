@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-BUFFER = 1024 * 1024
+BUFFER = 64 * 1024
 LOOKS = 100
 """How often a directory is looked at anew because a rotation was in the way."""
 

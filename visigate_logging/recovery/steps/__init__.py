@@ -7,6 +7,7 @@ that is not part of this package is named by its dotted path, or by an entry poi
 
 import importlib
 from dataclasses import is_dataclass
+from functools import cache
 from typing import cast
 
 from visigate_logging.options.discovery import dataclasses_in
@@ -19,7 +20,19 @@ def _is_step(found: object) -> bool:
     return isinstance(found, type) and Step in found.__mro__ and found is not Step and is_dataclass(found)
 
 
-STEPS: dict[str, type[Step]] = dataclasses_in(__name__, __path__, _is_step)
+STEPS: dict[str, type[Step]]
+
+
+def __getattr__(name: str) -> dict[str, type[Step]]:
+    """Return ``STEPS``, imported when asked for: who keeps books of recoveries needs the protocol alone (PEP 562)."""
+    if name == "STEPS":
+        return _steps()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _steps() -> dict[str, type[Step]]:
+    return dataclasses_in(__name__, __path__, _is_step)
 
 
 def step_named(name: str) -> type[Step]:
@@ -28,14 +41,14 @@ def step_named(name: str) -> type[Step]:
     Raises:
         ValueError: there is none, it cannot be imported, or it is not a step.
     """
-    if name in STEPS:
-        return STEPS[name]
+    if name in _steps():
+        return _steps()[name]
     try:
         found = _imported(name) if "." in name else _from_entry_point(name)
     except Exception as error:
         raise ValueError(f"cannot be imported ({type(error).__name__}: {error})") from error
     if found is None:
-        raise ValueError(f"is not a step; possible are {', '.join(STEPS)}, or the dotted path of one of your own")
+        raise ValueError(f"is not a step; possible are {', '.join(_steps())}, or the dotted path of one of your own")
     if not _is_step(found):
         raise ValueError(f"is {found!r}, not a dataclass that derives from {Step.__module__}.Step")
     return cast(type[Step], found)
