@@ -90,10 +90,13 @@ def test_who_ends_while_he_tells_of_another_leaves_nothing_to_be_told_again(gate
     _life.LOOK_EVERY = _life.OTHERS_EVERY = 0.1
     print("ready", flush=True); threading.Event().wait()
     """, "teller.py")  # fmt: skip
-    assert teller.stdout is not None
-    assert teller.stdout.readline() == "ready\n"
-    gate.run("ctypes.string_at(0)")
-    teller.communicate(timeout=60)
+    try:
+        assert teller.stdout is not None
+        assert teller.stdout.readline() == "ready\n"
+        gate.run("ctypes.string_at(0)")
+        teller.communicate(timeout=60)
+    finally:
+        teller.kill()
     told = f"teller.py (pid {teller.pid}) ended without a word"
     gate.look()
     assert [record["pid"] for record in gate.records] == [gate.pid]
