@@ -14,6 +14,7 @@ from tests.records import NOON, detail, write
 from visigate_logging.store import index as index_module
 from visigate_logging.store.index import VERSION, index_path
 from visigate_logging.store.store import ErrorStore
+from visigate_logging.triage.decisions import decisions_path
 
 COUNT = 500
 
@@ -172,6 +173,15 @@ def test_a_read_only_place_is_not_written_to(log, monkeypatch):
         assert_right(store)
         assert "read-only" in store.health()["note"]
     assert not index_path(log).exists()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("path_of", [index_path, lambda log: index_path(log, 1), decisions_path])
+def test_a_pipe_that_stands_where_a_file_belongs_stops_no_reader(log, path_of):
+    os.mkfifo(path_of(log))
+    with open_store(log) as store:
+        assert_right(store)
+        assert ("is no file" in store.health()["note"]) is (path_of is index_path)
 
 
 def test_what_the_index_of_a_read_only_place_knows_is_not_read_again(log, monkeypatch):

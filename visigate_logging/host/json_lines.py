@@ -59,5 +59,6 @@ class JsonLines:
                     return True
         return False
 
-    def _files(self) -> tuple[Path, Path]:
-        return Path(f"{self.path}.1"), self.path
+    def _files(self) -> list[Path]:
+        """Return those that are files: to open a pipe could wait for ever."""
+        return [path for path in (Path(f"{self.path}.1"), self.path) if path.is_file()]

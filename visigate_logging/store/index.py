@@ -133,7 +133,7 @@ def open_index(log: Path, *, memory: str = "") -> Index:
 def _older(log: Path) -> Path | None:
     """Return the index of the last older form, if there is one."""
     paths = (index_path(log, version) for version in range(VERSION - 1, 0, -1))
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def remove_older(log: Path) -> None:
@@ -153,6 +153,8 @@ def _refusal(path: Path) -> str:
         raise StoreError(f"{path.parent}: {error.strerror}; name the log with --log") from error
     if owners != {os.geteuid()}:
         return f"{path.parent} belongs to another user"
+    if path.exists() and not path.is_file():  # to open a pipe could wait for ever
+        return f"{path} is no file"
     return "" if os.access(path.parent, os.W_OK) else f"{path.parent} is read-only"
 
 
@@ -186,13 +188,14 @@ def _connect(path: str) -> sqlite3.Connection:
 def _in_memory(path: Path, older: Path | None) -> sqlite3.Connection:
     """Return an index in memory that begins with what the one on disk knows, if that can be read."""
     db = _connect(":memory:")
-    with suppress(sqlite3.Error, OSError):
-        source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
-        try:
-            if version_of(source) == (APPLICATION, VERSION):
-                source.backup(db, pages=10_000, progress=_unlocked)
-        finally:
-            source.close()
+    if path.is_file():
+        with suppress(sqlite3.Error, OSError):
+            source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+            try:
+                if version_of(source) == (APPLICATION, VERSION):
+                    source.backup(db, pages=10_000, progress=_unlocked)
+            finally:
+                source.close()
     try:
         prepare(db, older)
     except sqlite3.DatabaseError:  # the copy is damaged as well
