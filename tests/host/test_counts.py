@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,21 @@ def state(tmp_path):
     state = State(tmp_path)
     yield state
     state.close()
+
+
+def test_between_reading_a_count_and_writing_it_nothing_else_is_run_that_could_count_as_well(monkeypatch):
+    """A signal handler that logs is run between two calls of Python, and adds to the same sheet."""
+    sheet, amid = CountSheet("mail"), [True]
+
+    def interrupted(_counter, _field):
+        if amid:
+            amid.pop()
+            sheet.accept()
+        return 0
+
+    monkeypatch.setattr(Counter, "__missing__", interrupted)
+    sheet.accept()
+    assert sheet.snapshot()["accepted"] == 2 - len(amid)
 
 
 def test_a_sheet_says_what_became_of_what_was_accepted():

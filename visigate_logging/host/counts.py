@@ -132,6 +132,8 @@ class CountSheet(ForkAware):
 
     def _add(self, field: str, n: int) -> None:
         with self._lock:
+            # What a signal handler that logs adds here would be lost in a `+=` that calls Python's own __missing__.
+            self._counts.setdefault(field, 0)
             self._counts[field] += n
 
 
