@@ -59,6 +59,18 @@ def test_what_another_process_logs_arrives_as_well(tmp_path, logger, sink):
     wait_until(lambda: received(sink) == ["ours", "theirs"])
 
 
+def test_what_is_logged_right_behind_what_was_sent_is_sent_at_the_end_too(tmp_path, sink):
+    logger = logging.Logger("gate")
+    logger.addHandler(JsonFileHandler(tmp_path / "details.jsonl"))
+    logger.addHandler(handler(tmp_path, sink, max_per_minute=300))  # so that the next is due after 0.2 s
+    logger.error("first")
+    assert logger.handlers[1].wait(20)
+    logger.error("second")
+    for one in logger.handlers:
+        one.close()
+    assert received(sink) == ["first", "second"]
+
+
 def test_at_the_end_of_a_process_what_it_logged_last_is_sent(logger, sink):
     for n in range(30):
         logger.error("%d", n)

@@ -20,6 +20,8 @@ _PACE = 1.0
 """Seconds between two looks at the log, however many errors come."""
 _EXIT_TIMEOUT = 2.0
 _LAST_WORDS = 1.5
+_LONGEST_PAUSE = 0.5
+"""Seconds that are waited between two loads at the end of a process."""
 _OFF = "nothing is forwarded: for that, give target (such as {sentry: {dsn: …}})"
 
 
@@ -151,7 +153,9 @@ class ForwardHandler(logging.Handler):
             return self._not_before - now
         try:
             wait = forwarder.turn()
-            while requests and wait == 0.0 and time.monotonic() < now + _LAST_WORDS:
+            # So many a minute are enough: that is waited for here, a server that is away is not.
+            while requests and wait <= _LONGEST_PAUSE and time.monotonic() + wait < now + _LAST_WORDS:
+                time.sleep(wait)
                 wait = forwarder.turn()
         finally:
             if self._closed:
